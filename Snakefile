@@ -1,0 +1,35 @@
+# The workflow's table of contents. One configuration file is one study; the default one is the demonstration.
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+# Only without another study: a --configfile would be merged into it, and the demonstration's settings would leak.
+if "study" not in config:
+
+    configfile: "config/default.yaml"
+
+
+include: "workflow/rules/common.smk"
+include: "workflow/rules/data.smk"
+include: "workflow/rules/train.smk"
+include: "workflow/rules/collect.smk"
+include: "workflow/rules/figures.smk"
+
+
+# The runs are named beside the figures: a figure that is there already would hide a run that is missing.
+rule all:
+    default_target: True
+    input:
+        METRICS,
+        FIGURES,
+
+
+rule experiments:
+    input:
+        METRICS,
+
+
+rule paper:
+    input:
+        FIGURES,

@@ -1,0 +1,156 @@
+"""The command line: `python -m anytime_pruning COMMAND`. A user's mistake is one line and exit status 2."""
+
+import argparse
+import json
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anytime_pruning import layout
+from anytime_pruning.config import RunSettings, parse_settings
+from anytime_pruning.errors import ArtifactError, SettingError
+from anytime_pruning.registry import KINDS, names
+from anytime_pruning.study import check_runs, plan_study, read_study, study_schema
+from anytime_pruning.validation import check_name
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parse the command line, do what it says and return the exit status."""
+    options = _make_parser().parse_args(arguments)
+    try:
+        options.command(options)
+    except ArtifactError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        print("interrupted; no results were written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def train(options: argparse.Namespace) -> None:
+    """One run, into its folder below `results/<study>/runs/`, unless it is there already."""
+    settings = parse_settings(_given_settings(options))
+    if options.digest not in (None, settings.digest()):
+        raise SettingError(
+            f"digest: {options.digest} is not allowed: these settings have digest {settings.digest()}; "
+            "the code that planned this run is not the code that runs it"
+        )
+    name = layout.run_name(settings)
+    study = check_name("study", options.study)
+    out_dir = options.out or layout.run_dir(study, name)
+    weights = options.weights or (None if options.out else layout.weights_path(study, name))
+    if (out_dir / layout.METRICS).exists():
+        print(f"{out_dir}: already there; nothing to do")
+        return
+    check_runs([settings])
+    from anytime_pruning.run import run_stream
+
+    final = run_stream(settings, out_dir, weights)["final"]
+    print(
+        f"test accuracy {final['test_acc_pct']:.2f} %, CER {final['cumulative_error_count']} errors "
+        f"({100 * final['cumulative_error_rate']:.1f} %), density {final['density']:.3f}; written to {out_dir}"
+    )
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Download or decode one dataset of a study into the cache."""
+    from anytime_pruning.datasets import load_dataset, parse_dataset
+    from anytime_pruning.datasets.cache import cache_path
+
+    dataset = parse_dataset(_parse_yaml("dataset", options.dataset))
+    arrays = load_dataset(dataset, options.data_dir)
+    print(
+        f"{dataset.name}: {len(arrays.train_images)} training and {len(arrays.test_images)} test images, "
+        f"{arrays.n_classes} classes, shape {arrays.image_shape}\n"
+        f"mean {arrays.mean}, std {arrays.std}\ncontent_sha256 {arrays.content_sha256}\n"
+        f"cache {cache_path(dataset, options.data_dir)}"
+    )
+
+
+def list_registered(options: argparse.Namespace) -> None:
+    """Everything that a configuration can name."""
+    from anytime_pruning import models, pruners, replay  # noqa: F401
+
+    for kind in KINDS:
+        print(f"{kind + ':':9}{', '.join(names(kind))}")
+
+
+def print_schema(options: argparse.Namespace) -> None:
+    """JSON schema of a study's configuration file."""
+    print(json.dumps(study_schema(), indent=2))
+
+
+def find_stale(options: argparse.Namespace) -> None:
+    """Runs on disk that the study's grid does not name any more; listed, or removed with their weights on request."""
+    study, runs = plan_study(read_study(options.config))
+    current = {run.name for run in runs}
+    root = layout.runs_dir(study.study)
+    found = sorted(str(path.parent.relative_to(root)) for path in root.glob(f"*/*/*/*/*/*/{layout.METRICS}"))
+    stale = [name for name in found if name not in current]
+    for name in stale:
+        print(layout.run_dir(study.study, name))
+        if options.remove:
+            shutil.rmtree(layout.run_dir(study.study, name))
+            shutil.rmtree(layout.weights_path(study.study, name).parent, ignore_errors=True)
+    print(f"{len(stale)} of {len(found)} runs are in no grid{' and were removed' if options.remove else ''}")
+
+
+def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings on the command line: one JSON argument, or one flag for each setting."""
+    flags = {key: _parse_yaml(key, text) for key in RunSettings.model_fields if (text := getattr(options, key)) is not None}
+    if options.settings is None:
+        return flags
+    if flags:
+        raise SettingError(f"settings: not allowed together with --{next(iter(flags)).replace('_', '-')}")
+    try:
+        return json.loads(options.settings)
+    except json.JSONDecodeError as error:
+        raise SettingError(f"settings: not JSON: {error}") from None
+
+
+def _parse_yaml(key: str, text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingError(f"{key}: {text!r} cannot be read: {' '.join(str(error).split())}") from None
+
+
+def _make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m anytime_pruning", description="Anytime Progressive Pruning")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    one = commands.add_parser("train", help="one run", description=train.__doc__)
+    one.set_defaults(command=train)
+    one.add_argument("--settings", metavar="JSON", help="all settings as one JSON object, instead of the flags below")
+    one.add_argument("--digest", help="refuse to run if the settings have another digest")
+    one.add_argument("--study", default="single", help="folder below results/ (default: single)")
+    one.add_argument("--out", type=Path, metavar="DIR", help="run folder, instead of one named by the settings")
+    one.add_argument("--weights", type=Path, metavar="FILE", help="safetensors file for the final weights")
+    flags = one.add_argument_group("settings", "values are YAML; defaults are those of the released commands")
+    for key, field in RunSettings.model_fields.items():
+        default = "" if field.is_required() or key == "execution" else f" (default: {field.default})"
+        flags.add_argument(f"--{key.replace('_', '-')}", dest=key, metavar="VALUE", help=f"{field.description}{default}")
+
+    data = commands.add_parser("prepare", help="download or decode a dataset into the cache", description=prepare.__doc__)
+    data.set_defaults(command=prepare)
+    data.add_argument("dataset", help="name, or a YAML mapping with name, source and its settings")
+    data.add_argument("--data-dir", type=Path, default=Path("data"), help="folder of downloads and cache (default: data)")
+
+    listing = commands.add_parser("list", help="registered names", description=list_registered.__doc__)
+    listing.set_defaults(command=list_registered)
+    schema = commands.add_parser("schema", help="JSON schema of the configuration", description=print_schema.__doc__)
+    schema.set_defaults(command=print_schema)
+
+    stale = commands.add_parser("stale", help="runs that no grid names", description=find_stale.__doc__)
+    stale.set_defaults(command=find_stale)
+    stale.add_argument("config", type=Path, help="a study's YAML file")
+    stale.add_argument("--remove", action="store_true", help="remove them, with their weights")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""The settings of one run: a frozen model that rejects unknown keys and values out of range, and the digest that names it.
+
+Torch-free, so that the workflow can plan with it. What a grid of runs is stands in `study.py`. Whether a name (of a model,
+a pruner, a replay policy) is registered is checked where it is looked up.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+
+from anytime_pruning import RESULTS_VERSION
+from anytime_pruning.datasets.source import DatasetSettings, parse_dataset
+from anytime_pruning.registry import lookup
+from anytime_pruning.schedules import schedule_app  # noqa: F401  (registers the methods)
+from anytime_pruning.validation import Count, Name, Number, validate
+
+
+class ExecutionSettings(BaseModel):
+    """Where and how a run is computed. Not part of its identity: the numbers are meant to be the same everywhere."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    threads: Count = Field(1, description="CPU threads of one run")
+    data_dir: Path = Field(Path("data"), description="folder of downloads and of the decoded cache")
+
+
+class RunSettings(BaseModel):
+    """Everything that determines the numbers of one run, plus where to compute it (`execution`).
+
+    Defaults are those of the released commands (50 epochs and so on); every field is documented in its description, which
+    is also what the command line and the JSON schema show.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dataset: SerializeAsAny[DatasetSettings] = Field(description="name of a dataset, or a mapping with name and source")
+    model: Name = Field(description="architecture, as `list` shows them")
+    n_megabatches: Count = Field(8, description="T, the length of the stream")
+    method: Name = Field("app", description="density schedule: app, osp or dense")
+    pruner: Name = Field("snip", description="scoring criterion; dense runs have none")
+    scope: Literal["global", "local"] = Field("global", description="one ranking of all weights, or one for each layer")
+    seed: int = Field(0, ge=0, lt=2**53, description="determines the stream, the initial weights and every draw")
+
+    base_density: Number = Field(0.8, gt=0, le=1, description="density = base_density ** level")
+    tau: Number = Field(4.5, ge=1, le=1000, description="level at the last megabatch")
+    sample_frac: Number = Field(0.2, gt=0, le=1, description="share of the replay-inclusive set that is scored on")
+    replay: Name = Field("full", description="which earlier data is trained on")
+    valid_frac: Number = Field(0.1, gt=0, lt=1, description="share of each megabatch held out for validation")
+    train_limit: Count | None = Field(None, description="use only so many training images, drawn at random")
+
+    epochs: Count = Field(50, description="epochs on each megabatch")
+    batch_size: Annotated[Count, Field(ge=2)] = Field(64, description="samples of one SGD step")
+    lr: Number = Field(0.1, gt=0, description="learning rate at the start of each megabatch")
+    lr_milestones: tuple[Count, ...] = Field((20, 40), description="epochs after which lr is multiplied by lr_gamma")
+    lr_gamma: Number = Field(0.1, gt=0, le=1, description="factor of each milestone")
+    momentum: Number = Field(0.9, ge=0, lt=1, description="SGD momentum; its buffers live on across megabatches")
+    weight_decay: Number = Field(1e-4, ge=0, description="L2 penalty on all parameters")
+    augment: bool = Field(True, description="random crop and flip, as the dataset allows them")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: mixed precision by autocast")
+
+    execution: ExecutionSettings = Field(ExecutionSettings(), description="device, threads and data folder")
+
+    @field_validator("dataset", mode="before")
+    @classmethod
+    def _parse_dataset(cls, value: Any) -> DatasetSettings:
+        return parse_dataset(value)
+
+    @field_validator("lr_milestones")
+    @classmethod
+    def _check_milestones(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if list(value) != sorted(set(value)):
+            raise ValueError("milestones must increase")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _collapse_unpruned(cls, data: Any) -> Any:
+        """A method that never prunes is one run, whatever the pruning settings of its grid entry say."""
+        if isinstance(data, dict) and isinstance(data.get("method"), str) and not prunes(data["method"]):
+            data = {key: value for key, value in data.items() if key not in PRUNING_SETTINGS}
+            data["pruner"] = "none"
+        return data
+
+    def identity(self) -> dict[str, Any]:
+        """What determines the numbers: required settings, and others where they differ from their default.
+
+        A setting added later, whose default keeps the old behaviour, therefore leaves all digests as they are. The price:
+        a changed default must raise RESULTS_VERSION; the golden test holds the defaults for that reason.
+        """
+        settings = self.model_dump(mode="json", exclude={"execution", "dataset"}, exclude_defaults=True)
+        return {"results_version": RESULTS_VERSION, "dataset": self.dataset.identity(), **settings}
+
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of the SHA-256 of `identity()`, the end of the run's folder name."""
+        return digest_of(self.identity())
+
+    def densities(self) -> list[float]:
+        """The density asked for at each of the T megabatches."""
+        return lookup("method", self.method)(self.n_megabatches, self.tau, self.base_density)
+
+
+# What has no meaning for a method that never prunes.
+PRUNING_SETTINGS = ("pruner", "scope", "base_density", "tau", "sample_frac")
+
+
+def prunes(method: str) -> bool:
+    """Whether a method ever removes a weight."""
+    return min(lookup("method", method)(2, 2.0, 0.5)) < 1
+
+
+def digest_of(content: dict[str, Any]) -> str:
+    """Twelve hexadecimal digits of the SHA-256 of some JSON content, the same for any order of keys."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def parse_settings(data: dict[str, Any]) -> RunSettings:
+    """Settings of one run from a mapping.
+
+    Raises:
+        SettingError: one line that names the first wrong setting, its value and what is allowed.
+    """
+    return validate(RunSettings, data)

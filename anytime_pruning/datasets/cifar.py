@@ -1,0 +1,95 @@
+"""CIFAR-10 and CIFAR-100 through torchvision's classes: the official archives, verified before anything is unpickled."""
+
+import hashlib
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from anytime_pruning.datasets.source import DatasetSettings, ImageArrays
+from anytime_pruning.errors import DataError
+from anytime_pruning.registry import register
+
+
+class Cifar(DatasetSettings):
+    """50,000 training and 10,000 test images [N, 3, 32, 32]. Mean and std are the constants of the released code."""
+
+    torchvision_class: ClassVar[str]
+    mean: ClassVar[tuple[float, ...]]
+    std: ClassVar[tuple[float, ...]]
+
+    def train_count(self) -> int:
+        return 50_000
+
+    def read(self, data_dir: Path) -> ImageArrays:
+        from anytime_pruning.torchvision_import import import_torchvision
+
+        kind = getattr(import_torchvision().datasets, self.torchvision_class)
+        fetch_verified(kind, data_dir)
+        train, test = (kind(str(data_dir), train=is_train) for is_train in (True, False))
+        train_images, test_images = (np.ascontiguousarray(part.data.transpose(0, 3, 1, 2)) for part in (train, test))
+        train_labels, test_labels = (np.asarray(part.targets, dtype=np.int64) for part in (train, test))
+        digest = hashlib.sha256()
+        for array in (train_images, train_labels, test_images, test_labels):
+            digest.update(array.tobytes())
+        return ImageArrays(
+            train_images=train_images,
+            train_labels=train_labels,
+            test_images=test_images,
+            test_labels=test_labels,
+            class_names=tuple(train.classes),
+            mean=self.mean,
+            std=self.std,
+            crop_padding=4,
+            flip=True,
+            content_sha256=digest.hexdigest(),
+        )
+
+
+@register("dataset", "cifar10")
+class Cifar10(Cifar):
+    """CIFAR-10, ten classes."""
+
+    source: Literal["cifar10"] = "cifar10"
+    torchvision_class = "CIFAR10"
+    mean = (0.4914, 0.4822, 0.4465)
+    std = (0.2470, 0.2435, 0.2616)
+
+
+@register("dataset", "cifar100")
+class Cifar100(Cifar):
+    """CIFAR-100 with its hundred fine labels."""
+
+    source: Literal["cifar100"] = "cifar100"
+    torchvision_class = "CIFAR100"
+    mean = (0.5071, 0.4866, 0.4409)
+    std = (0.2673, 0.2564, 0.2762)
+
+
+def fetch_verified(kind: type, data_dir: Path) -> None:
+    """Make sure that the verified files of a torchvision CIFAR class lie unpacked in a folder, downloading if needed.
+
+    Args:
+        kind: torchvision's CIFAR10 or CIFAR100, which knows the archive's address, name and MD5.
+    Raises:
+        DataError: the archive there is corrupt, or there is none and it cannot be downloaded.
+    """
+    from torchvision.datasets.utils import calculate_md5
+
+    archive = data_dir / kind.filename
+    was_there = archive.exists()
+    unpacked = (data_dir / kind.base_folder).is_dir()
+    if was_there and not unpacked and (found := calculate_md5(archive)) != kind.tgz_md5:
+        raise DataError(
+            f"{archive}: the archive is corrupt: MD5 {found}, expected {kind.tgz_md5}; delete it to download it again"
+        )
+    data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        kind(str(data_dir), train=True, download=True)
+    except (OSError, RuntimeError) as error:
+        if not was_there:
+            archive.unlink(missing_ok=True)
+        raise DataError(
+            f"{archive}: missing and not downloaded ({error}); put the official {kind.filename} "
+            f"(MD5 {kind.tgz_md5}) into {data_dir}"
+        ) from None

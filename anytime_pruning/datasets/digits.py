@@ -1,0 +1,45 @@
+"""scikit-learn's 1,797 scans of handwritten digits, 8 x 8 pixels in 17 grey levels: embedded, so nothing is downloaded."""
+
+import hashlib
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, channel_statistics
+from anytime_pruning.registry import register
+
+TEST_COUNT = 360
+TRAIN_COUNT = 1797 - TEST_COUNT
+
+
+@register("dataset", "digits")
+class Digits(DatasetSettings):
+    """A fixed, stratified split into 1,437 training and 360 test images [N, 1, 8, 8]; a mirrored digit is no digit."""
+
+    source: Literal["digits"] = "digits"
+
+    def train_count(self) -> int:
+        return TRAIN_COUNT
+
+    def read(self, data_dir: Path) -> ImageArrays:
+        from sklearn.datasets import load_digits
+        from sklearn.model_selection import train_test_split
+
+        scans = load_digits()
+        images = np.round(scans.images * (255 / 16)).astype(np.uint8)[:, None]
+        labels = scans.target.astype(np.int64)
+        train, test = train_test_split(np.arange(len(labels)), test_size=TEST_COUNT, stratify=labels, random_state=0)
+        mean, std = channel_statistics(images[train])
+        return ImageArrays(
+            train_images=images[train],
+            train_labels=labels[train],
+            test_images=images[test],
+            test_labels=labels[test],
+            class_names=tuple(str(digit) for digit in range(10)),
+            mean=mean,
+            std=std,
+            crop_padding=1,
+            flip=False,
+            content_sha256=hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
+        )

@@ -1,0 +1,164 @@
+"""Your own images: a folder, or a .tar, .tar.xz or .zip, that holds train/<class>/ and test/<class>/.
+
+What is stored where in the folder or archive is `packed_files.py`; here files become arrays.
+"""
+
+import hashlib
+import io
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from pydantic import Field, field_validator
+from tqdm import tqdm
+
+from anytime_pruning.datasets.packed_files import PackedFile, count_images, fingerprint_of, list_folders, open_files
+from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, channel_statistics
+from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.registry import register
+from anytime_pruning.validation import Count, Number
+
+# Modes that Pillow turns into 8-bit grey or RGB without loss of meaning; 16-bit and float images would be clipped.
+CONVERTIBLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+
+
+@register("dataset", "image_folder")
+class ImageFolder(DatasetSettings):
+    """Images of any size, cropped to the centre and scaled to `image_size`; grey and RGBA become RGB (alpha is dropped)."""
+
+    location: ClassVar[frozenset[str]] = frozenset({"path"})
+
+    source: Literal["image_folder"] = "image_folder"
+    path: Path = Field(description="folder, .tar, .tar.xz or .zip")
+    content_sha256: str | None = Field(
+        None, pattern=r"^[0-9a-f]{64}$", description="digest of the files, as `prepare` prints it; checked, and part of results' names"
+    )
+    image_size: Count = Field(32, le=1024, description="height and width in pixels")
+    channels: Literal[1, 3] = Field(3, description="3: RGB, 1: grey")
+    mean: tuple[Number, ...] | None = Field(None, description="per channel; measured on the training images if absent")
+    std: tuple[Number, ...] | None = Field(None, description="per channel; measured on the training images if absent")
+    crop_padding: int = Field(4, ge=0, le=64, description="padding of the random crop; 0: no crop")
+    flip: bool = Field(True, description="random horizontal flip")
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _one_for_each_channel(cls, value, info):
+        channels = info.data.get("channels", 3)
+        if value is not None and len(value) != channels:
+            raise SettingError(f"dataset.{info.field_name}: {value} is not allowed: {channels} values are expected")
+        if value is not None and info.field_name == "std" and min(value) <= 0:
+            raise SettingError(f"dataset.std: {value} is not allowed: values must be positive")
+        return value
+
+    def fingerprint(self) -> str | None:
+        # A declared digest names the content for good, wherever the files lie now, or if they are gone.
+        return None if self.content_sha256 else fingerprint_of(self.path)
+
+    def read(self, data_dir: Path) -> ImageArrays:
+        decoded = _decode_all(self)
+        content_sha256 = _content_digest(decoded)
+        if self.content_sha256 not in (None, content_sha256):
+            raise DataError(
+                f"{self.path}: content_sha256 is {content_sha256}, expected {self.content_sha256}; "
+                "fetch the files again, or correct the setting"
+            )
+        class_names = _class_names(decoded, self)
+        arrays = {}
+        for split in ("train", "test"):
+            arrays |= _stack(split, decoded, class_names)
+        mean, std = channel_statistics(arrays["train_images"])
+        return ImageArrays(
+            **arrays,
+            class_names=class_names,
+            mean=self.mean or mean,
+            std=self.std or std,
+            crop_padding=self.crop_padding,
+            flip=self.flip,
+            content_sha256=content_sha256,
+        )
+
+
+Decoded = dict[tuple[str, str, str], tuple[bytes, np.ndarray]]
+
+
+def _decode_all(settings: ImageFolder) -> Decoded:
+    """Decode every image in parallel: (split, class, file) to (SHA-256 of the file, uint8 [C, H, W])."""
+
+    def decode(file: PackedFile) -> tuple[tuple[str, str, str], tuple[bytes, np.ndarray]]:
+        return file.key, (hashlib.sha256(file.content).digest(), decode_image(file, settings))
+
+    decoded: Decoded = {}
+    total = count_images(settings.path)
+    with ThreadPoolExecutor() as pool, open_files(settings.path) as files:
+        progress = tqdm(total=total, desc=f"decoding {settings.name}", unit="img", disable=not sys.stderr.isatty())
+        with progress:
+            for chunk in _chunks(files, 1024):
+                decoded.update(pool.map(decode, chunk))
+                progress.update(len(chunk))
+    return decoded
+
+
+def decode_image(file: PackedFile, settings: ImageFolder) -> np.ndarray:
+    """One image as uint8 [C, H, W].
+
+    Raises:
+        DataError: not an image, damaged, or of a mode that has no 8-bit meaning; the message names the file.
+    """
+    size = settings.image_size
+    try:
+        with Image.open(io.BytesIO(file.content)) as image:
+            if image.mode not in CONVERTIBLE_MODES:
+                raise DataError(f"{file.where}: image mode {image.mode} is not supported; convert it to 8 bits a channel")
+            image = image.convert("RGB" if settings.channels == 3 else "L")
+            if image.size != (size, size):
+                image = ImageOps.fit(image, (size, size), Image.Resampling.BOX)
+            pixels = np.asarray(image)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{file.where}: not a readable image ({error}); replace or remove it") from None
+    return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+
+
+def _chunks(items, size: int):
+    chunk = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _content_digest(decoded: Decoded) -> str:
+    """SHA-256 over the sorted names and digests of all files: the same for a folder and for any archive of it."""
+    digest = hashlib.sha256()
+    for key in sorted(decoded):
+        digest.update("/".join(key).encode() + b"\0" + decoded[key][0])
+    return digest.hexdigest()
+
+
+def _class_names(decoded: Decoded, settings: ImageFolder) -> tuple[str, ...]:
+    """The classes, sorted; every class folder must hold images in both train and test."""
+    folders = list_folders(settings.path) | {key[:2] for key in decoded}
+    names = sorted({name for _, name in folders})
+    if len(names) < 2:
+        raise DataError(f"{settings.path}: {len(names)} class folders in train/; at least 2 are needed")
+    filled = {key[:2] for key in decoded}
+    for split in ("train", "test"):
+        for name in names:
+            if (split, name) not in filled:
+                raise DataError(f"{settings.path}: no images in {split}/{name}/; every class needs some in train and test")
+    return tuple(names)
+
+
+def _stack(split: str, decoded: Decoded, class_names: tuple[str, ...]) -> dict[str, np.ndarray]:
+    # Sorted, so that the numbering of images does not depend on the order of the archive.
+    keys = sorted(key for key in decoded if key[0] == split)
+    labels = {name: label for label, name in enumerate(class_names)}
+    return {
+        f"{split}_images": np.stack([decoded[key][1] for key in keys]),
+        f"{split}_labels": np.array([labels[key[1]] for key in keys], dtype=np.int64),
+    }

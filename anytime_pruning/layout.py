@@ -1,0 +1,46 @@
+"""Names every file of a study, so that nothing else builds paths by hand. Torch-free."""
+
+from pathlib import Path
+
+from anytime_pruning.config import RunSettings
+
+RESULTS = Path("results")
+# What a run writes into its folder; metrics.json comes last and means that the run is done.
+CONFIG, MEGABATCHES, EPOCHS, LAYERS = "config.yaml", "megabatches.csv", "epochs.csv", "layers.csv"
+METRICS = "metrics.json"
+
+
+def run_name(settings: RunSettings) -> str:
+    """<dataset>/<model>/T<n>/<method>/<pruner>/seed<k>-<digest>: readable, and unique by the digest of all settings."""
+    return "/".join(
+        (
+            settings.dataset.name,
+            settings.model,
+            f"T{settings.n_megabatches}",
+            settings.method,
+            settings.pruner,
+            f"seed{settings.seed}-{settings.digest()}",
+        )
+    )
+
+
+def runs_dir(study: str) -> Path:
+    """Folder of a study's runs."""
+    return RESULTS / study / "runs"
+
+
+def run_dir(study: str, name: str) -> Path:
+    """Folder of one run."""
+    return runs_dir(study) / name
+
+
+def weights_path(study: str, name: str) -> Path:
+    """Final weights of one run, in a tree beside the runs so that large files can be versioned apart."""
+    return RESULTS / study / "checkpoints" / name / "weights.safetensors"
+
+
+def write_if_different(path: Path, text: str) -> None:
+    """Write a small text file unless it holds just that already, so that its time tells when its content changed."""
+    if not path.exists() or path.read_text() != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)

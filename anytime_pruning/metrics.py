@@ -1,0 +1,28 @@
+"""Arithmetic on counts: accuracies, cumulative error, generalization gap. Everything that reports a number uses these."""
+
+from collections.abc import Sequence
+
+
+def accuracy_pct(correct_count: int, total_count: int) -> float:
+    """Correctly classified share, in percent."""
+    return 100.0 * correct_count / total_count
+
+
+def cumulative_error_count(error_counts: Sequence[int]) -> int:
+    """CER as the paper counts it: misclassified test samples summed over the megabatches (an integer, at most T * N_test)."""
+    return int(sum(error_counts))
+
+
+def cumulative_error_rate(error_counts: Sequence[int], test_count: int) -> float:
+    """CER as a rate in [0, 1]: the count divided by T * N_test."""
+    return cumulative_error_count(error_counts) / (len(error_counts) * test_count)
+
+
+def generalization_gap_pct(train_acc_pct: float, valid_acc_pct: float) -> float:
+    """Train accuracy minus validation accuracy, in percentage points; the caller says how each was measured."""
+    return train_acc_pct - valid_acc_pct
+
+
+def anytime_relative_errors(error_counts: Sequence[int], test_count: int) -> list[float]:
+    """(error_count_t - error_count_{t-1}) / N_test for t = 2 ... T: how much each megabatch changed the test error."""
+    return [(now - before) / test_count for before, now in zip(error_counts, error_counts[1:])]

@@ -1,0 +1,61 @@
+"""The small residual networks for CIFAR, with 16, 32 and 64 channels and shortcuts that have no weights."""
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from anytime_pruning.registry import register
+
+
+class ResidualBlock(nn.Module):
+    """Two 3 x 3 convolutions beside a shortcut of option A: subsampled, missing channels filled with zeros."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out_channels)
+        self.stride = stride
+        # The new channels go half before and half after the old ones.
+        self.n_before = (out_channels - in_channels) // 2
+        self.n_after = out_channels - in_channels - self.n_before
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = F.relu(self.bn1(self.conv1(x)))
+        out = self.bn2(self.conv2(out))
+        if self.stride != 1 or self.n_after:
+            x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.n_before, self.n_after))
+        return F.relu(out + x)
+
+
+class CifarResNet(nn.Module):
+    """Three stages of n blocks, 6n + 2 layers: [B, C, H, W] -> [B, n_classes].
+
+    Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2.
+    """
+
+    def __init__(self, n_blocks: int, n_classes: int, in_channels: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        widths = [16] * n_blocks + [32] * n_blocks + [64] * n_blocks
+        blocks = [
+            ResidualBlock(before, width, stride=1 if before == width else 2)
+            for before, width in zip([16, *widths], widths)
+        ]
+        self.blocks = nn.Sequential(*blocks)
+        self.fc = nn.Linear(64, n_classes)
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(module.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.blocks(x)
+        return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+
+
+@register("model", "resnet20")
+def build_resnet20(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+    """ResNet-20: 0.27 million parameters at three channels and ten classes."""
+    return CifarResNet(3, n_classes, image_shape[0])

@@ -1,0 +1,45 @@
+"""What a run says while it goes on: a progress bar on a terminal, plain lines in a log."""
+
+import sys
+
+from tqdm import tqdm
+
+from anytime_pruning.records import MegabatchRow
+
+
+class Progress:
+    """Counts training samples of a whole stream and says one line for each megabatch.
+
+    Args:
+        name: what the run is, in a few words.
+        total_samples: training samples of all epochs of all megabatches.
+    """
+
+    def __init__(self, name: str, total_samples: int, n_megabatches: int):
+        self._n_megabatches = n_megabatches
+        self._bar = tqdm(
+            total=total_samples, desc=name, unit="img", unit_scale=True, disable=not sys.stderr.isatty(), leave=False
+        )
+        self._say(f"{name}: {n_megabatches} megabatches, {total_samples:,} training samples planned")
+
+    def epoch_done(self, n_samples: int) -> None:
+        """Advance the bar by the samples of one epoch."""
+        self._bar.update(n_samples)
+
+    def megabatch_done(self, row: MegabatchRow) -> None:
+        """Say what a megabatch came to."""
+        self._say(
+            f"megabatch {row.t}/{self._n_megabatches}: density {row.density_measured:.3f}, "
+            f"train {row.train_acc_running_pct:.1f} %, validation {row.valid_acc_pct:.1f} %, "
+            f"test {row.test_acc_pct:.2f} % ({row.error_count} errors), {row.seconds:.1f} s"
+        )
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._bar.close()
+
+    def _say(self, line: str) -> None:
+        if self._bar.disable:
+            print(line, flush=True)
+        else:
+            self._bar.write(line)

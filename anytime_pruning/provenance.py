@@ -1,0 +1,61 @@
+"""Where numbers come from: commit, versions, hardware. Everything here describes a run and changes nothing in it."""
+
+import os
+import platform
+import resource
+import subprocess
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+import anytime_pruning
+
+
+def describe_code() -> dict[str, str | bool | None]:
+    """Commit of the checkout that holds the package, and whether files differ from it; None where git cannot say."""
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "modified": None if changes is None else bool(changes)}
+
+
+def describe_versions() -> dict[str, str]:
+    """Versions of what takes part in computing the numbers."""
+    packages = {name: version(name) for name in ("torch", "numpy", "pillow", "safetensors")}
+    return {"anytime_pruning": anytime_pruning.__version__, "python": platform.python_version(), **packages}
+
+
+def describe_hardware(device: torch.device) -> dict[str, str | int]:
+    """The processor, its vector instructions as torch uses them, and the GPU if one computed."""
+    hardware = {
+        "device": device.type,
+        "processor": _processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count() or 0,
+        "threads": torch.get_num_threads(),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+    }
+    if device.type == "cuda":
+        hardware |= {
+            "gpu": torch.cuda.get_device_name(device),
+            "cuda": torch.version.cuda,
+            "peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated(device) / 2**20),
+        }
+    return hardware
+
+
+def _git(*arguments: str) -> str | None:
+    folder = Path(anytime_pruning.__file__).parent
+    try:
+        answer = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return answer.stdout.strip() if answer.returncode == 0 else None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,33 @@
+"""Pruners: a file for each scoring criterion, imported here so that they are registered.
+
+A pruner is a function (model, batches, generator) -> {parameter name: score}, higher is kept. It may use the network
+freely: `score` puts everything back.
+"""
+
+from collections.abc import Iterable
+
+from torch import Generator, Tensor, nn
+
+from anytime_pruning.pruners import magnitude, random, snip  # noqa: F401
+from anytime_pruning.pruners.preserve import preserved
+from anytime_pruning.registry import lookup
+
+
+def score(
+    model: nn.Module, pruner: str, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator | None = None
+) -> dict[str, Tensor]:
+    """Score every prunable weight of a network, leaving the network exactly as it was.
+
+    Args:
+        model: any module; its convolutions are scored.
+        pruner: a registered criterion, such as `snip`.
+        batches: images [B, C, H, W] and labels int64 [B], on the model's device; data-free pruners do not read them.
+        generator: for pruners that draw; None draws from a fixed seed.
+    Returns:
+        Scores by parameter name, in the shapes of the weights; the higher, the rather kept.
+    Raises:
+        SettingError: the pruner is not registered.
+    """
+    criterion = lookup("pruner", pruner)
+    with preserved(model):
+        return criterion(model, batches, generator if generator is not None else Generator().manual_seed(0))

@@ -1,0 +1,141 @@
+"""What a run writes: rows collected while it goes on, files written when it has ended, metrics.json last. Torch-free."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anytime_pruning import RESULTS_VERSION, layout, metrics
+from anytime_pruning.config import RunSettings
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class MegabatchRow:
+    """One row of megabatches.csv; the README explains the columns.
+
+    `*_running` and `*_augmented` are the terms of the released code's gap: the running mean over the last epoch's training,
+    and validation on augmented images. The other accuracies are in eval mode on images as they are; those of train and
+    valid are of the last epoch, before the best weights are restored; test is after.
+    """
+
+    t: int
+    density_asked: float
+    density_measured: float
+    kept_count: int
+    prunable_count: int
+    train_count: int
+    valid_count: int
+    best_epoch: int
+    train_acc_running_pct: float
+    valid_acc_augmented_pct: float
+    generalization_gap_pct: float
+    train_acc_pct: float
+    valid_acc_pct: float
+    clean_gap_pct: float
+    test_acc_pct: float
+    error_count: int
+    test_count: int
+    samples: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class LayerRow:
+    """One row of layers.csv: weights of a prunable layer that are not zero after training on megabatch t."""
+
+    t: int
+    layer: str
+    kept: int
+    total: int
+
+
+@dataclass
+class Records:
+    """The rows of a run so far."""
+
+    megabatches: list[MegabatchRow] = field(default_factory=list)
+    epochs: list[Any] = field(default_factory=list)
+    layers: list[LayerRow] = field(default_factory=list)
+
+    def final_numbers(self) -> dict[str, float | int]:
+        """The numbers that tables show: of the last megabatch, and cumulative over the stream."""
+        last = self.megabatches[-1]
+        errors = [row.error_count for row in self.megabatches]
+        return {
+            "test_acc_pct": last.test_acc_pct,
+            "cumulative_error_count": metrics.cumulative_error_count(errors),
+            "cumulative_error_rate": metrics.cumulative_error_rate(errors, last.test_count),
+            "anytime_relative_errors": metrics.anytime_relative_errors(errors, last.test_count),
+            "generalization_gap_pct": last.generalization_gap_pct,
+            "clean_gap_pct": last.clean_gap_pct,
+            "density": last.density_measured,
+            "kept_count": last.kept_count,
+            "prunable_count": last.prunable_count,
+            "samples": sum(row.samples for row in self.megabatches),
+        }
+
+
+def write_run(
+    out_dir: Path,
+    settings: RunSettings,
+    records: Records,
+    provenance: dict[str, Any],
+    write_weights: Callable[[Path], None],
+    weights_path: Path,
+) -> dict[str, Any]:
+    """Write everything of a finished run, each file whole or not at all, `metrics.json` last.
+
+    Args:
+        provenance: what metrics.json says beside the numbers.
+        write_weights: writes the weights to the path it is given.
+    Returns:
+        The content of metrics.json.
+    """
+    settings_yaml = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "results_version": RESULTS_VERSION,
+        "digest": settings.digest(),
+        "seed": settings.seed,
+        "final": records.final_numbers(),
+        **provenance,
+    }
+    write_atomically(weights_path, write_weights)
+    write_text(out_dir / layout.CONFIG, settings_yaml)
+    write_text(out_dir / layout.MEGABATCHES, _to_csv(records.megabatches))
+    write_text(out_dir / layout.EPOCHS, _to_csv(records.epochs))
+    write_text(out_dir / layout.LAYERS, _to_csv(records.layers))
+    write_text(out_dir / layout.METRICS, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    return content
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or not at all."""
+    write_atomically(path, lambda partial: partial.write_text(text))
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a file beside the path, then move it there; nothing is left behind if it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        write(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _to_csv(rows: Sequence[Any]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [column.name for column in fields(rows[0])], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue()

@@ -1,0 +1,210 @@
+"""One run: the stream loop of the paper, for all methods.
+
+This is the only module that sees all settings; what it calls gets the part it needs.
+"""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from anytime_pruning import layout, provenance
+from anytime_pruning.config import RunSettings, parse_settings
+from anytime_pruning.datasets import ImageArrays, load_dataset
+from anytime_pruning.errors import SettingError
+from anytime_pruning.evaluation import Evaluation, evaluate
+from anytime_pruning.images import ImageSet
+from anytime_pruning.masks import Masks, apply_masks, count_kept, prunable_weights, select_masks
+from anytime_pruning.metrics import generalization_gap_pct
+from anytime_pruning.models import build_model
+from anytime_pruning.progress import Progress
+from anytime_pruning.pruners import score
+from anytime_pruning.records import LayerRow, MegabatchRow, Records, write_run
+from anytime_pruning.registry import lookup
+from anytime_pruning.replay import draw_pruning_sample
+from anytime_pruning.seeding import derive_seed, make_generator
+from anytime_pruning.stream import Megabatch, split_stream
+from anytime_pruning.training import MegabatchTraining, Trainer
+
+
+def run_stream(
+    settings: RunSettings | Mapping[str, Any], out_dir: str | Path, weights_path: str | Path | None = None
+) -> dict[str, Any]:
+    """Train and prune one network over one stream and write what came of it.
+
+    Args:
+        settings: of the run; a mapping is checked like a configuration file.
+        out_dir: folder for config.yaml, megabatches.csv, epochs.csv, layers.csv and metrics.json, which is written last:
+            where it is, the run is done. A second process on the same folder waits for the first.
+        weights_path: safetensors file for the final weights; in `out_dir` if None.
+    Returns:
+        The content of metrics.json.
+    Raises:
+        SettingError: a setting is not allowed, or no such device.
+        DataError: the data is missing or corrupt.
+        DivergenceError: a loss or score is not finite; nothing is written.
+    """
+    settings = settings if isinstance(settings, RunSettings) else parse_settings(dict(settings))
+    out_dir = Path(out_dir)
+    weights_path = Path(weights_path) if weights_path else out_dir / "weights.safetensors"
+    started = time.perf_counter()
+    device = choose_device(settings.execution.device)
+    torch.set_num_threads(settings.execution.threads)
+    arrays = load_dataset(settings.dataset, settings.execution.data_dir)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    with FileLock(out_dir / "run.lock"):
+        model = build_model(
+            settings.model,
+            arrays.n_classes,
+            arrays.image_shape,
+            arrays.mean,
+            arrays.std,
+            seed=derive_seed(settings.seed, "initial weights"),
+        ).to(device)
+        records = _run_megabatches(settings, arrays, model, device)
+        facts = {
+            "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
+            "data_sha256": arrays.content_sha256,
+            "code": provenance.describe_code(),
+            "versions": provenance.describe_versions(),
+            "hardware": provenance.describe_hardware(device),
+            "wall_time_s": round(time.perf_counter() - started, 3),
+        }
+        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        return write_run(out_dir, settings, records, facts, lambda path: save_file(weights, path), weights_path)
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a setting; `auto` is CUDA where there is one.
+
+    Raises:
+        SettingError: CUDA is asked for and there is none, or not that one.
+    """
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= available:
+        raise SettingError(f"device: {name!r} is not allowed: this machine has {available} CUDA devices; use auto or cpu")
+    return device
+
+
+def _run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Module, device: torch.device) -> Records:
+    """The stream loop: for t = 1 ... T prune to the scheduled density, train on all data so far, test."""
+    data = ImageSet.from_arrays(
+        arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip
+    )
+    test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
+    stream = split_stream(
+        len(data),
+        settings.n_megabatches,
+        settings.valid_frac,
+        make_generator(settings.seed, "stream"),
+        settings.train_limit,
+    )
+    replayed = [_replay(settings, stream[:t]) for t in range(1, len(stream) + 1)]
+    trainer = Trainer(model, data, settings, make_generator(settings.seed, "training"))
+    progress = Progress(
+        f"{settings.dataset.name} {settings.model} {settings.method}",
+        settings.epochs * sum(len(train) for train, _ in replayed),
+        settings.n_megabatches,
+    )
+    records, masks = Records(), {}
+    for t, (density, (train, valid)) in enumerate(zip(settings.densities(), replayed), start=1):
+        started = time.perf_counter()
+        sample = draw_pruning_sample(train, settings.sample_frac, make_generator(settings.seed, f"pruning sample {t}"))
+        masks = prune(model, masks, density, data, sample, settings, t)
+        training = trainer.train_megabatch(
+            t, masks, train, valid, on_epoch=lambda epoch: progress.epoch_done(len(train))
+        )
+        tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
+        _record(records, model, density, (train, valid), training, tested, time.perf_counter() - started)
+        progress.megabatch_done(records.megabatches[-1])
+    progress.close()
+    return records
+
+
+def prune(
+    model: nn.Module, masks: Masks, density: float, data: ImageSet, sample: Tensor, settings: RunSettings, t: int
+) -> Masks:
+    """Prune the current network to a density, in place, by scores of its current weights.
+
+    Args:
+        masks: of the megabatch before; empty before the first pruning.
+        density: share of the prunable weights that are to remain.
+        sample: int64 [n], pi_t; scored without augmentation, in batches as training has them.
+        t: index of the megabatch, which pruners that draw depend on.
+    Returns:
+        Masks nested in the given ones. The given ones if the network is as sparse as that already, or is not pruned.
+    """
+    weights = prunable_weights(model)
+    n_left = sum(int(mask.sum()) for mask in masks.values()) if masks else sum(w.numel() for w in weights.values())
+    if round(density * sum(weight.numel() for weight in weights.values())) >= n_left:
+        return masks
+    scores = score(
+        model,
+        settings.pruner,
+        data.batches(sample, settings.batch_size),
+        make_generator(settings.seed, f"pruner {t}"),
+    )
+    masks = select_masks(scores, density, settings.scope, masks or None)
+    apply_masks(model, masks)
+    return masks
+
+
+def _replay(settings: RunSettings, arrived: list[Megabatch]) -> tuple[Tensor, Tensor]:
+    """Training and validation indices at one megabatch, by one policy and its own random draws for each."""
+    policy = lookup("replay", settings.replay)
+    *past, current = arrived
+    return (
+        policy([m.train for m in past], current.train, make_generator(settings.seed, f"replay train {current.t}")),
+        policy([m.valid for m in past], current.valid, make_generator(settings.seed, f"replay valid {current.t}")),
+    )
+
+
+def _record(
+    records: Records,
+    model: nn.Module,
+    density: float,
+    replayed: tuple[Tensor, Tensor],
+    training: MegabatchTraining,
+    tested: Evaluation,
+    seconds: float,
+) -> None:
+    """Append the rows of one megabatch; density is counted in the network, not taken from the masks."""
+    layers = count_kept(model)
+    kept_count = sum(kept for kept, _ in layers.values())
+    prunable_count = sum(total for _, total in layers.values())
+    last = training.epochs[-1]
+    records.epochs += training.epochs
+    records.layers += [LayerRow(last.t, layer, kept, total) for layer, (kept, total) in layers.items()]
+    records.megabatches.append(
+        MegabatchRow(
+            t=last.t,
+            density_asked=density,
+            density_measured=kept_count / prunable_count,
+            kept_count=kept_count,
+            prunable_count=prunable_count,
+            train_count=len(replayed[0]),
+            valid_count=len(replayed[1]),
+            best_epoch=training.best_epoch,
+            train_acc_running_pct=last.train_acc_running_pct,
+            valid_acc_augmented_pct=training.valid_augmented.acc_pct,
+            generalization_gap_pct=generalization_gap_pct(
+                last.train_acc_running_pct, training.valid_augmented.acc_pct
+            ),
+            train_acc_pct=training.train_clean.acc_pct,
+            valid_acc_pct=last.valid_acc_pct,
+            clean_gap_pct=generalization_gap_pct(training.train_clean.acc_pct, last.valid_acc_pct),
+            test_acc_pct=tested.acc_pct,
+            error_count=tested.error_count,
+            test_count=tested.total_count,
+            samples=len(replayed[0]) * len(training.epochs),
+            seconds=round(seconds, 3),
+        )
+    )

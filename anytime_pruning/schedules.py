@@ -1,0 +1,32 @@
+"""The three methods as schedules: which density the network has at each megabatch. One stream loop serves them all."""
+
+import numpy as np
+
+from anytime_pruning.registry import register
+
+
+@register("method", "app")
+def schedule_app(n_megabatches: int, tau: float, base_density: float) -> list[float]:
+    """Anytime Progressive Pruning: density `base ** level`, the level uniformly spaced from 1 to tau.
+
+    Args:
+        n_megabatches: T, the length of the stream.
+        tau: the last level; 4.5 in the paper, so that 0.8 ** 4.5 = 0.366 of the weights remain.
+        base_density: the paper's 0.8.
+    Returns:
+        T densities in (0, 1], not increasing.
+    Source: the paper's method section; the poster prints `0.8 * delta_t`, but only the power gives its stated third.
+    """
+    return [base_density ** float(level) for level in np.linspace(1, tau, n_megabatches)]
+
+
+@register("method", "osp")
+def schedule_osp(n_megabatches: int, tau: float, base_density: float) -> list[float]:
+    """Anytime one-shot pruning: the final density of APP from the first megabatch on. Arguments as `schedule_app`."""
+    return [base_density**tau] * n_megabatches
+
+
+@register("method", "dense")
+def schedule_dense(n_megabatches: int, tau: float, base_density: float) -> list[float]:
+    """The baseline that is never pruned: density 1 throughout. Arguments as `schedule_app`; the last two do not matter."""
+    return [1.0] * n_megabatches

@@ -1,0 +1,148 @@
+"""Train a network on one megabatch: epochs of SGD with the masks enforced after every step, best weights restored."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from anytime_pruning.config import RunSettings
+from anytime_pruning.errors import DivergenceError
+from anytime_pruning.evaluation import Evaluation, autocast, evaluate
+from anytime_pruning.images import ImageSet, batch_bounds
+from anytime_pruning.masks import MaskEnforcer, Masks
+from anytime_pruning.metrics import accuracy_pct
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one epoch showed. `train_*` are running means over the epoch: train mode, augmented, weights changing."""
+
+    t: int
+    epoch: int
+    lr: float
+    train_loss: float
+    train_acc_running_pct: float
+    valid_loss: float
+    valid_acc_pct: float
+
+
+@dataclass(frozen=True)
+class MegabatchTraining:
+    """Training on one megabatch. The two evaluations are of the last epoch's weights, before the best are restored."""
+
+    epochs: list[Epoch]
+    best_epoch: int
+    train_clean: Evaluation
+    valid_augmented: Evaluation
+
+
+def lr_at(epoch: int, settings: RunSettings) -> float:
+    """Learning rate of an epoch (counted from 1) of any megabatch: multiplied by lr_gamma after each milestone."""
+    return settings.lr * settings.lr_gamma ** sum(epoch > milestone for milestone in settings.lr_milestones)
+
+
+class Trainer:
+    """A network, its optimiser and its data, trained on one megabatch after another.
+
+    One optimiser serves the whole stream, so that momentum lives on across megabatches.
+
+    Args:
+        model: maps images in [0, 1] to logits; on the data's device.
+        data: the training set.
+        generator: draws order and augmentation.
+    """
+
+    def __init__(self, model: nn.Module, data: ImageSet, settings: RunSettings, generator: Generator):
+        self.model, self.data, self.settings, self.generator = model, data, settings, generator
+        self.optimizer = torch.optim.SGD(
+            model.parameters(),
+            settings.lr,
+            momentum=settings.momentum,
+            weight_decay=settings.weight_decay,
+            foreach=True,
+        )
+        self.augment_with = generator if settings.augment else None
+
+    def train_megabatch(
+        self, t: int, masks: Masks, train: Tensor, valid: Tensor, on_epoch: Callable[[Epoch], None]
+    ) -> MegabatchTraining:
+        """Train on a replay-inclusive set and leave the network with the weights of its best validation accuracy.
+
+        Args:
+            t: index of the megabatch, for records and messages.
+            masks: bool masks; what they do not keep is exactly zero after every step. Empty: nothing is pruned.
+            train, valid: int64 [n] indices into the data.
+            on_epoch: called after each epoch.
+        Raises:
+            DivergenceError: a loss is NaN or infinite.
+        """
+        enforcer = MaskEnforcer(self.model, masks)
+        epochs, best_correct, best_epoch, best_state = [], -1, 0, {}
+        for epoch in range(1, self.settings.epochs + 1):
+            losses, correct_count = self._train_epoch(enforcer, train, lr_at(epoch, self.settings))
+            _check_finite(losses, t, epoch)
+            validation = self._evaluate(valid)
+            epochs.append(
+                Epoch(
+                    t=t,
+                    epoch=epoch,
+                    lr=lr_at(epoch, self.settings),
+                    train_loss=_mean_loss(losses, len(train), self.settings.batch_size),
+                    train_acc_running_pct=accuracy_pct(correct_count, len(train)),
+                    valid_loss=validation.loss,
+                    valid_acc_pct=validation.acc_pct,
+                )
+            )
+            # The first of equally good epochs wins, as in the released code.
+            if validation.correct_count > best_correct:
+                best_correct, best_epoch = validation.correct_count, epoch
+                best_state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            on_epoch(epochs[-1])
+        train_clean, valid_augmented = self._evaluate(train), self._evaluate(valid, self.augment_with)
+        self.model.load_state_dict(best_state, strict=True)
+        return MegabatchTraining(epochs, best_epoch, train_clean, valid_augmented)
+
+    def _train_epoch(self, enforcer: MaskEnforcer, train: Tensor, lr: float) -> tuple[Tensor, int]:
+        """One pass over the shuffled set. Returns the loss of every step [n_steps] and the number classified correctly.
+
+        Both are gathered on the device and read after the last step: nothing waits for the device inside the epoch.
+        """
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        device, batch_size = self.data.images.device, self.settings.batch_size
+        order = train[torch.randperm(len(train), generator=self.generator)]
+        losses = torch.zeros(len(batch_bounds(len(train), batch_size)), device=device)
+        correct = torch.zeros((), dtype=torch.int64, device=device)
+        self.model.train()
+        for step, (images, labels) in enumerate(self.data.batches(order, batch_size, self.augment_with)):
+            with autocast(device, self.settings.precision):
+                logits = self.model(images)
+                loss = F.cross_entropy(logits, labels)
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            enforcer.enforce()
+            losses[step] = loss.detach()
+            correct += (logits.argmax(1) == labels).sum()
+        return losses.cpu(), int(correct)
+
+    def _evaluate(self, indices: Tensor, augment_with: Generator | None = None) -> Evaluation:
+        return evaluate(self.model, self.data, indices, self.settings.precision, augment_with)
+
+
+def _mean_loss(losses: Tensor, count: int, batch_size: int) -> float:
+    """Mean over samples from means over batches, whose last may be of another size."""
+    sizes = torch.tensor([end - start for start, end in batch_bounds(count, batch_size)])
+    return float((losses.double() * sizes).sum() / count)
+
+
+def _check_finite(losses: Tensor, t: int, epoch: int) -> None:
+    broken = (~torch.isfinite(losses)).nonzero()
+    if len(broken):
+        step = int(broken[0])
+        raise DivergenceError(
+            f"the loss is {float(losses[step])} at megabatch {t}, epoch {epoch}, step {step + 1} of {len(losses)}; "
+            "no results were written; a lower lr may help"
+        )

@@ -1,0 +1,61 @@
+"""Types shared by the settings models, and pydantic's reports turned into one line."""
+
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
+
+from anytime_pruning.errors import SettingError
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _refuse_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("a number is expected, not true or false")
+    return value
+
+
+# A name becomes part of a path, so it holds no separator and does not begin with a dot.
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+Count = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=1, le=10**9)]
+Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
+
+
+def validate(model: type[Model], data: Any, prefix: str = "") -> Model:
+    """Validate data against a settings model.
+
+    Args:
+        prefix: put before the names of settings in messages, such as `dataset.`.
+    Raises:
+        SettingError: one line that names the first wrong setting, its value and what is allowed.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise SettingError(_one_line(model, error, prefix)) from None
+
+
+def check_name(setting: str, value: Any) -> str:
+    """A name that may become part of a path.
+
+    Raises:
+        SettingError: it holds a separator or begins with a dot, for example.
+    """
+    return getattr(validate(create_model("Named", **{setting: Name}), {setting: value}), setting)
+
+
+def _one_line(model: type[BaseModel], error: ValidationError, prefix: str) -> str:
+    first, *others = error.errors()
+    where = prefix + (".".join(str(part) for part in first["loc"]) or model.__name__)
+    shown = repr(first["input"])
+    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, SettingError):
+        message = str(cause)
+    elif first["type"] == "extra_forbidden":
+        message = f"{where}: unknown setting (value {shown}); allowed: {', '.join(model.model_fields)}"
+    elif first["type"] == "missing":
+        message = f"{where}: this setting is required"
+    else:
+        message = f"{where}: {shown} is not allowed: {first['msg'].removeprefix('Value error, ')}"
+    return " ".join(message.split()) + (f" (and {len(others)} more)" if others else "")

@@ -1,0 +1,20 @@
+# All runs of the study in four tidy tables, which is all that figures read.
+TABLES = [f"{TABLES_DIR}/{name}.csv" for name in ("runs", "megabatches", "epochs", "layers")]
+
+
+rule collect_runs:
+    message:
+        "Collecting the runs into tables"
+    input:
+        runs=RUNS_LIST,
+        metrics=METRICS,
+        script="workflow/scripts/collect_runs.py",
+    output:
+        TABLES,
+    log:
+        f"results/{STUDY.study}/logs/collect_runs.log",
+    params:
+        runs_dir=RUNS_DIR,
+        tables_dir=lambda wildcards, output: Path(output[0]).parent,
+    shell:
+        "python {input.script} {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} > {log:q} 2>&1"

@@ -1,0 +1,37 @@
+# Read and check the study, plan its runs, name its files. What a wrong setting costs is one line, before any job starts.
+import json
+import os
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+sys.path.insert(0, workflow.basedir)
+# Jobs call `python`: the one that runs Snakemake, unless a container brings its own.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+from anytime_pruning import layout
+from anytime_pruning.datasets.cache import cache_path
+from anytime_pruning.errors import ArtifactError
+from anytime_pruning.study import check_runs, plan_study
+
+try:
+    STUDY, PLANNED = plan_study(config)
+    MISSING = [run for run in PLANNED if not (layout.run_dir(STUDY.study, run.name) / layout.METRICS).exists()]
+    # Models and pruners register themselves with their code, which needs torch; drawing figures does not.
+    if MISSING and find_spec("torch"):
+        check_runs(run.settings for run in MISSING)
+except ArtifactError as error:
+    print(f"error: {error}", file=sys.stderr)
+    sys.exit(error.exit_status)
+
+RUNS = {run.name: run.settings for run in PLANNED}
+RUNS_DIR = layout.runs_dir(STUDY.study)
+TABLES_DIR = f"results/{STUDY.study}/tables"
+FIGURES_DIR = f"paper_figures/{STUDY.study}"
+METRICS = [f"{RUNS_DIR}/{name}/{layout.METRICS}" for name in RUNS]
+
+# The grid as a file: what collects runs depends on it, so that a grid edited back to old runs still rebuilds the tables.
+RUNS_LIST = f"results/{STUDY.study}/runs.txt"
+layout.write_if_different(Path(RUNS_LIST), "".join(f"{name}\n" for name in RUNS))
+
+logger.info(f"Study {STUDY.study}: {len(RUNS)} runs, {len(MISSING)} of them to train.")
