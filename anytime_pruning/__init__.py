@@ -1,4 +1,4 @@
-"""Anytime Progressive Pruning: prune a network progressively while its training data arrives as a stream of megabatches.
+"""Anytime Progressive Pruning: prune a network while its training data arrives as a stream of megabatches.
 
 The public calls are loaded when first used, so that planning and drawing, which need no torch, do not wait for it.
 """
@@ -7,8 +7,8 @@ from importlib import import_module
 
 __version__ = "0.1.0"
 
-# Raised by one whenever a change alters the numbers of any run: it is part of every run's digest, so stored results of an
-# older version are never taken for current ones. The golden test fails when numbers change and this did not.
+# Raised by one whenever a change alters the numbers of any run: it is part of every run's digest, so stored results of
+# an older version are never taken for current ones. The golden test fails when numbers change and this did not.
 RESULTS_VERSION = 1
 
 _PUBLIC = {

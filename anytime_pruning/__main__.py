@@ -71,6 +71,13 @@ def prepare(options: argparse.Namespace) -> None:
     )
 
 
+def collect_runs(options: argparse.Namespace) -> None:
+    """All runs of a list in four tidy tables: runs.csv, megabatches.csv, epochs.csv and layers.csv."""
+    from anytime_pruning.collect import collect
+
+    collect(options.runs_list.read_text().splitlines(), options.runs_dir, options.tables_dir)
+
+
 def list_registered(options: argparse.Namespace) -> None:
     """Everything that a configuration can name."""
     from anytime_pruning import models, pruners, replay  # noqa: F401
@@ -101,7 +108,9 @@ def find_stale(options: argparse.Namespace) -> None:
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The settings on the command line: one JSON argument, or one flag for each setting."""
-    flags = {key: _parse_yaml(key, text) for key in RunSettings.model_fields if (text := getattr(options, key)) is not None}
+    flags = {
+        key: _parse_yaml(key, text) for key in RunSettings.model_fields if (text := getattr(options, key)) is not None
+    }
     if options.settings is None:
         return flags
     if flags:
@@ -133,12 +142,24 @@ def _make_parser() -> argparse.ArgumentParser:
     flags = one.add_argument_group("settings", "values are YAML; defaults are those of the released commands")
     for key, field in RunSettings.model_fields.items():
         default = "" if field.is_required() or key == "execution" else f" (default: {field.default})"
-        flags.add_argument(f"--{key.replace('_', '-')}", dest=key, metavar="VALUE", help=f"{field.description}{default}")
+        flags.add_argument(
+            f"--{key.replace('_', '-')}", dest=key, metavar="VALUE", help=f"{field.description}{default}"
+        )
 
-    data = commands.add_parser("prepare", help="download or decode a dataset into the cache", description=prepare.__doc__)
+    data = commands.add_parser(
+        "prepare", help="download or decode a dataset into the cache", description=prepare.__doc__
+    )
     data.set_defaults(command=prepare)
     data.add_argument("dataset", help="name, or a YAML mapping with name, source and its settings")
-    data.add_argument("--data-dir", type=Path, default=Path("data"), help="folder of downloads and cache (default: data)")
+    data.add_argument(
+        "--data-dir", type=Path, default=Path("data"), help="folder of downloads and cache (default: data)"
+    )
+
+    tables = commands.add_parser("collect", help="runs into tables", description=collect_runs.__doc__)
+    tables.set_defaults(command=collect_runs)
+    tables.add_argument("runs_list", type=Path, help="file with the names of the runs, one a line")
+    tables.add_argument("runs_dir", type=Path, help="folder of the runs")
+    tables.add_argument("tables_dir", type=Path, help="folder for the tables")
 
     listing = commands.add_parser("list", help="registered names", description=list_registered.__doc__)
     listing.set_defaults(command=list_registered)

@@ -1,7 +1,8 @@
-"""The settings of one run: a frozen model that rejects unknown keys and values out of range, and the digest that names it.
+"""The settings of one run: a frozen model that rejects unknown keys and values out of range, and the digest that names
+it.
 
-Torch-free, so that the workflow can plan with it. What a grid of runs is stands in `study.py`. Whether a name (of a model,
-a pruner, a replay policy) is registered is checked where it is looked up.
+Torch-free, so that the workflow can plan with it. What a grid of runs is stands in `study.py`. Whether a name (of a
+model, a pruner, a replay policy) is registered is checked where it is looked up.
 """
 
 import hashlib
@@ -31,8 +32,8 @@ class ExecutionSettings(BaseModel):
 class RunSettings(BaseModel):
     """Everything that determines the numbers of one run, plus where to compute it (`execution`).
 
-    Defaults are those of the released commands (50 epochs and so on); every field is documented in its description, which
-    is also what the command line and the JSON schema show.
+    Defaults are those of the released commands (50 epochs and so on); every field is documented in its description,
+    which is also what the command line and the JSON schema show.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -88,8 +89,8 @@ class RunSettings(BaseModel):
     def identity(self) -> dict[str, Any]:
         """What determines the numbers: required settings, and others where they differ from their default.
 
-        A setting added later, whose default keeps the old behaviour, therefore leaves all digests as they are. The price:
-        a changed default must raise RESULTS_VERSION; the golden test holds the defaults for that reason.
+        A setting added later, whose default keeps the old behaviour, therefore leaves all digests as they are. The
+        price: a changed default must raise RESULTS_VERSION; the golden test holds the defaults for that reason.
         """
         settings = self.model_dump(mode="json", exclude={"execution", "dataset"}, exclude_defaults=True)
         return {"results_version": RESULTS_VERSION, "dataset": self.dataset.identity(), **settings}

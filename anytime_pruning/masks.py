@@ -30,8 +30,9 @@ def select_masks(
     Args:
         scores: by parameter name, any shape; the higher, the rather kept.
         density: share of all N weights that remain, in (0, 1].
-        scope: `global`, one ranking of all weights; or `local`, each layer to the same density. In `local` a layer keeps
-            its share rounded down, and the layers with the largest remainders one weight more, so that the total is exact.
+        scope: `global`, one ranking of all weights; or `local`, each layer to the same density. In `local` a layer
+            keeps its share rounded down, and the layers with the largest remainders one weight more, so that the total
+            is exact.
         kept: bool masks of an earlier selection; only weights kept there can be kept now, so masks nest.
     Returns:
         Bool masks (True is kept) by parameter name, in the shapes and on the devices of the scores. Among equal scores
@@ -44,7 +45,9 @@ def select_masks(
         raise SettingError(f"density: {density} is not allowed: it must be in (0, 1]")
     if scope not in ("global", "local"):
         raise SettingError(f"scope: {scope!r} is not known; allowed: global, local")
-    kept = kept if kept is not None else {name: torch.ones_like(score, dtype=torch.bool) for name, score in scores.items()}
+    kept = (
+        kept if kept is not None else {name: torch.ones_like(score, dtype=torch.bool) for name, score in scores.items()}
+    )
     for name, score in scores.items():
         if torch.isnan(score).any():
             raise DivergenceError(f"scores: {name} has scores that are not a number")
@@ -65,7 +68,7 @@ def select_masks(
 
 
 def _keep_highest(scores: Tensor, kept: Tensor, count: int) -> Tensor:
-    """Bool mask of the `count` highest of the kept scores; equal ones by position. All arguments and the result are 1-d."""
+    """Bool mask of the `count` highest of the kept scores; equal ones by position. All tensors are 1-d."""
     mask = torch.zeros_like(kept)
     if count == 0:
         return mask
@@ -97,7 +100,7 @@ def _share_out(scores: Mapping[str, Tensor], kept: Mapping[str, Tensor], density
 
 
 class MaskEnforcer:
-    """Masks bound to a network's weights, to be enforced after every optimiser step without looking anything up again."""
+    """Masks bound to a network's weights, to be enforced after every optimiser step without a look-up."""
 
     def __init__(self, model: nn.Module, masks: Mapping[str, Tensor]):
         weights = prunable_weights(model)

@@ -1,6 +1,7 @@
-"""Arithmetic on counts: accuracies, cumulative error, generalization gap. Everything that reports a number uses these."""
+"""Arithmetic on counts: accuracies, cumulative error, generalization gap. Whatever reports a number uses these."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 
 def accuracy_pct(correct_count: int, total_count: int) -> float:
@@ -9,7 +10,7 @@ def accuracy_pct(correct_count: int, total_count: int) -> float:
 
 
 def cumulative_error_count(error_counts: Sequence[int]) -> int:
-    """CER as the paper counts it: misclassified test samples summed over the megabatches (an integer, at most T * N_test)."""
+    """CER as the paper counts it: misclassified test samples summed over the megabatches (at most T * N_test)."""
     return int(sum(error_counts))
 
 
@@ -25,4 +26,4 @@ def generalization_gap_pct(train_acc_pct: float, valid_acc_pct: float) -> float:
 
 def anytime_relative_errors(error_counts: Sequence[int], test_count: int) -> list[float]:
     """(error_count_t - error_count_{t-1}) / N_test for t = 2 ... T: how much each megabatch changed the test error."""
-    return [(now - before) / test_count for before, now in zip(error_counts, error_counts[1:])]
+    return [(now - before) / test_count for before, now in pairwise(error_counts)]

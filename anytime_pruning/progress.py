@@ -5,6 +5,7 @@ import sys
 from tqdm import tqdm
 
 from anytime_pruning.records import MegabatchRow
+from anytime_pruning.training import Epoch
 
 
 class Progress:
@@ -22,9 +23,9 @@ class Progress:
         )
         self._say(f"{name}: {n_megabatches} megabatches, {total_samples:,} training samples planned")
 
-    def epoch_done(self, n_samples: int) -> None:
+    def epoch_done(self, epoch: Epoch) -> None:
         """Advance the bar by the samples of one epoch."""
-        self._bar.update(n_samples)
+        self._bar.update(epoch.samples)
 
     def megabatch_done(self, row: MegabatchRow) -> None:
         """Say what a megabatch came to."""

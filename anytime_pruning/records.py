@@ -1,4 +1,4 @@
-"""What a run writes: rows collected while it goes on, files written when it has ended, metrics.json last. Torch-free."""
+"""What a run writes: rows collected while it goes on, files written when it has ended, metrics.json last. No torch."""
 
 import csv
 import io
@@ -21,9 +21,9 @@ SCHEMA_VERSION = 1
 class MegabatchRow:
     """One row of megabatches.csv; the README explains the columns.
 
-    `*_running` and `*_augmented` are the terms of the released code's gap: the running mean over the last epoch's training,
-    and validation on augmented images. The other accuracies are in eval mode on images as they are; those of train and
-    valid are of the last epoch, before the best weights are restored; test is after.
+    `*_running` and `*_augmented` are the terms of the released code's gap: the running mean over the last epoch's
+    training, and validation on augmented images. The other accuracies are in eval mode on images as they are; those of
+    train and valid are of the last epoch, before the best weights are restored; test is after.
     """
 
     t: int

@@ -1,7 +1,7 @@
 """The one way to make a pruner, replay policy, dataset source, model or method known by name.
 
-A module registers what it defines when it is imported; the packages import their modules explicitly. Names are looked up
-here and nowhere else, so an unknown name always raises the same error, which lists the allowed ones.
+A module registers what it defines when it is imported; the packages import their modules explicitly. Names are looked
+up here and nowhere else, so an unknown name always raises the same error, which lists the allowed ones.
 """
 
 from collections.abc import Callable

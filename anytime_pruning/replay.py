@@ -1,8 +1,8 @@
 """Replay policies: which earlier data is trained on beside the current megabatch.
 
-A policy sees the index sets of the past megabatches and of the current one and returns the indices to use. The same policy
-is applied to the training parts and to the validation parts, so that both follow one rule. (The released code does that
-too.)
+A policy sees the index sets of the past megabatches and of the current one and returns the indices to use. The same
+policy is applied to the training parts and to the validation parts, so that both follow one rule. (The released code
+does that too.)
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ def replay_full(past: Sequence[Tensor], current: Tensor, generator: Generator) -
 
 
 def draw_pruning_sample(indices: Tensor, sample_frac: float, generator: Generator) -> Tensor:
-    """The paper's pi_t: a random share of the replay-inclusive training set, at least two images (batch norm needs two).
+    """The paper's pi_t: a random share of the replay-inclusive training set, at least two images (for batch norm).
 
     Args:
         indices: int64 [n], the replay-inclusive training set.

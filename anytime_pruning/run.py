@@ -13,7 +13,7 @@ from filelock import FileLock
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from anytime_pruning import layout, provenance
+from anytime_pruning import provenance
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.errors import SettingError
@@ -39,8 +39,8 @@ def run_stream(
 
     Args:
         settings: of the run; a mapping is checked like a configuration file.
-        out_dir: folder for config.yaml, megabatches.csv, epochs.csv, layers.csv and metrics.json, which is written last:
-            where it is, the run is done. A second process on the same folder waits for the first.
+        out_dir: folder for config.yaml, megabatches.csv, epochs.csv, layers.csv and metrics.json, which is written
+            last: where it is, the run is done. A second process on the same folder waits for the first.
         weights_path: safetensors file for the final weights; in `out_dir` if None.
     Returns:
         The content of metrics.json.
@@ -90,15 +90,15 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if available else "cpu")
     device = torch.device(name)
     if device.type == "cuda" and (device.index or 0) >= available:
-        raise SettingError(f"device: {name!r} is not allowed: this machine has {available} CUDA devices; use auto or cpu")
+        raise SettingError(
+            f"device: {name!r} is not allowed: this machine has {available} CUDA devices; use auto or cpu"
+        )
     return device
 
 
 def _run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Module, device: torch.device) -> Records:
     """The stream loop: for t = 1 ... T prune to the scheduled density, train on all data so far, test."""
-    data = ImageSet.from_arrays(
-        arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip
-    )
+    data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip)
     test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
     stream = split_stream(
         len(data),
@@ -119,9 +119,7 @@ def _run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Modul
         started = time.perf_counter()
         sample = draw_pruning_sample(train, settings.sample_frac, make_generator(settings.seed, f"pruning sample {t}"))
         masks = prune(model, masks, density, data, sample, settings, t)
-        training = trainer.train_megabatch(
-            t, masks, train, valid, on_epoch=lambda epoch: progress.epoch_done(len(train))
-        )
+        training = trainer.train_megabatch(t, masks, train, valid, on_epoch=progress.epoch_done)
         tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
         _record(records, model, density, (train, valid), training, tested, time.perf_counter() - started)
         progress.megabatch_done(records.megabatches[-1])
@@ -195,9 +193,7 @@ def _record(
             best_epoch=training.best_epoch,
             train_acc_running_pct=last.train_acc_running_pct,
             valid_acc_augmented_pct=training.valid_augmented.acc_pct,
-            generalization_gap_pct=generalization_gap_pct(
-                last.train_acc_running_pct, training.valid_augmented.acc_pct
-            ),
+            generalization_gap_pct=generalization_gap_pct(last.train_acc_running_pct, training.valid_augmented.acc_pct),
             train_acc_pct=training.train_clean.acc_pct,
             valid_acc_pct=last.valid_acc_pct,
             clean_gap_pct=generalization_gap_pct(training.train_clean.acc_pct, last.valid_acc_pct),

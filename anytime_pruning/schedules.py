@@ -28,5 +28,5 @@ def schedule_osp(n_megabatches: int, tau: float, base_density: float) -> list[fl
 
 @register("method", "dense")
 def schedule_dense(n_megabatches: int, tau: float, base_density: float) -> list[float]:
-    """The baseline that is never pruned: density 1 throughout. Arguments as `schedule_app`; the last two do not matter."""
+    """The baseline that is never pruned: density 1 throughout. Arguments as `schedule_app`; only the first matters."""
     return [1.0] * n_megabatches

@@ -1,4 +1,4 @@
-"""Random generators from one seed: one for each purpose, so that a draw added for one never shifts the draws of another."""
+"""Random generators from one seed: one for each purpose, so that a draw added for one never shifts another's."""
 
 import hashlib
 
@@ -6,7 +6,7 @@ from torch import Generator
 
 
 def derive_seed(seed: int, purpose: str) -> int:
-    """A 63-bit seed for a purpose such as `stream`. Methods share it: with one seed they see the same data and start."""
+    """A 63-bit seed for a purpose such as `stream`. With one seed all methods see the same data and start."""
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8]) >> 1
 
 

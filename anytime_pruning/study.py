@@ -30,7 +30,8 @@ class Study(BaseModel):
         execution: device, threads and data folder of every run.
         datasets: image folders and the like by name; `digits`, `cifar10` and `cifar100` need no entry.
         defaults: settings of every run, where a grid entry says nothing else.
-        grid: entries of settings; a list stands for one run with each of its values, several lists for all combinations.
+        grid: entries of settings; a list stands for one run with each of its values, several lists for all
+        combinations.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,8 +1,8 @@
 """Import torchvision where only its Python parts are needed and its native library may not load.
 
-A torchvision built for CUDA stops on import beside a CPU-only torch: it annotates operators (`nms`, `qnms`) that its native
-library would have declared. Datasets and network classes do not use them, so declaring the two is enough. See issues 9077
-and 9085 of pytorch/vision.
+A torchvision built for CUDA stops on import beside a CPU-only torch: it annotates operators (`nms`, `qnms`) that its
+native library would have declared. Datasets and network classes do not use them, so declaring the two is enough. See
+issues 9077 and 9085 of pytorch/vision.
 """
 
 import sys
@@ -16,7 +16,7 @@ _declared = []  # keeps the declarations alive
 
 
 def import_torchvision() -> ModuleType:
-    """torchvision with `torchvision.models` and `torchvision.datasets` usable, whether or not its native library loads."""
+    """torchvision with its `models` and `datasets` usable, whether or not its native library loads."""
     import torch
 
     try:

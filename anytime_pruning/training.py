@@ -22,6 +22,7 @@ class Epoch:
     t: int
     epoch: int
     lr: float
+    samples: int
     train_loss: float
     train_acc_running_pct: float
     valid_loss: float
@@ -89,6 +90,7 @@ class Trainer:
                     t=t,
                     epoch=epoch,
                     lr=lr_at(epoch, self.settings),
+                    samples=len(train),
                     train_loss=_mean_loss(losses, len(train), self.settings.batch_size),
                     train_acc_running_pct=accuracy_pct(correct_count, len(train)),
                     valid_loss=validation.loss,

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 through torchvision's classes: the official archives, verified before anything is unpickled."""
+"""CIFAR-10 and CIFAR-100 by torchvision's classes: the official archives, verified before anything is unpickled."""
 
 import hashlib
 from pathlib import Path

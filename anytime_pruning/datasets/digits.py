@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 scans of handwritten digits, 8 x 8 pixels in 17 grey levels: embedded, so nothing is downloaded."""
+"""scikit-learn's 1,797 scans of handwritten digits, 8 x 8 pixels in 17 grey levels: nothing is downloaded."""
 
 import hashlib
 from pathlib import Path

@@ -27,14 +27,16 @@ CONVERTIBLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "
 
 @register("dataset", "image_folder")
 class ImageFolder(DatasetSettings):
-    """Images of any size, cropped to the centre and scaled to `image_size`; grey and RGBA become RGB (alpha is dropped)."""
+    """Images of any size, cut to the centre and scaled to `image_size`; grey and RGBA become RGB (alpha is dropped)."""
 
     location: ClassVar[frozenset[str]] = frozenset({"path"})
 
     source: Literal["image_folder"] = "image_folder"
     path: Path = Field(description="folder, .tar, .tar.xz or .zip")
     content_sha256: str | None = Field(
-        None, pattern=r"^[0-9a-f]{64}$", description="digest of the files, as `prepare` prints it; checked, and part of results' names"
+        None,
+        pattern=r"^[0-9a-f]{64}$",
+        description="digest of the files, as `prepare` prints it; checked, and part of results' names",
     )
     image_size: Count = Field(32, le=1024, description="height and width in pixels")
     channels: Literal[1, 3] = Field(3, description="3: RGB, 1: grey")
@@ -111,7 +113,9 @@ def decode_image(file: PackedFile, settings: ImageFolder) -> np.ndarray:
     try:
         with Image.open(io.BytesIO(file.content)) as image:
             if image.mode not in CONVERTIBLE_MODES:
-                raise DataError(f"{file.where}: image mode {image.mode} is not supported; convert it to 8 bits a channel")
+                raise DataError(
+                    f"{file.where}: image mode {image.mode} is not supported; convert it to 8 bits a channel"
+                )
             image = image.convert("RGB" if settings.channels == 3 else "L")
             if image.size != (size, size):
                 image = ImageOps.fit(image, (size, size), Image.Resampling.BOX)
@@ -150,7 +154,9 @@ def _class_names(decoded: Decoded, settings: ImageFolder) -> tuple[str, ...]:
     for split in ("train", "test"):
         for name in names:
             if (split, name) not in filled:
-                raise DataError(f"{settings.path}: no images in {split}/{name}/; every class needs some in train and test")
+                raise DataError(
+                    f"{settings.path}: no images in {split}/{name}/; every class needs some in train and test"
+                )
     return tuple(names)
 
 

@@ -66,7 +66,7 @@ def count_images(path: Path) -> int | None:
 
 
 def fingerprint_of(path: Path) -> str | None:
-    """Place, number, size and newest time of the files: cheap to ask, and changes when the data does. None if absent."""
+    """Place, number, size and newest time of the files: cheap, and changes when the data does. None if absent."""
     if path.is_dir():
         stats = [os.stat(path / member) for member in _members(path)]
     elif path.exists():
@@ -79,7 +79,9 @@ def fingerprint_of(path: Path) -> str | None:
 
 def _check_kind(path: Path) -> None:
     if not path.exists():
-        raise DataError(f"{path}: no such folder or archive; set the dataset's path to a folder or a {', '.join(ARCHIVES)}")
+        raise DataError(
+            f"{path}: no such folder or archive; set the dataset's path to a folder or a {', '.join(ARCHIVES)}"
+        )
     if path.is_file() and not path.name.endswith(ARCHIVES):
         raise DataError(f"{path}: not a folder or an archive of a known kind; allowed: {', '.join(ARCHIVES)}")
 

@@ -1,6 +1,7 @@
 """What a dataset is: settings that say where its images come from, and the arrays that reading them gives.
 
-Torch-free. Each source is one file with one class; reading, decoding and downloading happen there, caching in `cache.py`.
+Torch-free. Each source is one file with one class; reading, decoding and downloading happen there, caching in
+`cache.py`.
 """
 
 from abc import abstractmethod

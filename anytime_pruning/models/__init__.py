@@ -1,4 +1,4 @@
-"""Architectures: registered builders (n_classes, image_shape) -> network, and the normalisation that goes before them."""
+"""Architectures: registered builders (n_classes, image_shape) -> network, and the normalisation before them."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""ResNets and VGG of torchvision in the form that is usual for CIFAR: small stem, no early pooling, one linear classifier.
+"""ResNets and VGG of torchvision in the form usual for CIFAR: small stem, no early pooling, one linear classifier.
 
 torchvision is imported when a network is built, not before: most runs of the demonstration do not need it.
 """

@@ -9,6 +9,8 @@ from anytime_pruning.registry import register
 
 
 @register("pruner", "magnitude")
-def score_magnitude(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator) -> dict[str, Tensor]:
+def score_magnitude(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator
+) -> dict[str, Tensor]:
     """|w|; reads no data."""
     return {name: weight.detach().abs() for name, weight in prunable_weights(model).items()}

@@ -9,7 +9,7 @@ from torch import nn
 
 @contextmanager
 def preserved(model: nn.Module) -> Iterator[None]:
-    """On leaving, the network's buffers, gradients, train or eval modes and the global random state are as on entering."""
+    """On leaving, the network's buffers, gradients and train or eval modes and the random state are as on entering."""
     modes = {name: module.training for name, module in model.named_modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
     gradients = {name: parameter.grad for name, parameter in model.named_parameters()}

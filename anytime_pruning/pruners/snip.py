@@ -25,6 +25,4 @@ def score_snip(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], gener
     for images, labels in batches:
         loss = F.cross_entropy(model(images), labels)
         torch._foreach_add_(gradients, list(torch.autograd.grad(loss, list(weights.values()))))
-    return {
-        name: (weight.detach() * gradient).abs() for (name, weight), gradient in zip(weights.items(), gradients)
-    }
+    return {name: (weight.detach() * gradient).abs() for (name, weight), gradient in zip(weights.items(), gradients)}

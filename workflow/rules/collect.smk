@@ -3,12 +3,10 @@ TABLES = [f"{TABLES_DIR}/{name}.csv" for name in ("runs", "megabatches", "epochs
 
 
 rule collect_runs:
-    message:
-        "Collecting the runs into tables"
     input:
         runs=RUNS_LIST,
         metrics=METRICS,
-        script="workflow/scripts/collect_runs.py",
+        code="anytime_pruning/collect.py",
     output:
         TABLES,
     log:
@@ -16,5 +14,7 @@ rule collect_runs:
     params:
         runs_dir=RUNS_DIR,
         tables_dir=lambda wildcards, output: Path(output[0]).parent,
+    message:
+        "Collecting the runs into tables"
     shell:
-        "python {input.script} {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} > {log:q} 2>&1"
+        "python -m anytime_pruning collect {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} > {log:q} 2>&1"

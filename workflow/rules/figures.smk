@@ -23,8 +23,6 @@ FIGURES += [f"{FIGURES_DIR}/results.{kind}" for kind in ("md", "tex", "csv")]
 
 
 rule plot_figure:
-    message:
-        "Drawing {wildcards.figure}"
     input:
         table=lambda wildcards: f"{TABLES_DIR}/{PLANNED_FIGURES[wildcards.figure][1]}.csv",
         script=lambda wildcards: f"workflow/scripts/{PLANNED_FIGURES[wildcards.figure][0]}.py",
@@ -38,13 +36,13 @@ rule plot_figure:
     params:
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
         options=lambda wildcards: PLANNED_FIGURES[wildcards.figure][2],
+    message:
+        "Drawing {wildcards.figure}"
     shell:
         "python {input.script} {input.table:q} {params.stem:q} {params.options} > {log:q} 2>&1"
 
 
 rule tabulate_results:
-    message:
-        "Writing the results table"
     input:
         table=f"{TABLES_DIR}/runs.csv",
         script="workflow/scripts/tabulate_results.py",
@@ -55,5 +53,7 @@ rule tabulate_results:
         f"results/{STUDY.study}/logs/tabulate_results.log",
     params:
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
+    message:
+        "Writing the results table"
     shell:
         "python {input.script} {input.table:q} {params.stem:q} > {log:q} 2>&1"

@@ -11,8 +11,6 @@ def data_of_missing_run(wildcards):
 
 # The weights are no output: they are versioned apart, and a clone without them must not train again.
 rule train:
-    message:
-        "Training {wildcards.run}"
     input:
         data_of_missing_run,
     output:
@@ -21,14 +19,16 @@ rule train:
         f"results/{STUDY.study}/logs/{{run}}.log",
     wildcard_constraints:
         run=".+",
+    threads: next(iter(RUNS.values())).execution.threads
+    resources:
+        gpu=1,
     params:
         settings=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
         digest=lambda wildcards: RUNS[wildcards.run].digest(),
         out=lambda wildcards: layout.run_dir(STUDY.study, wildcards.run),
         weights=lambda wildcards: layout.weights_path(STUDY.study, wildcards.run),
-    threads: next(iter(RUNS.values())).execution.threads
-    resources:
-        gpu=1,
+    message:
+        "Training {wildcards.run}"
     shell:
         "python -m anytime_pruning train --settings {params.settings:q} --digest {params.digest} "
         "--out {params.out:q} --weights {params.weights:q} > {log:q} 2>&1"

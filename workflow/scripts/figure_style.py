@@ -62,7 +62,7 @@ def marker_of(method: str) -> str:
 
 
 def face_of(method: str, pruner: str):
-    """Colour inside a marker: full for SNIP, white for magnitude, between for others, so that pruners differ in print."""
+    """Colour inside a marker: full for SNIP, white for magnitude, between for others: pruners differ in print."""
     share = PRUNER_FILLS.get(pruner, 0.45)
     rgb = matplotlib.colors.to_rgb(color_of(method))
     return tuple(1 - share * (1 - channel) for channel in rgb)
@@ -93,7 +93,7 @@ def describe(dataset: str, model: str | None = None, n_megabatches: int | None =
 
 def seeds_note(table: pd.DataFrame) -> str:
     """How many seeds stand behind the points, for the caption line of a figure."""
-    counts = table.groupby(SERIES + ["n_megabatches"])["seed"].nunique()
+    counts = table.groupby([*SERIES, "n_megabatches"])["seed"].nunique()
     low, high = counts.min(), counts.max()
     return f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
 
@@ -135,6 +135,18 @@ def read_table(path: Path, **where) -> pd.DataFrame:
     if table.empty:
         raise SystemExit(f"error: {path} has no rows with {where}")
     return table
+
+
+def aggregate(table: pd.DataFrame, keys: list[str], columns: list[str]) -> pd.DataFrame:
+    """Mean, minimum and maximum over seeds of some columns, as `<column>_mean` and so on, one row for each key."""
+    summary = table.groupby(keys)[columns].agg(["mean", "min", "max"])
+    summary.columns = ["_".join(column) for column in summary.columns]
+    return summary.reset_index()
+
+
+def fill_range(axis, table: pd.DataFrame, x: str, column: str, color: str) -> None:
+    """A pale band from the lowest to the highest seed."""
+    axis.fill_between(table[x], table[f"{column}_min"], table[f"{column}_max"], color=color, alpha=0.1, linewidth=0)
 
 
 def save_figure(figure: plt.Figure, data: pd.DataFrame, stem: Path) -> None:

@@ -6,9 +6,11 @@ from figure_style import (
     PRUNER_LABELS,
     SERIES,
     WIDTH,
+    aggregate,
     color_of,
     describe,
     figure_options,
+    fill_range,
     of_series,
     ordered_series,
     read_table,
@@ -23,24 +25,22 @@ from matplotlib.lines import Line2D
 PANELS = {
     "Accuracy (%)": [("train_acc_running_pct", "-"), ("valid_acc_pct", ":")],
     "Train − validation\n(percentage points)": [("gap_pct", "-")],
-    "Cross-entropy": [("train_loss", "-"), ("valid_loss", ":")],
+    "Cross-entropy\n(log scale)": [("train_loss", "-"), ("valid_loss", ":")],
 }
 
 
 def summarize(epochs: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation over seeds of every column at every epoch, counted through the stream."""
+    """Mean and range over seeds of every column at every epoch, counted through the stream."""
     epochs = epochs.assign(
         gap_pct=epochs["train_acc_running_pct"] - epochs["valid_acc_pct"],
         stream_epoch=(epochs["t"] - 1) * epochs["epoch"].max() + epochs["epoch"],
     )
     columns = [column for panel in PANELS.values() for column, _ in panel]
-    table = epochs.groupby([*SERIES, "t", "epoch", "stream_epoch"])[columns].agg(["mean", "std"])
-    table.columns = ["_".join(column) for column in table.columns]
-    return table.reset_index()
+    return aggregate(epochs, [*SERIES, "t", "epoch", "stream_epoch"], columns)
 
 
 def draw(epochs: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
-    """Columns are pruners (methods that never prune appear in each), rows quantities; bands span one deviation."""
+    """Columns are pruners (methods that never prune appear in each), rows quantities; bands span the seeds."""
     summary = summarize(epochs)
     series = ordered_series(epochs)
     pruners = list(dict.fromkeys(pruner for _, pruner, _ in series if pruner != "none")) or ["none"]
@@ -59,6 +59,8 @@ def draw(epochs: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
             for one in shown:
                 _draw_curves(axis, of_series(summary, one), one, curves)
             _mark_borders(axis, summary)
+            # Validation loss spikes by orders of magnitude while batch norm has seen few batches.
+            axis.set_yscale("log" if "loss" in curves[0][0] else "linear")
             axis.set_ylabel(label if axis in axes[:, 0] else "")
         column[0].set_title(PRUNER_LABELS.get(pruner, pruner) if pruner != "none" else "not pruned", pad=14)
         column[-1].set_xlabel("Epoch (counted through the stream)")
@@ -70,7 +72,7 @@ def draw(epochs: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     figure.suptitle(
-        f"{title} — mean of {seeds_note(epochs)}, band: one standard deviation; grey lines: megabatch borders",
+        f"{title} — mean of {seeds_note(epochs)}, band: their range; grey lines: megabatch borders",
         fontsize=8,
     )
     return figure, summary
@@ -79,9 +81,8 @@ def draw(epochs: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
 def _draw_curves(axis, table: pd.DataFrame, series: tuple[str, str, str], curves: list[tuple[str, str]]) -> None:
     color = color_of(series[0])
     for column, style in curves:
-        mean, std = table[f"{column}_mean"], table[f"{column}_std"].fillna(0)
-        axis.plot(table["stream_epoch"], mean, style, color=color)
-        axis.fill_between(table["stream_epoch"], mean - std, mean + std, color=color, alpha=0.12, linewidth=0)
+        axis.plot(table["stream_epoch"], table[f"{column}_mean"], style, color=color)
+        fill_range(axis, table, "stream_epoch", column, color)
 
 
 def _mark_borders(axis, summary: pd.DataFrame) -> None:

@@ -5,11 +5,13 @@ import pandas as pd
 from figure_style import (
     SERIES,
     WIDTH,
+    aggregate,
     color_of,
     dash_of,
     describe,
     face_of,
     figure_options,
+    fill_range,
     marker_of,
     of_series,
     ordered_series,
@@ -28,14 +30,12 @@ GAPS = {
 
 
 def summarize(megabatches: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation over seeds of both gaps at each megabatch."""
-    table = megabatches.groupby(["n_megabatches", *SERIES, "t"])[list(GAPS)].agg(["mean", "std"])
-    table.columns = ["_".join(column) for column in table.columns]
-    return table.reset_index()
+    """Mean and range over seeds of both gaps at each megabatch."""
+    return aggregate(megabatches, ["n_megabatches", *SERIES, "t"], list(GAPS))
 
 
 def draw(megabatches: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
-    """Columns are T, rows the two ways to measure the gap, lines methods and pruners; bands span one deviation."""
+    """Columns are T, rows the two ways to measure the gap, lines methods and pruners; bands span the seeds."""
     summary = summarize(megabatches)
     lengths, series = sorted(summary["n_megabatches"].unique()), ordered_series(megabatches)
     figure, axes = plt.subplots(
@@ -53,16 +53,15 @@ def draw(megabatches: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFram
         column[-1].set_xlabel("Megabatch index t")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
-    figure.suptitle(f"{title} — mean of {seeds_note(megabatches)}, band: one standard deviation", fontsize=8)
+    figure.suptitle(f"{title} — mean of {seeds_note(megabatches)}, band: their range", fontsize=8)
     return figure, summary
 
 
 def _draw_series(axis, table: pd.DataFrame, series: tuple[str, str, str], gap: str) -> None:
     method, pruner, _ = series
-    mean, std = table[f"{gap}_mean"], table[f"{gap}_std"].fillna(0)
     axis.plot(
         table["t"],
-        mean,
+        table[f"{gap}_mean"],
         marker=marker_of(method) if len(table) <= 20 else None,
         color=color_of(method),
         linestyle=dash_of(pruner),
@@ -70,7 +69,7 @@ def _draw_series(axis, table: pd.DataFrame, series: tuple[str, str, str], gap: s
         markersize=4,
         label=series_label(*series),
     )
-    axis.fill_between(table["t"], mean - std, mean + std, color=color_of(method), alpha=0.08, linewidth=0)
+    fill_range(axis, table, "t", gap, color_of(method))
 
 
 def main() -> None:

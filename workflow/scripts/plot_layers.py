@@ -5,6 +5,7 @@ import pandas as pd
 from figure_style import (
     PRUNER_LABELS,
     WIDTH,
+    aggregate,
     describe,
     figure_options,
     ordered_series,
@@ -19,11 +20,10 @@ from matplotlib.ticker import MaxNLocator
 
 
 def summarize(layers: pd.DataFrame) -> pd.DataFrame:
-    """Mean density over seeds of each layer, by pruner and megabatch; `depth` counts layers from the input."""
+    """Mean and range of density over seeds of each layer, by pruner and megabatch; `depth` counts from the input."""
     order = {layer: depth for depth, layer in enumerate(layers["layer"].unique(), start=1)}
     layers = layers.assign(depth=layers["layer"].map(order), density_pct=100 * layers["kept"] / layers["total"])
-    keys = ["pruner", "variant", "t", "depth", "layer", "total"]
-    return layers.groupby(keys)["density_pct"].agg(["mean", "std"]).add_prefix("density_pct_").reset_index()
+    return aggregate(layers, ["pruner", "variant", "t", "depth", "layer", "total"], ["density_pct"])
 
 
 def draw(layers: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:

@@ -6,6 +6,7 @@ from figure_style import (
     MODEL_LABELS,
     SERIES,
     WIDTH,
+    aggregate,
     color_of,
     describe,
     face_of,
@@ -28,14 +29,8 @@ METRICS = {
 
 
 def summarize(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean and standard deviation over seeds of each metric, one row for each dataset, T, model and series."""
-    groups = runs.groupby(["dataset", "n_megabatches", "model", *SERIES], sort=True)[list(METRICS)]
-    return groups.agg(["mean", "std", "count"]).pipe(_flatten).reset_index()
-
-
-def _flatten(table: pd.DataFrame) -> pd.DataFrame:
-    table.columns = ["_".join(column) for column in table.columns]
-    return table
+    """Mean and range over seeds of each metric, one row for each dataset, T, model and series."""
+    return aggregate(runs, ["dataset", "n_megabatches", "model", *SERIES], list(METRICS))
 
 
 def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
@@ -62,7 +57,7 @@ def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(series)))
     figure.suptitle(
-        f"Mean of {seeds_note(runs)}; bars: one standard deviation. Gap: running train − augmented validation accuracy.",
+        f"Mean of {seeds_note(runs)}; bars: their range. Gap: running train − augmented validation accuracy.",
         fontsize=7.5,
         color="#444444",
     )
@@ -71,10 +66,11 @@ def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
 
 def _draw_series(axis, table: pd.DataFrame, series: tuple[str, str, str], offset: float, metric: str, models) -> None:
     method, pruner, _ = series
+    mean = table[f"{metric}_mean"]
     axis.errorbar(
         [models.index(model) + offset for model in table["model"]],
-        table[f"{metric}_mean"],
-        yerr=table[f"{metric}_std"].fillna(0),
+        mean,
+        yerr=[mean - table[f"{metric}_min"], table[f"{metric}_max"] - mean],
         fmt=marker_of(method),
         color=color_of(method),
         markerfacecolor=face_of(method, pruner),
