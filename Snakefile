@@ -23,13 +23,19 @@ rule all:
     input:
         METRICS,
         FIGURES,
+    message:
+        f"All runs and figures of {STUDY.study} are there"
 
 
 rule experiments:
     input:
         METRICS,
+    message:
+        f"All runs of {STUDY.study} are there"
 
 
 rule paper:
     input:
         FIGURES,
+    message:
+        f"All figures of {STUDY.study} are there"

@@ -43,16 +43,13 @@ def train(options: argparse.Namespace) -> None:
     study = check_name("study", options.study)
     out_dir = options.out or layout.run_dir(study, name)
     weights = options.weights or (None if options.out else layout.weights_path(study, name))
-    if (out_dir / layout.METRICS).exists():
-        print(f"{out_dir}: already there; nothing to do")
-        return
     check_runs([settings])
     from anytime_pruning.run import run_stream
 
     final = run_stream(settings, out_dir, weights)["final"]
     print(
         f"test accuracy {final['test_acc_pct']:.2f} %, CER {final['cumulative_error_count']} errors "
-        f"({100 * final['cumulative_error_rate']:.1f} %), density {final['density']:.3f}; written to {out_dir}"
+        f"({100 * final['cumulative_error_rate']:.1f} %), density {final['density']:.3f}; in {out_dir}"
     )
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from anytime_pruning import RESULTS_VERSION, layout, metrics
 from anytime_pruning.config import RunSettings
+from anytime_pruning.errors import SettingError
 
 SCHEMA_VERSION = 1
 
@@ -114,6 +115,24 @@ def write_run(
     write_text(out_dir / layout.EPOCHS, _to_csv(records.epochs))
     write_text(out_dir / layout.LAYERS, _to_csv(records.layers))
     write_text(out_dir / layout.METRICS, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    return content
+
+
+def stored_run(out_dir: Path, settings: RunSettings) -> dict[str, Any] | None:
+    """metrics.json of a run that is done, or None; existence is validity, so its content is not looked into further.
+
+    Raises:
+        SettingError: the folder holds a run of other settings, which must not be overwritten.
+    """
+    path = out_dir / layout.METRICS
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text())
+    if content.get("digest") != settings.digest():
+        raise SettingError(
+            f"out_dir: {out_dir} is not allowed: it holds a run with digest {content.get('digest')}, and these "
+            f"settings have {settings.digest()}; name another folder or remove it"
+        )
     return content
 
 

@@ -24,7 +24,7 @@ from anytime_pruning.metrics import generalization_gap_pct
 from anytime_pruning.models import build_model
 from anytime_pruning.progress import Progress
 from anytime_pruning.pruners import score
-from anytime_pruning.records import LayerRow, MegabatchRow, Records, write_run
+from anytime_pruning.records import LayerRow, MegabatchRow, Records, stored_run, write_run
 from anytime_pruning.registry import lookup
 from anytime_pruning.replay import draw_pruning_sample
 from anytime_pruning.seeding import derive_seed, make_generator
@@ -55,9 +55,12 @@ def run_stream(
     started = time.perf_counter()
     device = choose_device(settings.execution.device)
     torch.set_num_threads(settings.execution.threads)
-    arrays = load_dataset(settings.dataset, settings.execution.data_dir)
     out_dir.mkdir(parents=True, exist_ok=True)
     with FileLock(out_dir / "run.lock"):
+        # Looked at under the lock: the process that was waited for may have finished this very run.
+        if stored := stored_run(out_dir, settings):
+            return stored
+        arrays = load_dataset(settings.dataset, settings.execution.data_dir)
         model = build_model(
             settings.model,
             arrays.n_classes,

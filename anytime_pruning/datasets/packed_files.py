@@ -97,11 +97,21 @@ def _walk(path: Path) -> Iterator[PackedFile]:
                 if key := _key(name):
                     yield PackedFile(key, archive.read(name), f"{name} in {path}")
     else:
+        _check_tar_end(path)
         # A stream: a compressed tar is read once, front to back.
         with tarfile.open(path, "r|*") as archive:
             for member in archive:
                 if member.isfile() and (key := _key(member.name)):
                     yield PackedFile(key, archive.extractfile(member).read(), f"{member.name} in {path}")
+
+
+def _check_tar_end(path: Path) -> None:
+    """A plain tar ends with blocks of zeros. One that was cut between two files would pass for a smaller whole one."""
+    if path.suffix == ".tar":
+        with open(path, "rb") as file:
+            file.seek(-min(path.stat().st_size, tarfile.BLOCKSIZE), os.SEEK_END)
+            if any(file.read()):
+                raise tarfile.ReadError("unexpected end of data")
 
 
 def _members(folder: Path) -> list[str]:

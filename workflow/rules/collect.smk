@@ -1,16 +1,13 @@
 # All runs of the study in four tidy tables, which is all that figures read.
-TABLES = [f"{TABLES_DIR}/{name}.csv" for name in ("runs", "megabatches", "epochs", "layers")]
-
-
 rule collect_runs:
     input:
         runs=RUNS_LIST,
         metrics=METRICS,
         code="anytime_pruning/collect.py",
     output:
-        TABLES,
+        [f"{TABLES_DIR}/{name}.csv" for name in ("runs", "megabatches", "epochs", "layers")],
     log:
-        f"results/{STUDY.study}/logs/collect_runs.log",
+        f"{LOGS_DIR}/collect_runs.log",
     params:
         runs_dir=RUNS_DIR,
         tables_dir=lambda wildcards, output: Path(output[0]).parent,

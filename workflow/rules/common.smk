@@ -1,18 +1,15 @@
-# Read and check the study, plan its runs, name its files. What a wrong setting costs is one line, before any job starts.
-import json
-import os
+# Read and check the study, plan its runs, name its files. A wrong setting is one line on the screen, before any job starts.
 import sys
 from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
-# Jobs call `python`: the one that runs Snakemake, unless a container brings its own.
-os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 
 from anytime_pruning import layout
 from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.errors import ArtifactError
 from anytime_pruning.study import check_runs, plan_study
+from anytime_pruning.workflow import data_of_run, plan_figures, put_own_python_first
 
 try:
     STUDY, PLANNED = plan_study(config)
@@ -24,10 +21,12 @@ except ArtifactError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_status)
 
+put_own_python_first()
 RUNS = {run.name: run.settings for run in PLANNED}
 RUNS_DIR = layout.runs_dir(STUDY.study)
 TABLES_DIR = f"results/{STUDY.study}/tables"
 FIGURES_DIR = f"paper_figures/{STUDY.study}"
+LOGS_DIR = f"results/{STUDY.study}/logs"
 METRICS = [f"{RUNS_DIR}/{name}/{layout.METRICS}" for name in RUNS]
 
 # The grid as a file: what collects runs depends on it, so that a grid edited back to old runs still rebuilds the tables.

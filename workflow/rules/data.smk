@@ -1,12 +1,12 @@
 # Download or decode each dataset once. Runs that are there already need no data, so a clone with results fetches none.
-DATASETS = {str(cache_path(settings.dataset, settings.execution.data_dir)): settings for settings in RUNS.values()}
+DATASETS = {str(cache_path(run.dataset, run.execution.data_dir)): run for run in RUNS.values()}
 
 
 rule prepare_data:
     output:
-        f"{next(iter(RUNS.values())).execution.data_dir}/cache/{{cache}}.safetensors",
+        f"{PLANNED[0].settings.execution.data_dir}/cache/{{cache}}.safetensors",
     log:
-        f"results/{STUDY.study}/logs/prepare-{{cache}}.log",
+        f"{LOGS_DIR}/prepare-{{cache}}.log",
     params:
         dataset=lambda wildcards, output: DATASETS[output[0]].dataset.model_dump_json(),
         data_dir=lambda wildcards, output: DATASETS[output[0]].execution.data_dir,

@@ -1,25 +1,17 @@
 # One job for one run. Existence is validity: the folder's name carries a digest of everything that determines the numbers.
-
-
-def data_of_missing_run(wildcards):
-    """The dataset's cache, for a run that has to be trained; nothing for one that is there, or it would train again."""
-    if Path(f"{RUNS_DIR}/{wildcards.run}/{layout.METRICS}").exists():
-        return []
-    settings = RUNS[wildcards.run]
-    return ancient(str(cache_path(settings.dataset, settings.execution.data_dir)))
-
-
 # The weights are no output: they are versioned apart, and a clone without them must not train again.
+
+
 rule train:
     input:
-        data_of_missing_run,
+        lambda wildcards: ancient(data_of_run(STUDY.study, wildcards.run, RUNS[wildcards.run])),
     output:
         f"{RUNS_DIR}/{{run}}/{layout.METRICS}",
     log:
-        f"results/{STUDY.study}/logs/{{run}}.log",
+        f"{LOGS_DIR}/{{run}}.log",
     wildcard_constraints:
         run=".+",
-    threads: next(iter(RUNS.values())).execution.threads
+    threads: PLANNED[0].settings.execution.threads
     resources:
         gpu=1,
     params:

@@ -71,6 +71,7 @@ def draw(epochs: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
         Line2D([], [], color="#222222", linestyle=":", label="validation (eval mode)"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    figure.align_ylabels()
     figure.suptitle(
         f"{title} — mean of {seeds_note(epochs)}, band: their range; grey lines: megabatch borders",
         fontsize=8,

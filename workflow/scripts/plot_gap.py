@@ -53,6 +53,7 @@ def draw(megabatches: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFram
         column[-1].set_xlabel("Megabatch index t")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    figure.align_ylabels()
     figure.suptitle(f"{title} — mean of {seeds_note(megabatches)}, band: their range", fontsize=8)
     return figure, summary
 

@@ -56,6 +56,7 @@ def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
         row[0].set_title(describe(dataset, n_megabatches=n_megabatches), loc="left", fontweight="bold")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(series)))
+    figure.align_ylabels()
     figure.suptitle(
         f"Mean of {seeds_note(runs)}; bars: their range. Gap: running train − augmented validation accuracy.",
         fontsize=7.5,

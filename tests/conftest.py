@@ -1,0 +1,107 @@
+"""What tests share: a toy network, a toy image folder, settings of a run that takes a second."""
+
+import io
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+torch.set_num_threads(1)
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir(tmp_path_factory) -> Path:
+    """One data folder for all tests, so that digits are read once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def tiny(data_dir):
+    """Settings of a tiny run as a mapping; keyword arguments change them."""
+
+    def make(**changes):
+        settings = {
+            "dataset": "digits",
+            "model": "resnet20",
+            "n_megabatches": 3,
+            "train_limit": 90,
+            "epochs": 2,
+            "lr_milestones": [1],
+            "batch_size": 16,
+            "lr": 0.05,
+            "execution": {"device": "cpu", "threads": 1, "data_dir": str(data_dir)},
+        }
+        return settings | changes
+
+    return make
+
+
+@pytest.fixture
+def toy_model():
+    """Two convolutions with batch norm between, biases, and a classifier; float64, so that derivatives are exact."""
+    torch.manual_seed(0)
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1),
+        nn.BatchNorm2d(3),
+        nn.Tanh(),
+        nn.Conv2d(3, 2, 2, bias=False),
+        nn.Flatten(),
+        nn.Linear(2 * 3 * 3, 4),
+    ).double()
+
+
+@pytest.fixture
+def toy_batches():
+    """Two batches of different sizes for `toy_model`: images [B, 1, 4, 4], labels [B]."""
+    generator = torch.Generator().manual_seed(1)
+    return [(torch.rand(n, 1, 4, 4, dtype=torch.float64, generator=generator), torch.arange(n) % 4) for n in (5, 3)]
+
+
+def encode(image: Image.Image, kind: str = "PNG") -> bytes:
+    """An image file's bytes."""
+    file = io.BytesIO()
+    image.save(file, kind)
+    return file.getvalue()
+
+
+def toy_files(n_train: int = 4, n_test: int = 2, size: int = 6) -> dict[str, bytes]:
+    """Files of a toy image folder with the classes cat and dog, by path; every image has its own brightness."""
+    files = {}
+    for split, count in (("train", n_train), ("test", n_test)):
+        for label, name in enumerate(("cat", "dog")):
+            for i in range(count):
+                value = (10 * (label * count + i) + (100 if split == "test" else 0)) % 256
+                pixels = np.full((size, size, 3), value, np.uint8)
+                files[f"{split}/{name}/{i}.png"] = encode(Image.fromarray(pixels))
+    return files
+
+
+def write_folder(files: dict[str, bytes], folder: Path) -> Path:
+    """Files into a folder."""
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return folder
+
+
+def write_archive(files: dict[str, bytes], path: Path) -> Path:
+    """Files into a .zip or a tar of the kind that the path's ending names."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in files.items():
+                archive.writestr(name, content)
+        return path
+    mode = {".tar": "w", ".xz": "w:xz", ".gz": "w:gz"}[path.suffix]
+    with tarfile.open(path, mode) as archive:
+        for name, content in files.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return path

@@ -1,0 +1,95 @@
+import pytest
+
+import anytime_pruning.config
+from anytime_pruning.config import parse_settings
+from anytime_pruning.errors import SettingError
+
+BASE = {"dataset": "digits", "model": "resnet20"}
+# An image folder that does not exist: settings are checked without looking at data.
+FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"epochs": 0}, "epochs: 0 is not allowed: Input should be greater than or equal to 1"),
+        ({"epochs": True}, "epochs: True is not allowed: a number is expected, not true or false"),
+        ({"epochs": "many"}, "epochs: 'many' is not allowed: Input should be a valid integer"),
+        ({"lr": -0.1}, "lr: -0.1 is not allowed: Input should be greater than 0"),
+        ({"lr": float("nan")}, "lr: nan is not allowed"),
+        ({"momentum": 1}, "momentum: 1 is not allowed: Input should be less than 1"),
+        ({"base_density": 1.5}, "base_density: 1.5 is not allowed: Input should be less than or equal to 1"),
+        ({"base_density": 0}, "base_density: 0 is not allowed: Input should be greater than 0"),
+        ({"sample_frac": 0}, "sample_frac: 0 is not allowed"),
+        ({"valid_frac": 1}, "valid_frac: 1 is not allowed"),
+        ({"n_megabatches": 0}, "n_megabatches: 0 is not allowed"),
+        ({"batch_size": 1}, "batch_size: 1 is not allowed: Input should be greater than or equal to 2"),
+        ({"seed": -1}, "seed: -1 is not allowed"),
+        ({"lr_milestones": [3, 2]}, "lr_milestones: .* is not allowed: milestones must increase"),
+        ({"scope": "layer"}, "scope: 'layer' is not allowed: Input should be 'global' or 'local'"),
+        ({"precision": "float16"}, "precision: 'float16' is not allowed: Input should be 'float32' or 'bfloat16'"),
+        ({"method": "iterative"}, "method: 'iterative' is not known; allowed: app, dense, osp"),
+        ({"model": "../x"}, "model: '../x' is not allowed"),
+        ({"epoch": 3}, r"epoch: unknown setting \(value 3\); allowed: dataset, model, "),
+        ({"execution": {"device": "gpu"}}, "execution.device: 'gpu' is not allowed"),
+        ({"execution": {"cores": 2}}, "execution.cores: unknown setting"),
+        ({"dataset": "mnist"}, "dataset: 'mnist' is not known; allowed: cifar10, cifar100, digits, image_folder"),
+        ({"dataset": 3}, "dataset: 3 is not allowed"),
+        ({"dataset": {"name": "x", "source": ["a"]}}, "dataset: .* is not known"),
+        ({"dataset": {"name": "digits", "path": "x"}}, r"dataset.path: unknown setting \(value 'x'\)"),
+        ({"dataset": {"name": "x", "source": "image_folder"}}, "dataset.path: this setting is required"),
+        ({"dataset": FOLDER | {"mean": [0.5]}}, r"dataset.mean: \(0.5,\) is not allowed: 3 values are expected"),
+        ({"dataset": FOLDER | {"std": [1, 1, 0]}}, "dataset.std: .* must be positive"),
+        ({"dataset": FOLDER | {"channels": 2}}, "dataset.channels: 2 is not allowed: Input should be 1 or 3"),
+        ({"dataset": FOLDER | {"name": "a/b"}}, "dataset.name: 'a/b' is not allowed"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_line(changes, message):
+    with pytest.raises(SettingError, match=message) as error:
+        parse_settings(BASE | changes)
+    assert "\n" not in str(error.value)
+
+
+def test_a_required_setting_is_named():
+    with pytest.raises(SettingError, match="model: this setting is required"):
+        parse_settings({"dataset": "digits"})
+
+
+def test_digest_depends_on_what_determines_the_numbers():
+    base = parse_settings(BASE).digest()
+    assert parse_settings(BASE | {"lr": 0.05}).digest() != base
+    assert parse_settings(BASE | {"seed": 1}).digest() != base
+    assert parse_settings(BASE | {"dataset": "cifar10"}).digest() != base
+
+
+def test_digest_does_not_depend_on_spelling_or_on_where_a_run_is_computed():
+    base = parse_settings(BASE).digest()
+    assert parse_settings({"model": "resnet20", "dataset": {"name": "digits"}, "lr": "1e-1"}).digest() == base
+    assert parse_settings(BASE | {"execution": {"device": "cpu", "threads": 4}}).digest() == base
+    folders = [parse_settings(BASE | {"dataset": FOLDER | {"path": path}}).digest() for path in ("a", "b.tar.xz")]
+    assert folders[0] == folders[1]
+
+
+def test_digest_depends_on_declared_content():
+    declared = [FOLDER | {"content_sha256": digit * 64} for digit in "ab"]
+    assert len({parse_settings(BASE | {"dataset": dataset}).digest() for dataset in [FOLDER, *declared]}) == 3
+
+
+def test_raising_the_results_version_changes_every_digest(monkeypatch):
+    before = parse_settings(BASE).digest()
+    monkeypatch.setattr(anytime_pruning.config, "RESULTS_VERSION", anytime_pruning.RESULTS_VERSION + 1)
+    assert parse_settings(BASE).digest() != before
+
+
+def test_settings_survive_json():
+    settings = parse_settings(BASE | {"dataset": FOLDER, "tau": 3, "lr_milestones": [1, 2]})
+    assert parse_settings(settings.model_dump(mode="json")) == settings
+
+
+def test_the_dense_baseline_is_one_run_whatever_the_pruning_settings():
+    runs = [
+        parse_settings(BASE | {"method": "dense"} | changes)
+        for changes in ({}, {"pruner": "magnitude"}, {"tau": 3.0, "scope": "local"}, {"pruner": "none"})
+    ]
+    assert {run.digest() for run in runs} == {runs[0].digest()}
+    assert runs[0].pruner == "none"

@@ -1,0 +1,295 @@
+import hashlib
+import io
+import pickle
+import tarfile
+
+import numpy as np
+import pytest
+from conftest import encode, toy_files, write_archive, write_folder
+from PIL import Image
+
+from anytime_pruning.datasets import load_dataset, parse_dataset
+from anytime_pruning.datasets.cache import cache_path, cached_train_count
+from anytime_pruning.datasets.source import channel_statistics
+from anytime_pruning.errors import DataError
+
+
+def folder_dataset(path, **changes):
+    settings = {"name": "toy", "source": "image_folder", "path": str(path), "image_size": 6}
+    return parse_dataset(settings | changes)
+
+
+def pack(files, tmp_path, kind):
+    return write_folder(files, tmp_path / "toy") if kind == "folder" else write_archive(files, tmp_path / f"toy{kind}")
+
+
+def test_digits_are_real_scans_in_a_fixed_stratified_split(data_dir):
+    arrays = load_dataset(parse_dataset("digits"), data_dir)
+    assert arrays.train_images.shape == (1437, 1, 8, 8)
+    assert arrays.test_images.shape == (360, 1, 8, 8)
+    assert arrays.train_images.dtype == np.uint8
+    assert arrays.train_images.max() == 255
+    assert np.bincount(arrays.test_labels).min() >= 34
+    assert not arrays.flip
+    everything = np.concatenate([arrays.train_images, arrays.test_images])
+    assert len(everything) == 1797
+    assert cached_train_count(parse_dataset("digits"), data_dir) == 1437
+
+
+@pytest.mark.parametrize("kind", ["folder", ".tar", ".tar.xz", ".tar.gz", ".zip"])
+def test_a_folder_and_its_archives_give_the_same_arrays_and_digest(kind, tmp_path):
+    arrays = load_dataset(folder_dataset(pack(toy_files(), tmp_path, kind)), tmp_path)
+    assert arrays.class_names == ("cat", "dog")
+    assert arrays.train_images.shape == (8, 3, 6, 6)
+    assert arrays.train_images[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50, 60, 70]
+    assert arrays.train_labels.tolist() == [0] * 4 + [1] * 4
+    assert arrays.test_images[:, 2, 5, 5].tolist() == [100, 110, 120, 130]
+    reference = load_dataset(folder_dataset(write_folder(toy_files(), tmp_path / "again"), name="again"), tmp_path)
+    assert arrays.content_sha256 == reference.content_sha256
+
+
+def test_archive_order_does_not_matter(tmp_path):
+    files = toy_files()
+    backwards = dict(reversed(files.items()))
+    one, other = (
+        load_dataset(folder_dataset(write_archive(content, tmp_path / f"{name}.tar"), name=name), tmp_path)
+        for name, content in (("one", files), ("other", backwards))
+    )
+    assert np.array_equal(one.train_images, other.train_images)
+    assert one.content_sha256 == other.content_sha256
+
+
+def test_a_wrapping_folder_and_stray_files_are_understood(tmp_path):
+    files = {f"./wrapped/{name}": content for name, content in toy_files().items()}
+    files |= {
+        "wrapped/README.txt": b"hello",
+        "wrapped/train/cat/.hidden.png": b"x",
+        "wrapped/train/cat/notes.txt": b"x",
+    }
+    arrays = load_dataset(folder_dataset(write_archive(files, tmp_path / "toy.tar")), tmp_path)
+    assert arrays.train_images.shape == (8, 3, 6, 6)
+
+
+def test_constants_are_measured_unless_given(tmp_path):
+    path = write_folder(toy_files(), tmp_path / "toy")
+    measured = load_dataset(folder_dataset(path), tmp_path)
+    pixels = measured.train_images / 255
+    assert measured.mean == pytest.approx(pixels.mean(axis=(0, 2, 3)), abs=1e-4)
+    assert measured.std == pytest.approx(pixels.std(axis=(0, 2, 3)), abs=1e-4)
+    given = load_dataset(folder_dataset(path, mean=[0.1, 0.2, 0.3], std=[1, 2, 3]), tmp_path)
+    assert (given.mean, given.std) == ((0.1, 0.2, 0.3), (1, 2, 3))
+
+
+def test_statistics_of_a_constant_channel_do_not_divide_by_zero():
+    assert channel_statistics(np.zeros((4, 1, 2, 2), np.uint8)) == ((0.0,), (1e-4,))
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "1"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_other_image_modes_are_converted(mode, channels, tmp_path):
+    files = toy_files()
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    name = f"train/cat/0.{kind.lower()}"
+    del files["train/cat/0.png"]
+    files[name] = encode(Image.new("RGB", (6, 6), (255, 255, 255)).convert(mode), kind)
+    dataset = folder_dataset(write_folder(files, tmp_path / "toy"), channels=channels)
+    arrays = load_dataset(dataset, tmp_path)
+    assert arrays.image_shape == (channels, 6, 6)
+    assert arrays.train_images[0].min() >= 254
+
+
+def test_sixteen_bit_images_are_named_not_clipped(tmp_path):
+    files = toy_files() | {"train/dog/deep.png": encode(Image.fromarray(np.full((6, 6), 40_000, np.uint16)))}
+    with pytest.raises(DataError, match=r"train/dog/deep.png.*mode I;16 is not supported"):
+        load_dataset(folder_dataset(write_folder(files, tmp_path / "toy")), tmp_path)
+
+
+def test_images_of_any_size_are_cut_to_the_centre_and_scaled(tmp_path):
+    wide = np.zeros((4, 12, 3), np.uint8)
+    wide[:, 4:8] = 200  # the centre square
+    files = toy_files() | {"train/cat/0.png": encode(Image.fromarray(wide))}
+    arrays = load_dataset(folder_dataset(write_folder(files, tmp_path / "toy")), tmp_path)
+    assert (arrays.train_images[0] == 200).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"not an image", encode(Image.new("RGB", (64, 64), (9, 90, 200)))[:-60]])
+def test_an_unreadable_image_is_named_and_leaves_no_cache(content, tmp_path):
+    dataset = folder_dataset(write_archive(toy_files() | {"test/dog/1.png": content}, tmp_path / "toy.zip"))
+    with pytest.raises(DataError, match=r"test/dog/1.png in .*toy.zip: not a readable image .*; replace or remove it"):
+        load_dataset(dataset, tmp_path)
+    assert [path.suffix for path in (tmp_path / "cache").iterdir()] == [".lock"]
+
+
+@pytest.mark.parametrize("kind", ["folder", ".tar", ".zip"])
+def test_a_class_folder_without_images_is_named(kind, tmp_path):
+    path = pack(toy_files(), tmp_path, kind)
+    if kind == "folder":
+        (path / "train" / "emu").mkdir()
+    elif kind == ".zip":
+        path = write_archive(toy_files() | {"train/emu/": b""}, path)
+    else:
+        with tarfile.open(path, "a") as archive:
+            member = tarfile.TarInfo("train/emu")
+            member.type = tarfile.DIRTYPE
+            archive.addfile(member)
+    with pytest.raises(DataError, match="no images in train/emu/"):
+        load_dataset(folder_dataset(path), tmp_path)
+
+
+def test_a_class_missing_from_the_test_set_is_named(tmp_path):
+    files = {name: content for name, content in toy_files().items() if not name.startswith("test/dog")}
+    with pytest.raises(DataError, match="no images in test/dog/"):
+        load_dataset(folder_dataset(write_folder(files, tmp_path / "toy")), tmp_path)
+
+
+def test_a_folder_without_classes_is_named(tmp_path):
+    (tmp_path / "toy").mkdir()
+    with pytest.raises(DataError, match="0 class folders"):
+        load_dataset(folder_dataset(tmp_path / "toy"), tmp_path)
+
+
+@pytest.mark.parametrize("kind", [".tar", ".tar.xz", ".tar.gz", ".zip"])
+def test_a_corrupt_archive_is_named(kind, tmp_path):
+    path = pack(toy_files(n_train=40), tmp_path, kind)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=rf"toy{kind}: the archive is corrupt .*fetch it again"):
+        load_dataset(folder_dataset(path), tmp_path)
+    assert cached_train_count(folder_dataset(path), tmp_path) is None
+
+
+def test_a_missing_archive_and_an_unknown_kind_are_named(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere.zip: no such folder or archive"):
+        load_dataset(folder_dataset(tmp_path / "nowhere.zip"), tmp_path)
+    (tmp_path / "toy.rar").write_bytes(b"Rar!")
+    with pytest.raises(DataError, match=r"toy.rar: not a folder or an archive of a known kind; allowed: .tar"):
+        load_dataset(folder_dataset(tmp_path / "toy.rar"), tmp_path)
+
+
+def test_declared_content_is_checked(tmp_path):
+    path = write_folder(toy_files(), tmp_path / "toy")
+    digest = load_dataset(folder_dataset(path), tmp_path).content_sha256
+    assert load_dataset(folder_dataset(path, content_sha256=digest), tmp_path).content_sha256 == digest
+    with pytest.raises(DataError, match=f"content_sha256 is {digest}, expected {'0' * 64}"):
+        load_dataset(folder_dataset(path, content_sha256="0" * 64), tmp_path)
+
+
+def test_the_cache_is_read_again_without_the_source_when_its_content_is_declared(tmp_path):
+    path = write_archive(toy_files(), tmp_path / "toy.tar")
+    dataset = folder_dataset(path)
+    dataset = folder_dataset(path, content_sha256=load_dataset(dataset, tmp_path).content_sha256)
+    first = load_dataset(dataset, tmp_path)
+    path.unlink()
+    again = load_dataset(dataset, tmp_path)
+    assert np.array_equal(first.train_images, again.train_images)
+    assert again.mean == first.mean
+    assert cached_train_count(dataset, tmp_path) == 8
+
+
+def test_changed_files_are_read_again(tmp_path, capsys):
+    path = write_folder(toy_files(), tmp_path / "toy")
+    load_dataset(folder_dataset(path), tmp_path)
+    write_folder({"train/cat/9.png": toy_files()["test/cat/0.png"]}, path)
+    assert len(load_dataset(folder_dataset(path), tmp_path).train_images) == 9
+    assert "was made from other source files; making it again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut"])
+def test_a_damaged_cache_is_noticed_and_made_again(damage, tmp_path, capsys):
+    dataset = folder_dataset(write_folder(toy_files(), tmp_path / "toy"))
+    good = load_dataset(dataset, tmp_path)
+    path = cache_path(dataset, tmp_path)
+    content = bytearray(path.read_bytes())
+    if damage == "flip":
+        content[-5] ^= 1
+    path.write_bytes(content if damage == "flip" else content[:-100])
+    assert np.array_equal(load_dataset(dataset, tmp_path).test_images, good.test_images)
+    assert "making it again" in capsys.readouterr().err
+
+
+def write_cifar(folder, kind, classes):
+    """A small archive in CIFAR's format: pickled batches in a tar.gz. Returns the attributes that describe it."""
+    rng = np.random.default_rng(0)
+    is_ten = kind == "CIFAR10"
+    base = "cifar-10-batches-py" if is_ten else "cifar-100-python"
+    meta = "batches.meta" if is_ten else "meta"
+    label_key, names_key = ("labels", "label_names") if is_ten else ("fine_labels", "fine_label_names")
+
+    def batch(n):
+        return pickle.dumps(
+            {"data": rng.integers(0, 256, (n, 3072), np.uint8), label_key: [i % classes for i in range(n)]}
+        )
+
+    members = {
+        "train": batch(20),
+        "test": batch(10),
+        meta: pickle.dumps({names_key: [f"c{i}" for i in range(classes)]}),
+    }
+    archive = folder / f"{base}.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        for name, content in members.items():
+            info = tarfile.TarInfo(f"{base}/{name}")
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    md5 = {name: hashlib.md5(content).hexdigest() for name, content in members.items()}
+    return {
+        "filename": archive.name,
+        "tgz_md5": hashlib.md5(archive.read_bytes()).hexdigest(),
+        "url": "file:///nowhere/archive.tar.gz",
+        "train_list": [["train", md5["train"]]],
+        "test_list": [["test", md5["test"]]],
+        "meta": {"filename": meta, "key": names_key, "md5": md5[meta]},
+    }
+
+
+@pytest.fixture(params=["CIFAR10", "CIFAR100"])
+def small_cifar(request, tmp_path, monkeypatch):
+    """torchvision's class, made to expect a small archive that lies in tmp_path; gives the dataset and the archive."""
+    from anytime_pruning.torchvision_import import import_torchvision
+
+    kind = getattr(import_torchvision().datasets, request.param)
+    attributes = write_cifar(tmp_path, request.param, classes=10 if request.param == "CIFAR10" else 100)
+    for name, value in attributes.items():
+        monkeypatch.setattr(kind, name, value)
+    return parse_dataset(request.param.lower()), tmp_path / attributes["filename"]
+
+
+def test_cifar_is_read_from_its_verified_archive(small_cifar, tmp_path):
+    dataset, _ = small_cifar
+    arrays = load_dataset(dataset, tmp_path)
+    assert arrays.train_images.shape == (20, 3, 32, 32)
+    assert arrays.test_images.shape == (10, 3, 32, 32)
+    assert arrays.n_classes == (10 if dataset.name == "cifar10" else 100)
+    assert (arrays.crop_padding, arrays.flip) == (4, True)
+    assert arrays.mean[0] == (0.4914 if dataset.name == "cifar10" else 0.5071)
+
+
+def test_a_corrupt_cifar_archive_is_never_unpickled(small_cifar, tmp_path, monkeypatch):
+    dataset, archive = small_cifar
+    content = bytearray(archive.read_bytes())
+    content[len(content) // 2] ^= 1
+    archive.write_bytes(content)
+    monkeypatch.setattr(pickle, "load", lambda *args, **kwargs: pytest.fail("unpickled"))
+    with pytest.raises(DataError, match=r"tar.gz: the archive is corrupt: MD5 \w{32}, expected \w{32}; delete it"):
+        load_dataset(dataset, tmp_path)
+    assert not list((tmp_path / "cache").glob("*.safetensors"))
+
+
+def test_a_cifar_archive_that_cannot_be_downloaded_is_named(small_cifar, tmp_path):
+    dataset, archive = small_cifar
+    archive.unlink()
+    with pytest.raises(
+        DataError, match=r"missing and not downloaded .*put the official cifar-10.*tar.gz \(MD5 \w{32}\) in"
+    ):
+        load_dataset(dataset, tmp_path)
+    assert not archive.exists()
+
+
+def test_tampered_unpacked_cifar_files_are_never_unpickled(small_cifar, tmp_path, monkeypatch):
+    dataset, archive = small_cifar
+    load_dataset(dataset, tmp_path)
+    cache_path(dataset, tmp_path).unlink()
+    archive.unlink()
+    (tmp_path / archive.name.removesuffix(".tar.gz") / "train").write_bytes(pickle.dumps({"data": "evil"}))
+    monkeypatch.setattr(pickle, "load", lambda *args, **kwargs: pytest.fail("unpickled"))
+    with pytest.raises(DataError, match="missing and not downloaded"):
+        load_dataset(dataset, tmp_path)

@@ -1,0 +1,96 @@
+"""A tiny run whose numbers are in the repository. If they change, stored results are in doubt: RESULTS_VERSION rises.
+
+    python -m tests.test_golden      writes tests/golden.json anew, after RESULTS_VERSION was raised
+
+On the kind of machine that wrote the file the numbers must be the same to the bit. On another, whose vector
+instructions may round differently, what depends on arithmetic may differ; counts and densities may not.
+"""
+
+import csv
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+import torch
+
+from anytime_pruning import RESULTS_VERSION, provenance, run_stream
+from anytime_pruning.config import RunSettings, parse_settings
+
+GOLDEN = Path(__file__).parent / "golden.json"
+SETTINGS = {
+    "dataset": "digits",
+    "model": "resnet20",
+    "n_megabatches": 3,
+    "train_limit": 120,
+    "epochs": 2,
+    "lr_milestones": [1],
+    "batch_size": 16,
+    "lr": 0.05,
+    "execution": {"device": "cpu", "threads": 1},
+}
+EXACT_EVERYWHERE = ("t", "epoch", "lr", "samples", "density_asked", "prunable_count", "train_count", "layer", "total")
+
+
+def compute(data_dir: Path, out_dir: Path) -> dict:
+    """All numbers of the tiny run but times, the defaults of every setting, and what computed them."""
+    settings = SETTINGS | {"execution": SETTINGS["execution"] | {"data_dir": str(data_dir)}}
+    run_stream(settings, out_dir)
+    content = {}
+    for name in ("megabatches", "epochs", "layers"):
+        with open(out_dir / f"{name}.csv") as file:
+            content[name] = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    hardware = provenance.describe_hardware(torch.device("cpu"))
+    defaults = {key: field.default for key, field in RunSettings.model_fields.items() if not field.is_required()}
+    return {
+        "results_version": RESULTS_VERSION,
+        "digest": parse_settings(settings).digest(),
+        "defaults": json.loads(json.dumps({k: v for k, v in defaults.items() if k != "execution"})),
+        "machine": [torch.__version__, hardware["processor"], hardware["cpu_capability"]],
+        **content,
+    }
+
+
+@pytest.fixture(scope="module")
+def golden():
+    return json.loads(GOLDEN.read_text())
+
+
+@pytest.fixture(scope="module")
+def computed(data_dir, tmp_path_factory):
+    return compute(data_dir, tmp_path_factory.mktemp("golden"))
+
+
+def test_the_golden_file_is_of_this_results_version(golden):
+    assert golden["results_version"] == RESULTS_VERSION, "RESULTS_VERSION was raised: write golden.json anew"
+
+
+def test_numbers_have_not_changed(golden, computed):
+    exact = golden["machine"] == computed["machine"]
+    for table in ("megabatches", "epochs", "layers"):
+        for was, now in zip(golden[table], computed[table], strict=True):
+            assert was.keys() == now.keys()
+            for column in was:
+                message = f"{table}.{column} changed at {now}: raise RESULTS_VERSION if that is meant"
+                if exact or column in EXACT_EVERYWHERE:
+                    assert now[column] == was[column], message
+                else:
+                    assert float(now[column]) == pytest.approx(float(was[column]), rel=0.1, abs=15), message
+
+
+def test_defaults_have_not_changed(golden, computed):
+    """A digest leaves out settings that have their default, so a default can only change with RESULTS_VERSION."""
+    for key, value in golden["defaults"].items():
+        assert computed["defaults"].get(key) == value, f"default of {key} changed: raise RESULTS_VERSION"
+
+
+def test_the_digest_has_not_changed(golden, computed):
+    assert computed["digest"] == golden["digest"], "stored results would not be found any more: raise RESULTS_VERSION"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = compute(Path(folder) / "data", Path(folder) / "run")
+    GOLDEN.write_text(json.dumps(numbers, indent=1) + "\n")
+    sys.stdout.write(f"{GOLDEN} written for RESULTS_VERSION {RESULTS_VERSION}\n")

@@ -1,0 +1,21 @@
+from anytime_pruning import metrics
+
+
+def test_accuracy():
+    assert metrics.accuracy_pct(45, 60) == 75.0
+
+
+def test_cer_is_a_count_and_a_rate():
+    # Three megabatches, ten test images: 6 + 3 + 1 wrong of 30 answers.
+    assert metrics.cumulative_error_count([6, 3, 1]) == 10
+    assert metrics.cumulative_error_rate([6, 3, 1], test_count=10) == 10 / 30
+
+
+def test_generalization_gap_is_train_minus_validation():
+    assert metrics.generalization_gap_pct(90.0, 72.5) == 17.5
+    assert metrics.generalization_gap_pct(50.0, 60.0) == -10.0
+
+
+def test_anytime_relative_errors():
+    assert metrics.anytime_relative_errors([6, 3, 4], test_count=10) == [-0.3, 0.1]
+    assert metrics.anytime_relative_errors([6], test_count=10) == []

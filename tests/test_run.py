@@ -1,0 +1,296 @@
+import csv
+import itertools
+import json
+import threading
+
+import pytest
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file
+
+import anytime_pruning.run
+from anytime_pruning import build_model, register, run_stream, select_masks
+from anytime_pruning.config import parse_settings
+from anytime_pruning.errors import DivergenceError, SettingError
+from anytime_pruning.masks import prunable_weights
+from anytime_pruning.registry import lookup, names
+
+FILES = {"config.yaml", "megabatches.csv", "epochs.csv", "layers.csv", "metrics.json"}
+
+
+def read_csv(path):
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+def without_times(path):
+    rows = read_csv(path)
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+@pytest.fixture
+def watch_masks(monkeypatch):
+    """The masks in force on each megabatch of runs that follow."""
+    seen = []
+    prune = anytime_pruning.run.prune
+
+    def watched(*args):
+        seen.append(prune(*args))
+        return seen[-1]
+
+    monkeypatch.setattr(anytime_pruning.run, "prune", watched)
+    return seen
+
+
+@pytest.mark.parametrize("method", names("method"))
+@pytest.mark.parametrize("pruner", names("pruner"))
+@pytest.mark.parametrize("scope", ["global", "local"])
+def test_density_in_the_network_is_the_scheduled_one_and_masks_nest(method, pruner, scope, tiny, tmp_path, watch_masks):
+    settings = tiny(method=method, pruner=pruner, scope=scope, epochs=1)
+    run_stream(settings, tmp_path)
+    rows = read_csv(tmp_path / "megabatches.csv")
+    for row, asked in zip(rows, lookup("method", method)(3, 4.5, 0.8), strict=True):
+        assert float(row["density_asked"]) == asked
+        assert abs(int(row["kept_count"]) - asked * int(row["prunable_count"])) <= 1
+    for before, after in itertools.pairwise(watch_masks):
+        assert all(not (after[name] & ~before[name]).any() for name in after)
+    weights = load_file(tmp_path / "weights.safetensors")
+    for name, mask in watch_masks[-1].items():
+        assert torch.equal(weights[name] != 0, mask)
+    final = json.loads((tmp_path / "metrics.json").read_text())["final"]
+    assert final["kept_count"] == sum(
+        int(weights[name].count_nonzero()) for name in prunable_weights(build_model("resnet20", 10, (1, 8, 8)))
+    )
+
+
+def test_one_shot_pruning_scores_once_and_dense_never(tiny, tmp_path, monkeypatch):
+    calls = []
+    score = anytime_pruning.run.score
+    monkeypatch.setattr(anytime_pruning.run, "score", lambda *args: calls.append(1) or score(*args))
+    counts = {}
+    for method in ("app", "osp", "dense"):
+        calls.clear()
+        run_stream(tiny(method=method, epochs=1), tmp_path / method)
+        counts[method] = len(calls)
+    assert counts == {"app": 3, "osp": 1, "dense": 0}
+
+
+def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, tmp_path, monkeypatch):
+    """At t > 1 the pruner sees exactly what training on t - 1 left, and training starts from exactly what it leaves."""
+    log = []
+    score, train = anytime_pruning.run.score, anytime_pruning.run.Trainer.train_megabatch
+
+    def copy(model):
+        return {name: weight.detach().clone() for name, weight in prunable_weights(model).items()}
+
+    def watched_score(model, *args):
+        log.append(("scored", copy(model)))
+        return score(model, *args)
+
+    def watched_train(self, t, masks, *args, **kwargs):
+        log.append(("masked", copy(self.model)))
+        result = train(self, t, masks, *args, **kwargs)
+        log.append(("trained", copy(self.model)))
+        return result
+
+    monkeypatch.setattr(anytime_pruning.run, "score", watched_score)
+    monkeypatch.setattr(anytime_pruning.run.Trainer, "train_megabatch", watched_train)
+    run_stream(tiny(epochs=1), tmp_path)
+    assert [event for event, _ in log] == ["scored", "masked", "trained"] * 3
+    for t in (1, 2):
+        trained, scored = log[3 * t - 1][1], log[3 * t][1]
+        assert all(torch.equal(trained[name], scored[name]) for name in scored)
+    for t in (0, 1, 2):
+        scored, masked = log[3 * t][1], log[3 * t + 1][1]
+        assert all(torch.equal(masked[name], scored[name] * (masked[name] != 0)) for name in scored)
+
+
+def test_nothing_beyond_the_current_megabatch_is_read(tiny, tmp_path, monkeypatch):
+    """Scoring and training see training parts of M_1 ... M_t only; validation parts are never trained or scored on."""
+    streams, used = [], []
+    split = anytime_pruning.run.split_stream
+    batches = anytime_pruning.images.ImageSet.batches
+    evaluated = []
+
+    def watched_split(*args):
+        streams.append(split(*args))
+        return streams[-1]
+
+    def watched_batches(self, indices, *args):
+        if len(self) > 1000:  # the training set
+            used.append((len(evaluated), set(indices.tolist()), torch.is_inference_mode_enabled()))
+        return batches(self, indices, *args)
+
+    evaluate = anytime_pruning.run.evaluate
+
+    def watched_evaluate(*args):
+        evaluated.append(1)  # the test after each megabatch
+        return evaluate(*args)
+
+    monkeypatch.setattr(anytime_pruning.run, "split_stream", watched_split)
+    monkeypatch.setattr(anytime_pruning.images.ImageSet, "batches", watched_batches)
+    monkeypatch.setattr(anytime_pruning.run, "evaluate", watched_evaluate)
+    run_stream(tiny(epochs=1), tmp_path)
+    (stream,) = streams
+    assert len(used) == 3 * 5  # scoring, training, validation, and the two terms of the gaps, for each megabatch
+    for t, indices, is_evaluation in used:
+        train = set(torch.cat([m.train for m in stream[: t + 1]]).tolist())
+        valid = set(torch.cat([m.valid for m in stream[: t + 1]]).tolist())
+        assert indices <= (train | valid if is_evaluation else train)
+        assert is_evaluation or len(indices) in (len(train), round(0.2 * len(train)))
+
+
+def test_a_second_run_is_bit_identical(tiny, tmp_path):
+    for name in ("one", "two"):
+        run_stream(tiny(), tmp_path / name)
+    for name in ("megabatches.csv", "epochs.csv", "layers.csv"):
+        assert without_times(tmp_path / "one" / name) == without_times(tmp_path / "two" / name)
+    one, two = ((tmp_path / name / "weights.safetensors").read_bytes() for name in ("one", "two"))
+    assert one == two
+    run_stream(tiny(seed=1), tmp_path / "other")
+    assert (tmp_path / "other" / "weights.safetensors").read_bytes() != one
+
+
+def test_methods_share_stream_and_initial_weights(tiny, tmp_path, monkeypatch):
+    starts, streams = [], []
+    build, split = anytime_pruning.run.build_model, anytime_pruning.run.split_stream
+
+    def watched_build(*args, **kwargs):
+        model = build(*args, **kwargs)
+        starts.append(model.network.conv1.weight.detach().clone())
+        return model
+
+    def watched_split(*args):
+        streams.append(split(*args))
+        return streams[-1]
+
+    monkeypatch.setattr(anytime_pruning.run, "build_model", watched_build)
+    monkeypatch.setattr(anytime_pruning.run, "split_stream", watched_split)
+    for method in ("app", "dense"):
+        run_stream(tiny(method=method, epochs=1), tmp_path / method)
+    assert torch.equal(*starts)
+    assert all(torch.equal(a.train, b.train) for a, b in zip(*streams))
+
+
+def test_the_files_of_a_run(tiny, tmp_path):
+    settings = parse_settings(tiny())
+    metrics = run_stream(settings, tmp_path / "run", tmp_path / "weights" / "w.safetensors")
+    assert {path.name for path in (tmp_path / "run").iterdir()} - {"run.lock"} == FILES
+    assert metrics == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["digest"] == settings.digest()
+    assert {"seed", "code", "versions", "hardware", "wall_time_s", "results_version"} <= metrics.keys()
+    rows = read_csv(tmp_path / "run" / "megabatches.csv")
+    assert [row["t"] for row in rows] == ["1", "2", "3"]
+    # 90 images: 30 a megabatch, 27 of them trained on, two epochs.
+    assert [int(row["samples"]) for row in rows] == [54, 108, 162]
+    assert [int(row["valid_count"]) for row in rows] == [3, 6, 9]
+    for row in rows:
+        assert int(row["error_count"]) == round((1 - float(row["test_acc_pct"]) / 100) * 360)
+        gap = float(row["train_acc_running_pct"]) - float(row["valid_acc_augmented_pct"])
+        assert float(row["generalization_gap_pct"]) == pytest.approx(gap)
+        assert float(row["clean_gap_pct"]) == pytest.approx(float(row["train_acc_pct"]) - float(row["valid_acc_pct"]))
+    errors = [int(row["error_count"]) for row in rows]
+    assert metrics["final"]["cumulative_error_count"] == sum(errors)
+    assert metrics["final"]["cumulative_error_rate"] == sum(errors) / (3 * 360)
+    assert len(read_csv(tmp_path / "run" / "epochs.csv")) == 6
+    layers = read_csv(tmp_path / "run" / "layers.csv")
+    assert len(layers) == 3 * 19
+    last = [row for row in layers if row["t"] == "3"]
+    assert sum(int(row["kept"]) for row in last) == metrics["final"]["kept_count"]
+    assert (tmp_path / "weights" / "w.safetensors").exists()
+
+
+def test_the_stored_weights_give_the_stored_accuracy(tiny, tmp_path, data_dir):
+    from anytime_pruning.datasets import load_dataset, parse_dataset
+    from anytime_pruning.evaluation import evaluate
+    from anytime_pruning.images import ImageSet
+
+    metrics = run_stream(tiny(), tmp_path)
+    arrays = load_dataset(parse_dataset("digits"), data_dir)
+    model = build_model("resnet20", 10, (1, 8, 8), arrays.mean, arrays.std, seed=123)
+    model.load_state_dict(load_file(tmp_path / "weights.safetensors"), strict=True)
+    test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, torch.device("cpu"))
+    assert evaluate(model, test, torch.arange(360)).acc_pct == metrics["final"]["test_acc_pct"]
+
+
+def test_a_diverging_run_writes_nothing_that_looks_like_a_result(tiny, tmp_path):
+    with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) at megabatch 1, epoch 1, step 2"):
+        run_stream(tiny(lr=1e30), tmp_path / "run", tmp_path / "weights.safetensors")
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"run.lock"}
+
+
+def test_scores_that_are_not_finite_stop_the_run(tiny, tmp_path):
+    @register("pruner", "broken_for_test")
+    def broken(model, batches, generator):
+        return {name: torch.full_like(w, float("nan")) for name, w in prunable_weights(model).items()}
+
+    try:
+        with pytest.raises(DivergenceError, match=r"scores: network.conv1.weight"):
+            run_stream(tiny(pruner="broken_for_test"), tmp_path)
+    finally:
+        anytime_pruning.registry._registered["pruner"].pop("broken_for_test")
+    assert {path.name for path in tmp_path.iterdir()} <= {"run.lock"}
+
+
+def test_two_processes_on_one_run_take_turns(tiny, tmp_path):
+    done = threading.Event()
+
+    def work():
+        run_stream(tiny(epochs=1), tmp_path)
+        done.set()
+
+    with FileLock(tmp_path / "run.lock"):
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        assert not done.wait(2)
+        assert not (tmp_path / "metrics.json").exists()
+    thread.join(60)
+    assert done.is_set()
+
+
+def test_a_run_that_is_done_is_not_computed_again_and_never_overwritten(tiny, tmp_path, monkeypatch):
+    first = run_stream(tiny(epochs=1), tmp_path)
+    monkeypatch.setattr(anytime_pruning.run, "load_dataset", lambda *args: pytest.fail("computed again"))
+    assert run_stream(tiny(epochs=1), tmp_path) == first
+    with pytest.raises(SettingError, match=f"out_dir: .* holds a run with digest {first['digest']}"):
+        run_stream(tiny(epochs=2), tmp_path)
+
+
+def test_your_own_network_and_pruner(tiny, tmp_path):
+    """What the README shows."""
+
+    @register("model", "own_for_test")
+    def build(n_classes, image_shape):
+        channels, height, width = image_shape
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(channels, 4, 3),
+            torch.nn.Flatten(),
+            torch.nn.Linear(4 * (height - 2) * (width - 2), n_classes),
+        )
+
+    @register("pruner", "own_for_test")
+    def smallest(model, batches, generator):
+        return {name: -weight.detach().abs() for name, weight in prunable_weights(model).items()}
+
+    try:
+        metrics = run_stream(tiny(model="own_for_test", pruner="own_for_test", scope="local"), tmp_path)
+    finally:
+        for kind in ("model", "pruner"):
+            anytime_pruning.registry._registered[kind].pop("own_for_test")
+    assert metrics["final"]["kept_count"] == round(0.8**4.5 * 36)
+
+
+def test_scores_and_masks_as_public_calls():
+    from anytime_pruning import score
+
+    model = build_model("resnet20", 10, (3, 32, 32))
+    batches = [(torch.rand(4, 3, 32, 32), torch.arange(4))]
+    masks = select_masks(score(model, "snip", batches), density=0.1, scope="local")
+    assert sum(int(mask.sum()) for mask in masks.values()) == round(0.1 * sum(m.numel() for m in masks.values()))
+
+
+def test_cuda_without_cuda_is_named(tiny, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(SettingError, match="device: 'cuda' is not allowed: this machine has 0 CUDA devices"):
+        run_stream(tiny(execution={"device": "cuda"}), tmp_path)

@@ -1,0 +1,127 @@
+import jsonschema
+import pytest
+from conftest import ROOT
+
+from anytime_pruning.errors import SettingError
+from anytime_pruning.study import check_runs, plan_study, read_study, study_schema
+
+CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+
+
+def plan(**changes):
+    content = {"study": "s", "grid": [{"dataset": "digits", "model": "resnet20"}]}
+    return plan_study(content | changes)[1]
+
+
+def test_lists_are_axes_and_a_repeated_run_is_planned_once():
+    runs = plan(
+        defaults={"dataset": "digits", "model": "resnet20", "seed": [0, 1]},
+        grid=[{"method": ["app", "dense"], "pruner": ["snip", "magnitude"]}, {"method": "dense"}],
+    )
+    assert [run.name.rsplit("-", 1)[0] for run in runs] == [
+        f"digits/resnet20/T8/{series}/seed{seed}"
+        for seed in (0, 1)
+        for series in ("app/snip", "app/magnitude", "dense/none")
+    ]
+
+
+def test_an_entry_overrides_the_defaults():
+    (run,) = plan(defaults={"epochs": 5, "lr": 0.2}, grid=[{"dataset": "digits", "model": "resnet20", "epochs": 3}])
+    assert (run.settings.epochs, run.settings.lr) == (3, 0.2)
+
+
+def test_a_setting_that_is_a_list_is_an_axis_only_as_a_list_of_lists():
+    entry = {"dataset": "digits", "model": "resnet20"}
+    (one,) = plan(grid=[entry | {"lr_milestones": [1, 2]}])
+    assert one.settings.lr_milestones == (1, 2)
+    two = plan(grid=[entry | {"lr_milestones": [[1, 2], [3]]}])
+    assert [run.settings.lr_milestones for run in two] == [(1, 2), (3,)]
+
+
+def test_datasets_are_named_by_their_entry():
+    (run,) = plan(
+        datasets={"mine": {"source": "image_folder", "path": "x"}}, grid=[{"dataset": "mine", "model": "resnet20"}]
+    )
+    assert run.settings.dataset.name == "mine"
+    assert run.name.startswith("mine/")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"study": "../up"}, "study: '../up' is not allowed"),
+        ({"grids": []}, "grids: unknown setting"),
+        ({"grid": []}, r"grid: \[\] is not allowed"),
+        (
+            {"grid": [{"model": "resnet20"}]},
+            "dataset: every entry of the grid needs one; allowed: cifar10, cifar100, d",
+        ),
+        (
+            {"grid": [{"dataset": "imagenet", "model": "resnet20"}]},
+            "dataset: 'imagenet' is not known; allowed: cifar10",
+        ),
+        ({"grid": [{"dataset": "digits", "modell": "x"}]}, r"grid\[0\].modell: unknown setting \(value 'x'\); allowed"),
+        ({"defaults": {"execution": {}}}, r"grid\[0\].execution: unknown setting"),
+        ({"defaults": {"seed": []}}, r"grid\[0\].seed: \[\] is not allowed: an axis needs at least one value"),
+        ({"defaults": {"lr": [0.1, -1]}}, "lr: -1 is not allowed"),
+        ({"execution": {"device": "tpu"}}, "execution.device: 'tpu' is not allowed"),
+        ({"datasets": {"mine": {"source": "image_folder"}}, "defaults": {}}, None),
+    ],
+)
+def test_a_wrong_configuration_is_named_in_one_line(changes, message):
+    if message is None:  # an entry that no run uses is not looked into
+        assert plan(**changes)
+        return
+    with pytest.raises(SettingError, match=message) as error:
+        plan(**changes)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"model": "resnet21"}, "model: 'resnet21' is not known; allowed: .*resnet20"),
+        ({"pruner": "snap"}, "pruner: 'snap' is not known; allowed: magnitude, random, snip"),
+        ({"replay": "some"}, "replay: 'some' is not known; allowed: full"),
+        ({"n_megabatches": 480}, "n_megabatches: 480 is not allowed: 1437 training images"),
+    ],
+)
+def test_names_and_stream_are_checked_before_training(change, message):
+    runs = plan(grid=[{"dataset": "digits", "model": "resnet20"} | change])
+    with pytest.raises(SettingError, match=message):
+        check_runs(run.settings for run in runs)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_study_plans_and_fits_the_schema(path):
+    content = read_study(path)
+    jsonschema.validate(content, study_schema())
+    _, runs = plan_study(content)
+    check_runs(run.settings for run in runs)
+
+
+def test_the_schema_refuses_unknown_keys():
+    content = {"study": "s", "grid": [{"dataset": "digits", "model": "resnet20", "epoch": 3}]}
+    with pytest.raises(jsonschema.ValidationError, match="epoch"):
+        jsonschema.validate(content, study_schema())
+
+
+def test_the_studies_are_the_ones_described():
+    plans = {path.stem: plan_study(read_study(path))[1] for path in CONFIGS}
+    # digits: (app, osp) x (snip, magnitude) and dense, two lengths, three seeds
+    assert len(plans["default"]) == (2 * 2 + 1) * 2 * 3
+    # two datasets, three networks, three methods, three seeds, T = 8, the released hyper-parameters
+    assert len(plans["paper"]) == 2 * 3 * 3 * 3
+    for run in plans["paper"]:
+        s = run.settings
+        assert (s.n_megabatches, s.epochs, s.lr, s.lr_milestones, s.batch_size) == (8, 50, 0.1, (20, 40), 64)
+        assert (s.momentum, s.weight_decay, s.tau, s.sample_frac, s.valid_frac) == (0.9, 1e-4, 4.5, 0.2, 0.1)
+
+
+def test_a_file_that_is_no_configuration_is_named(tmp_path):
+    for name, text in (("list", "- a\n"), ("broken", "a: [\n")):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(SettingError, match=f"config: .*{name}"):
+            read_study(tmp_path / name)
+    with pytest.raises(SettingError, match=r"config: .*missing\.yaml cannot be read"):
+        read_study(tmp_path / "missing.yaml")

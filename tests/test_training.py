@@ -1,0 +1,153 @@
+import pytest
+import torch
+
+from anytime_pruning import build_model, select_masks
+from anytime_pruning.config import parse_settings
+from anytime_pruning.datasets import load_dataset
+from anytime_pruning.errors import DivergenceError
+from anytime_pruning.evaluation import evaluate
+from anytime_pruning.images import ImageSet
+from anytime_pruning.masks import apply_masks, prunable_weights
+from anytime_pruning.seeding import make_generator
+from anytime_pruning.training import Trainer, lr_at
+
+
+@pytest.fixture
+def make_trainer(tiny, data_dir):
+    """A trainer of ResNet-20 on digits, for given changes of the tiny settings."""
+
+    def make(**changes):
+        settings = parse_settings(tiny(**changes))
+        arrays = load_dataset(settings.dataset, data_dir)
+        data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, torch.device("cpu"), 1)
+        model = build_model("resnet20", 10, (1, 8, 8), arrays.mean, arrays.std)
+        return Trainer(model, data, settings, make_generator(0, "training"))
+
+    return make
+
+
+TRAIN, VALID = torch.arange(60), torch.arange(60, 80)
+
+
+def half_masks(model):
+    return select_masks({name: weight.detach().abs() for name, weight in prunable_weights(model).items()}, 0.5)
+
+
+def test_lr_falls_after_each_milestone_and_starts_anew_for_each_megabatch(tiny):
+    settings = parse_settings(tiny(lr=0.1, lr_milestones=[20, 40], epochs=50))
+    rates = [lr_at(epoch, settings) for epoch in range(1, 51)]
+    assert rates == pytest.approx([0.1] * 20 + [0.01] * 20 + [0.001] * 10)
+
+
+def test_the_optimiser_gets_the_scheduled_rate(make_trainer):
+    trainer = make_trainer(epochs=3, lr_milestones=[1, 2], lr=0.04)
+    training = trainer.train_megabatch(1, {}, TRAIN, VALID, lambda epoch: None)
+    assert [epoch.lr for epoch in training.epochs] == pytest.approx([0.04, 0.004, 0.0004])
+    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(0.0004)
+
+
+def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer, monkeypatch):
+    trainer = make_trainer()
+    masks = half_masks(trainer.model)
+    apply_masks(trainer.model, masks)
+    weights = prunable_weights(trainer.model)
+    moved, left_zero = [], []
+    step = trainer.optimizer.step
+
+    def watched_forward(*args):
+        # Before each forward pass: what the step before left behind.
+        left_zero.append(all(bool((weights[name][~mask] == 0).all()) for name, mask in masks.items()))
+
+    def watched_step():
+        step()
+        moved.append(any(bool((weights[name][~mask] != 0).any()) for name, mask in masks.items()))
+
+    monkeypatch.setattr(trainer.optimizer, "step", watched_step)
+    trainer.model.register_forward_pre_hook(watched_forward)
+    trainer.train_megabatch(1, masks, TRAIN, VALID, lambda epoch: None)
+    assert any(moved)  # SGD alone does move them: the test can fail
+    assert len(left_zero) > 8
+    assert all(left_zero)
+
+
+def test_the_weights_of_the_best_validation_are_restored(make_trainer):
+    trainer = make_trainer(epochs=4)
+    states = []
+
+    def remember(epoch):
+        states.append({name: tensor.clone() for name, tensor in trainer.model.state_dict().items()})
+
+    training = trainer.train_megabatch(1, {}, TRAIN, VALID, remember)
+    accuracies = [epoch.valid_acc_pct for epoch in training.epochs]
+    best = states[training.best_epoch - 1]
+    assert training.best_epoch == accuracies.index(max(accuracies)) + 1
+    assert all(torch.equal(tensor, best[name]) for name, tensor in trainer.model.state_dict().items())
+    assert evaluate(trainer.model, trainer.data, VALID).acc_pct == max(accuracies)
+
+
+def test_momentum_lives_on_across_megabatches(make_trainer):
+    trainer = make_trainer(epochs=1)
+    trainer.train_megabatch(1, {}, TRAIN, VALID, lambda epoch: None)
+    weight = trainer.model.network.conv1.weight
+    before = trainer.optimizer.state[weight]["momentum_buffer"].clone()
+    seen = []
+    trainer.optimizer.register_step_pre_hook(
+        lambda *_: seen.append(trainer.optimizer.state[weight]["momentum_buffer"].clone())
+    )
+    trainer.train_megabatch(2, {}, TRAIN, VALID, lambda epoch: None)
+    assert torch.equal(seen[0], before)
+    assert before.abs().sum() > 0
+
+
+def test_running_accuracy_and_loss_are_means_over_samples(make_trainer):
+    """With a rate so small that weights do not move, the running loss is the loss of each batch as it stands."""
+    trainer = make_trainer(lr=1e-12, epochs=1, augment=False, batch_size=32)
+    training = trainer.train_megabatch(1, {}, TRAIN, VALID, lambda epoch: None)
+    order = TRAIN[torch.randperm(60, generator=make_generator(0, "training"))]
+    trainer.model.train()
+    losses, correct = 0.0, 0
+    with torch.no_grad():
+        for images, labels in trainer.data.batches(order, 32):
+            logits = trainer.model(images)
+            losses += torch.nn.functional.cross_entropy(logits, labels, reduction="sum").item()
+            correct += int((logits.argmax(1) == labels).sum())
+    assert training.epochs[0].train_loss == pytest.approx(losses / 60, rel=1e-5)
+    assert training.epochs[0].train_acc_running_pct == pytest.approx(100 * correct / 60)
+
+
+def test_clean_terms_are_of_the_last_epoch_without_augmentation(make_trainer):
+    trainer = make_trainer(epochs=2)
+    last = {}
+
+    def remember(epoch):
+        last["train"] = evaluate(trainer.model, trainer.data, TRAIN)
+
+    training = trainer.train_megabatch(1, {}, TRAIN, VALID, remember)
+    assert training.train_clean == last["train"]
+    assert training.valid_augmented.total_count == 20
+
+
+def test_a_loss_that_is_not_finite_is_named(make_trainer):
+    with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) at megabatch 3, epoch \d, step \d of \d"):
+        make_trainer(lr=1e30).train_megabatch(3, {}, TRAIN, VALID, lambda epoch: None)
+
+
+def test_bfloat16_keeps_float32_weights_and_trains(make_trainer):
+    trainer = make_trainer(precision="bfloat16", epochs=3)
+    training = trainer.train_megabatch(1, half_masks(trainer.model), TRAIN, VALID, lambda epoch: None)
+    assert {parameter.dtype for parameter in trainer.model.parameters()} == {torch.float32}
+    assert training.epochs[-1].train_loss < training.epochs[0].train_loss
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_gpu_trains_as_the_cpu_does(make_trainer):
+    here = make_trainer(epochs=1)
+    there = make_trainer(epochs=1)
+    there.model.cuda()
+    there.data = ImageSet(there.data.images.cuda(), there.data.labels.cuda(), 1)
+    losses = [
+        trainer.train_megabatch(1, half_masks(trainer.model), TRAIN, VALID, lambda epoch: None).epochs[0].train_loss
+        for trainer in (here, there)
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)

@@ -1,0 +1,222 @@
+"""The workflow as a user runs it: real Snakemake on a tiny study in a copy of the checkout."""
+
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from conftest import ROOT
+
+pytestmark = pytest.mark.workflow
+PARTS = ("Snakefile", "anytime_pruning", "config", "profiles", "workflow")
+TINY = {
+    "study": "tiny",
+    "execution": {"device": "cpu"},
+    "defaults": {
+        "dataset": "digits",
+        "model": "resnet20",
+        "n_megabatches": 2,
+        "epochs": 1,
+        "train_limit": 60,
+        "seed": [0, 1],
+    },
+    "grid": [{"method": "app", "lr": 0.05}, {"method": "dense", "lr": 0.05}],
+}
+
+
+def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run a program of this environment in a folder, as if its environment were activated."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PATH": path}
+    return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def snakemake(folder: Path, *arguments: str, config: str = "config/tiny.yaml") -> subprocess.CompletedProcess:
+    # The target comes first: --configfile takes all names that follow it.
+    return call(folder, "snakemake", *arguments, "--cores", "2", "--configfile", config)
+
+
+def jobs(done: subprocess.CompletedProcess, rule: str) -> int:
+    """How many jobs of a rule finished."""
+    assert done.returncode == 0, done.stderr
+    return len(re.findall(rf"\(Rule: {rule}\)", done.stderr))
+
+
+def write_config(folder: Path, content: dict, name: str = "tiny") -> None:
+    (folder / "config" / f"{name}.yaml").write_text(yaml.safe_dump(content))
+
+
+def with_lr(lr: float) -> dict:
+    """The tiny study with another learning rate in its first entry."""
+    return TINY | {"grid": [TINY["grid"][0] | {"lr": lr}, TINY["grid"][1]]}
+
+
+def make_checkout(folder: Path) -> Path:
+    for part in PARTS:
+        source = ROOT / part
+        ignore = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy(source, folder)
+    write_config(folder, TINY)
+    return folder
+
+
+def metrics_files(folder: Path) -> dict[str, bytes]:
+    root = folder / "results" / "tiny" / "runs"
+    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("metrics.json")}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A checkout in which the tiny study was run, and what that call printed."""
+    folder = tmp_path_factory.mktemp("checkout") / "project"
+    folder.mkdir()
+    make_checkout(folder)
+    return folder, snakemake(folder)
+
+
+@pytest.fixture
+def clone(trained, tmp_path):
+    """A real git clone of that checkout with its results committed, all file times in random order."""
+    source, _ = trained
+    (source / ".gitignore").write_text(".snakemake/\n/data/\n/results/*/checkpoints/\n/results/*/runs.txt\nlogs/\n")
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
+        subprocess.run(["git", *command], cwd=source, check=command[0] != "-c", capture_output=True)
+    folder = tmp_path / "clone"
+    subprocess.run(["git", "clone", "-q", source, folder], check=True)
+    for path in folder.rglob("*"):
+        if path.is_file() and ".git" not in path.parts:
+            when = 1_700_000_000 + random.Random(str(path.relative_to(folder))).random() * 1e6
+            os.utime(path, (when, when))
+    return folder
+
+
+def test_the_grid_becomes_runs_tables_and_figures(trained):
+    folder, done = trained
+    assert jobs(done, "train") == 4
+    assert jobs(done, "prepare_data") == 1
+    assert "Study tiny: 4 runs, 4 of them to train." in done.stderr
+    assert sorted(re.sub("-[0-9a-f]{12}/", "/", name) for name in metrics_files(folder)) == [
+        f"digits/resnet20/T2/{series}/seed{seed}/metrics.json"
+        for series in ("app/snip", "dense/none")
+        for seed in (0, 1)
+    ]
+    figures = {path.name for path in (folder / "paper_figures" / "tiny").iterdir()}
+    stems = ("short", "gap-digits-resnet20", "dynamics-digits-resnet20-T2", "layers-digits-resnet20-T2")
+    assert figures == {f"{stem}.{kind}" for stem in stems for kind in ("pdf", "png", "csv")} | {
+        f"results.{kind}" for kind in ("md", "tex", "csv")
+    }
+    assert len(list((folder / "results" / "tiny" / "checkpoints").rglob("weights.safetensors"))) == 4
+
+
+def test_a_second_call_does_nothing_and_says_so(trained):
+    folder, _ = trained
+    before = metrics_files(folder)
+    done = snakemake(folder)
+    assert "Nothing to be done" in done.stderr
+    assert metrics_files(folder) == before
+
+
+def test_a_fresh_clone_with_results_trains_nothing(clone):
+    before = metrics_files(clone)
+    assert len(before) == 4
+    done = snakemake(clone)
+    assert jobs(done, "train") == 0
+    assert metrics_files(clone) == before
+    assert not (clone / "data").exists()  # not even data was fetched
+
+
+def test_an_edited_setting_trains_exactly_its_runs_and_edited_back_none(clone):
+    before = metrics_files(clone)
+    write_config(clone, with_lr(0.01))
+    assert jobs(snakemake(clone), "train") == 2
+    after = metrics_files(clone)
+    assert {name for name in after if name not in before} == {name for name in after if "/app/" in name} - set(before)
+    assert len(after) == 6
+    assert all(after[name] == before[name] for name in before)
+    runs = pd.read_csv(clone / "results" / "tiny" / "tables" / "runs.csv", keep_default_na=False)
+    assert set(runs["variant"]) == {"lr=0.01", "lr=0.05"}
+
+    write_config(clone, TINY)
+    assert jobs(snakemake(clone), "train") == 0
+    runs = pd.read_csv(clone / "results" / "tiny" / "tables" / "runs.csv")
+    assert set(runs["run"] + "/metrics.json") == set(before)
+
+
+def test_an_added_run_is_trained_though_every_figure_is_there(clone):
+    write_config(clone, TINY | {"defaults": TINY["defaults"] | {"seed": [0, 1, 2]}})
+    assert jobs(snakemake(clone, "experiments"), "train") == 2
+
+
+def test_drawing_alone_names_a_missing_run_and_trains_nothing(clone):
+    lost = next((clone / "results" / "tiny" / "runs").rglob("metrics.json"))
+    lost.unlink()
+    rules = ("paper", "collect_runs", "plot_figure", "tabulate_results")
+    done = snakemake(clone, "paper", "--forcerun", "collect_runs", "--allowed-rules", *rules)
+    assert done.returncode != 0
+    assert str(lost.relative_to(clone)) in done.stderr
+    assert not lost.exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"epochs": 0}, "error: epochs: 0 is not allowed: Input should be greater than or equal to 1"),
+        ({"epoch": 1}, "error: grid[0].epoch: unknown setting (value 1); allowed: "),
+        ({"model": "resnet21"}, "error: model: 'resnet21' is not known; allowed: resnet18, resnet20"),
+        ({"n_megabatches": 21}, "error: n_megabatches: 21 is not allowed: 60 training images make at most 20"),
+        ({"dataset": "mnist"}, "error: dataset: 'mnist' is not known; allowed: cifar10, cifar100, digits"),
+    ],
+)
+def test_a_wrong_configuration_is_one_line_before_any_job(change, message, tmp_path):
+    folder = make_checkout(tmp_path)
+    write_config(folder, TINY | {"grid": [{"method": "app"} | change]})
+    done = snakemake(folder)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+    assert line.startswith(message)
+    assert "Traceback" not in done.stderr
+    assert not (folder / "results").exists()
+
+
+def test_a_missing_archive_is_named_before_anything_trains(tmp_path):
+    folder = make_checkout(tmp_path)
+    dataset = {"mine": {"source": "image_folder", "path": "nowhere.tar.xz"}}
+    write_config(folder, TINY | {"datasets": dataset, "grid": [{"dataset": "mine", "method": "app"}]})
+    done = snakemake(folder)
+    assert done.returncode == 1
+    assert "error: nowhere.tar.xz: no such folder or archive" in done.stderr
+    assert not list((folder / "results").rglob("metrics.json"))
+    assert not list((folder / "data").rglob("*.safetensors"))
+
+
+def test_the_papers_grid_plans_and_nothing_of_the_demonstration_leaks_in(tmp_path):
+    folder = make_checkout(tmp_path)
+    done = snakemake(folder, "--dry-run", config="config/paper.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "Study paper: 54 runs, 54 of them to train." in done.stdout
+    assert re.search(r"^train +54$", done.stdout, re.MULTILINE)
+    names = (folder / "results" / "paper" / "runs.txt").read_text()
+    assert "digits" not in names
+
+
+def test_the_demonstration_is_the_default(tmp_path):
+    folder = make_checkout(tmp_path)
+    done = call(folder, "snakemake", "--cores", "2", "--dry-run")
+    assert "Study demo: 30 runs, 30 of them to train." in done.stdout
+    # A setting on the command line changes the default study, it does not replace it.
+    done = call(folder, "snakemake", "--cores", "2", "--dry-run", "--config", "study=other")
+    assert done.returncode == 2
+
+
+def test_the_workflow_has_no_lint_but_missing_environments(tmp_path):
+    """Rules run in the caller's environment or, all alike, in a container."""
+    folder = make_checkout(tmp_path)
+    done = call(folder, "snakemake", "--lint")
+    lints = set(re.findall(r"^    \* (.*?):$", done.stdout + done.stderr, re.MULTILINE))
+    assert lints <= {"Specify a conda environment or container for each rule."}
