@@ -20,6 +20,7 @@ from figure_style import (
     set_style,
 )
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 # Panel label, then (column, line style) of what it shows.
 PANELS = {
@@ -59,10 +60,10 @@ def draw(epochs: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
             for one in shown:
                 _draw_curves(axis, of_series(summary, one), one, curves)
             _mark_borders(axis, summary)
-            # Validation loss spikes by orders of magnitude while batch norm has seen few batches.
-            axis.set_yscale("log" if "loss" in curves[0][0] else "linear")
+            if "loss" in curves[0][0]:
+                _set_log_scale(axis)
             axis.set_ylabel(label if axis in axes[:, 0] else "")
-        column[0].set_title(PRUNER_LABELS.get(pruner, pruner) if pruner != "none" else "not pruned", pad=14)
+        column[0].set_title(PRUNER_LABELS.get(pruner, pruner) if pruner != "none" else "not pruned", pad=16)
         column[-1].set_xlabel("Epoch (counted through the stream)")
     methods = list(dict.fromkeys((method, variant) for method, _, variant in series))
     handles = [Line2D([], [], color=color_of(m), label=series_label(m, "none", v)) for m, v in methods]
@@ -82,8 +83,17 @@ def draw(epochs: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
 def _draw_curves(axis, table: pd.DataFrame, series: tuple[str, str, str], curves: list[tuple[str, str]]) -> None:
     color = color_of(series[0])
     for column, style in curves:
-        axis.plot(table["stream_epoch"], table[f"{column}_mean"], style, color=color)
+        marker = "." if len(table) <= 10 else None
+        axis.plot(table["stream_epoch"], table[f"{column}_mean"], style, color=color, marker=marker)
         fill_range(axis, table, "stream_epoch", column, color)
+
+
+def _set_log_scale(axis) -> None:
+    """Validation loss spikes by orders of magnitude while batch norm has seen few batches. Ticks are plain numbers."""
+    axis.set_yscale("log")
+    axis.yaxis.set_major_formatter("{x:g}")
+    low, high = axis.get_ylim()
+    axis.yaxis.set_minor_formatter("{x:g}" if high / low < 10 else NullFormatter())
 
 
 def _mark_borders(axis, summary: pd.DataFrame) -> None:
@@ -95,9 +105,10 @@ def _mark_borders(axis, summary: pd.DataFrame) -> None:
             axis.axvline(first - 0.5, color="#BBBBBB", linewidth=0.7, zorder=0)
         if axis.get_subplotspec().is_first_row() and len(spans) <= 12:
             axis.annotate(
-                f"$M_{{{t}}}$", ((first + last) / 2, 1.01), xycoords=("data", "axes fraction"), ha="center", fontsize=7
+                f"$M_{{{t}}}$", ((first + last) / 2, 1.03), xycoords=("data", "axes fraction"), ha="center", fontsize=7
             )
     axis.set_xlim(0.5, summary["stream_epoch"].max() + 0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def main() -> None:
