@@ -25,6 +25,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ArtifactError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
+    except OSError as error:
+        print(f"error: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("interrupted; no results were written", file=sys.stderr)
         return 130

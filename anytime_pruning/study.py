@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from anytime_pruning import layout
-from anytime_pruning.config import RunSettings, parse_settings
+from anytime_pruning.config import RunSettings, parse_settings, prunes
 from anytime_pruning.datasets import parse_dataset
 from anytime_pruning.datasets.cache import cached_train_count
 from anytime_pruning.errors import SettingError
@@ -100,7 +100,7 @@ def check_runs(runs: Iterable[RunSettings]) -> None:
     for settings in runs:
         lookup("model", settings.model)
         lookup("replay", settings.replay)
-        if settings.pruner != "none":
+        if prunes(settings.method):
             lookup("pruner", settings.pruner)
         n_train = cached_train_count(settings.dataset, settings.execution.data_dir)
         if n_train is not None:

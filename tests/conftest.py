@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 from torch import nn
 
 torch.set_num_threads(1)
+# Property tests call torch, whose first call is slow; time is never what they are about.
+settings.register_profile("project", deadline=None)
+settings.load_profile("project")
 ROOT = Path(__file__).parent.parent
 
 

@@ -76,6 +76,14 @@ def test_a_diverging_run_is_one_line_and_exit_status_1(tiny, in_folder, capsys):
     assert written(in_folder) == set()
 
 
+def test_a_folder_that_cannot_be_written_is_one_line(tiny, in_folder, capsys):
+    (in_folder / "results").write_text("a file where a folder belongs")
+    assert main(["train", "--settings", json.dumps(tiny())]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: results/single/runs/digits")
+    assert line.endswith(": Not a directory")
+
+
 def test_a_process_shows_no_traceback(in_folder):
     done = subprocess.run(
         [sys.executable, "-m", "anytime_pruning", "train", "--dataset", "digits"],

@@ -82,6 +82,7 @@ def test_a_wrong_configuration_is_named_in_one_line(changes, message):
     [
         ({"model": "resnet21"}, "model: 'resnet21' is not known; allowed: .*resnet20"),
         ({"pruner": "snap"}, "pruner: 'snap' is not known; allowed: magnitude, random, snip"),
+        ({"pruner": "none"}, "pruner: 'none' is not known"),
         ({"replay": "some"}, "replay: 'some' is not known; allowed: full"),
         ({"n_megabatches": 480}, "n_megabatches: 480 is not allowed: 1437 training images"),
     ],
