@@ -12,7 +12,7 @@ from anytime_pruning.registry import names
 
 def summed_loss(model, batches):
     model.train()
-    return sum(float(F.cross_entropy(model(images), labels)) for images, labels in batches)
+    return sum(F.cross_entropy(model(images), labels).item() for images, labels in batches)
 
 
 def test_snip_is_the_derivative_by_a_mask(toy_model, toy_batches):

@@ -151,6 +151,14 @@ def test_a_second_run_is_bit_identical(tiny, tmp_path):
     assert (tmp_path / "other" / "weights.safetensors").read_bytes() != one
 
 
+def test_the_run_that_fills_the_cache_is_bit_identical_to_later_ones(tiny, tmp_path):
+    settings = tiny(execution={"device": "cpu", "data_dir": str(tmp_path / "new data")})
+    for name in ("first", "later"):
+        run_stream(settings, tmp_path / name)
+    for name in ("megabatches.csv", "epochs.csv"):
+        assert without_times(tmp_path / "first" / name) == without_times(tmp_path / "later" / name)
+
+
 def test_methods_share_stream_and_initial_weights(tiny, tmp_path, monkeypatch):
     starts, streams = [], []
     build, split = anytime_pruning.run.build_model, anytime_pruning.run.split_stream

@@ -37,11 +37,12 @@ def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
     path = cache_path(dataset, data_dir)
     path.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(path.with_suffix(".lock")):
-        arrays = _read_cache(path, dataset)
-        if arrays is None:
-            arrays = dataset.read(Path(data_dir))
-            _write_cache(path, arrays, dataset.fingerprint())
-        return arrays
+        if (arrays := _read_cache(path, dataset)) is not None:
+            return arrays
+        _write_cache(path, dataset.read(Path(data_dir)), dataset.fingerprint())
+        # Read back, so that the first run gets the very arrays of all later ones: even strides matter, because they
+        # decide which kernel torch takes, and kernels round differently.
+        return _read_cache(path, dataset)
 
 
 def cached_train_count(dataset: DatasetSettings, data_dir: Path) -> int | None:
