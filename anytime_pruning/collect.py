@@ -7,6 +7,7 @@ import pandas as pd
 import yaml
 
 from anytime_pruning import layout
+from anytime_pruning.config import PRUNING_SETTINGS
 from anytime_pruning.errors import DataError
 from anytime_pruning.records import SCHEMA_VERSION, write_text
 
@@ -70,7 +71,23 @@ def _read(path: Path) -> str:
 
 
 def name_variants(settings: dict[str, dict]) -> dict[str, str]:
-    """For each run the settings beyond the axes that are not the same in the whole study, as `lr=0.05, tau=3.0`."""
-    others = sorted({key for values in settings.values() for key in values} - set(AXES))
-    varying = [key for key in others if len({json.dumps(values.get(key)) for values in settings.values()}) > 1]
-    return {name: ", ".join(f"{key}={values.get(key)}" for key in varying) for name, values in settings.items()}
+    """For each run the settings beyond the axes that are not the same in the whole study, as `lr=0.05, tau=3.0`.
+
+    Of runs that are not pruned, pruning settings say nothing and are left out.
+    """
+    meaningful = {
+        name: {
+            key: value
+            for key, value in values.items()
+            if key not in AXES and not (values["pruner"] == "none" and key in PRUNING_SETTINGS)
+        }
+        for name, values in settings.items()
+    }
+    found: dict[str, set[str]] = {}
+    for values in meaningful.values():
+        for key, value in values.items():
+            found.setdefault(key, set()).add(json.dumps(value))
+    return {
+        name: ", ".join(f"{key}={values[key]}" for key in sorted(values) if len(found[key]) > 1)
+        for name, values in meaningful.items()
+    }

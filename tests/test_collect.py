@@ -40,9 +40,14 @@ def test_four_tidy_tables(stored, tmp_path):
 
 
 def test_only_settings_that_differ_are_spelled_out():
-    settings = {"a": {"seed": 0, "lr": 0.1, "tau": 4.5}, "b": {"seed": 1, "lr": 0.1, "tau": 3.0}}
-    assert name_variants(settings) == {"a": "tau=4.5", "b": "tau=3.0"}
+    settings = {
+        "a": {"seed": 0, "pruner": "snip", "lr": 0.1, "tau": 4.5},
+        "b": {"seed": 1, "pruner": "snip", "lr": 0.1, "tau": 3.0},
+        "dense": {"seed": 0, "pruner": "none", "lr": 0.1, "tau": 4.5},
+    }
+    assert name_variants(settings) == {"a": "tau=4.5", "b": "tau=3.0", "dense": ""}
     assert name_variants({"a": settings["a"]}) == {"a": ""}
+    assert name_variants(settings | {"dense": settings["dense"] | {"lr": 0.2}})["dense"] == "lr=0.2"
 
 
 def test_a_missing_run_is_named(stored, tmp_path):

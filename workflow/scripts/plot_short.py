@@ -50,9 +50,7 @@ def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
             for one, offset in zip(series, offsets):
                 _draw_series(axis, of_series(panel, one), one, offset, metric, models)
             axis.set_ylabel(label)
-            axis.set_xticks(range(len(models)), [MODEL_LABELS.get(model, model) for model in models])
-            axis.set_xlim(-0.5, len(models) - 0.5)
-            axis.grid(axis="x", visible=False)
+            _name_models(axis, models)
         row[0].set_title(describe(dataset, n_megabatches=n_megabatches), loc="left", fontweight="bold")
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(series)))
@@ -63,6 +61,14 @@ def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
         color="#444444",
     )
     return figure, summary
+
+
+def _name_models(axis, models: list[str]) -> None:
+    """Architectures along the horizontal axis; several names stand side by side only when turned."""
+    turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if len(models) > 1 else {}
+    axis.set_xticks(range(len(models)), [MODEL_LABELS.get(model, model) for model in models], **turned)
+    axis.set_xlim(-0.5, len(models) - 0.5)
+    axis.grid(axis="x", visible=False)
 
 
 def _draw_series(axis, table: pd.DataFrame, series: tuple[str, str, str], offset: float, metric: str, models) -> None:

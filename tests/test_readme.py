@@ -1,0 +1,85 @@
+"""What the README shows works as it stands."""
+
+import re
+
+import pytest
+import yaml
+from conftest import ROOT, toy_files, write_archive
+
+import anytime_pruning
+from anytime_pruning.config import ExecutionSettings, RunSettings, parse_settings
+from anytime_pruning.datasets.image_folder import ImageFolder
+from anytime_pruning.records import LayerRow, MegabatchRow
+from anytime_pruning.registry import _registered, names
+from anytime_pruning.study import Study, plan_study
+from anytime_pruning.training import Epoch
+
+README = (ROOT / "README.md").read_text()
+
+
+def block(language, containing):
+    """The one fenced block of a language that contains a text."""
+    (found,) = [b for b in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in b]
+    return found
+
+
+@pytest.fixture
+def forget():
+    """Take back what a block registers."""
+    before = {kind: dict(things) for kind, things in _registered.items()}
+    yield
+    for kind, things in before.items():
+        _registered[kind].clear()
+        _registered[kind].update(things)
+
+
+def test_your_own_network(forget, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(block("python", "my_net"), {})
+    assert (tmp_path / "results" / "my_net" / "metrics.json").exists()
+
+
+def test_a_new_pruner_and_the_parts(forget, toy_model, toy_batches):
+    exec(block("python", "gradient"), {})
+    assert "gradient" in names("pruner")
+    scope = {
+        "model": toy_model,
+        "batches": toy_batches,
+        **{n: getattr(anytime_pruning, n) for n in ("score", "select_masks")},
+    }
+    exec(block("python", "scores = score(model").replace('"snip"', '"gradient"'), scope)
+    assert sum(int(mask.sum()) for mask in scope["masks"].values()) == round(0.366 * 51)
+
+
+def test_your_own_data(tmp_path):
+    entry = yaml.safe_load(block("yaml", "flowers"))
+    entry["datasets"]["flowers"]["path"] = str(write_archive(toy_files(), tmp_path / "flowers.zip"))
+    (run,) = plan_study(entry | {"study": "s", "grid": [{"dataset": "flowers", "model": "resnet20"}]})[1]
+    assert run.settings.dataset.read(tmp_path).train_images.shape == (8, 3, 32, 32)
+
+
+def test_every_key_and_column_is_explained_and_defaults_are_right():
+    keys = {*Study.model_fields, *RunSettings.model_fields, *ExecutionSettings.model_fields, *ImageFolder.model_fields}
+    rows = {*MegabatchRow.__dataclass_fields__, *LayerRow.__dataclass_fields__, *Epoch.__dataclass_fields__}
+    missing = [key for key in keys | rows if f"`{key}`" not in README]
+    assert set(missing) <= {"name", "source"}  # a dataset's name is its key, and the source is shown with its value
+    settings = parse_settings({"dataset": "digits", "model": "resnet20"})
+    table = README.split("Settings of a run (default):")[1].split("##")[0]
+    shown = dict(re.findall(r"`(\w+)` \(([^)]+)\)", table))
+    assert len(shown) > 15
+    for key, text in shown.items():
+        value = getattr(settings, key)
+        words = {"None": "all", "True": "true"}
+        expected = ", ".join(map(str, value)) if isinstance(value, tuple) else words.get(str(value), str(value))
+        assert text == expected, key
+
+
+def test_results_are_the_stored_ones():
+    assert (ROOT / "paper_figures" / "cifar10-jpeg" / "results.md").read_text() in README
+
+
+def test_links_lead_somewhere():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+    for command in re.findall(r"`make (\w+)`", README):
+        assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(), re.MULTILINE), command
