@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validat
 
 from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.datasets.source import DatasetSettings, parse_dataset
+from anytime_pruning.errors import SettingError
 from anytime_pruning.registry import lookup
 from anytime_pruning.schedules import schedule_app  # noqa: F401  (registers the methods)
 from anytime_pruning.validation import Count, Name, Number, validate
@@ -85,6 +86,12 @@ class RunSettings(BaseModel):
             data = {key: value for key, value in data.items() if key not in PRUNING_SETTINGS}
             data["pruner"] = "none"
         return data
+
+    @model_validator(mode="after")
+    def _check_densities(self) -> "RunSettings":
+        if min(self.densities()) <= 0:
+            raise SettingError(f"tau: {self.tau} is not allowed: the density {self.base_density} ** {self.tau} is 0")
+        return self
 
     def identity(self) -> dict[str, Any]:
         """What determines the numbers: required settings, and others where they differ from their default.

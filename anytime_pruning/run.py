@@ -69,6 +69,7 @@ def run_stream(
             arrays.std,
             seed=derive_seed(settings.seed, "initial weights"),
         ).to(device)
+        _check_prunable(model, settings)
         records = _run_megabatches(settings, arrays, model, device)
         facts = {
             "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
@@ -99,6 +100,15 @@ def choose_device(name: str) -> torch.device:
     return device
 
 
+def _check_prunable(model: nn.Module, settings: RunSettings) -> None:
+    """Before anything is trained: there are weights to prune, and some remain at the end."""
+    n_prunable = sum(weight.numel() for weight in prunable_weights(model).values())
+    if n_prunable == 0:
+        raise SettingError(f"model: {settings.model!r} is not allowed: it has no convolution, so nothing to prune")
+    if round(settings.densities()[-1] * n_prunable) == 0:
+        raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")
+
+
 def _run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Module, device: torch.device) -> Records:
     """The stream loop: for t = 1 ... T prune to the scheduled density, train on all data so far, test."""
     data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip)
@@ -118,10 +128,15 @@ def _run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Modul
         settings.n_megabatches,
     )
     records, masks = Records(), {}
-    for t, (density, (train, valid)) in enumerate(zip(settings.densities(), replayed), start=1):
+    for t, density in enumerate(settings.densities(), start=1):
         started = time.perf_counter()
+        # 1. The replay-inclusive set: what the policy keeps of M_1 ... M_t.
+        train, valid = replayed[t - 1]
+        # 2. A sample of it, pi_t.
         sample = draw_pruning_sample(train, settings.sample_frac, make_generator(settings.seed, f"pruning sample {t}"))
+        # 3. Prune the current network by scores on that sample; what is pruned stays pruned.
         masks = prune(model, masks, density, data, sample, settings, t)
+        # 4. Train what is left, then test.
         training = trainer.train_megabatch(t, masks, train, valid, on_epoch=progress.epoch_done)
         tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
         _record(records, model, density, (train, valid), training, tested, time.perf_counter() - started)

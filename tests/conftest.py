@@ -12,6 +12,8 @@ from hypothesis import settings
 from PIL import Image
 from torch import nn
 
+from anytime_pruning.registry import _registered
+
 torch.set_num_threads(1)
 # Property tests call torch, whose first call is slow; time is never what they are about.
 settings.register_profile("project", deadline=None)
@@ -65,6 +67,16 @@ def toy_batches():
     """Two batches of different sizes for `toy_model`: images [B, 1, 4, 4], labels [B]."""
     generator = torch.Generator().manual_seed(1)
     return [(torch.rand(n, 1, 4, 4, dtype=torch.float64, generator=generator), torch.arange(n) % 4) for n in (5, 3)]
+
+
+@pytest.fixture
+def forget():
+    """Take back what a test registers."""
+    before = {kind: dict(things) for kind, things in _registered.items()}
+    yield
+    for kind, things in before.items():
+        _registered[kind].clear()
+        _registered[kind].update(things)
 
 
 def encode(image: Image.Image, kind: str = "PNG") -> bytes:

@@ -20,6 +20,7 @@ FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
         ({"momentum": 1}, "momentum: 1 is not allowed: Input should be less than 1"),
         ({"base_density": 1.5}, "base_density: 1.5 is not allowed: Input should be less than or equal to 1"),
         ({"base_density": 0}, "base_density: 0 is not allowed: Input should be greater than 0"),
+        ({"base_density": 1e-6, "tau": 100}, r"tau: 100.0 is not allowed: the density 1e-06 \*\* 100.0 is 0"),
         ({"sample_frac": 0}, "sample_frac: 0 is not allowed"),
         ({"valid_frac": 1}, "valid_frac: 1 is not allowed"),
         ({"n_megabatches": 0}, "n_megabatches: 0 is not allowed"),

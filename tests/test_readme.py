@@ -2,7 +2,6 @@
 
 import re
 
-import pytest
 import yaml
 from conftest import ROOT, toy_files, write_archive
 
@@ -10,7 +9,7 @@ import anytime_pruning
 from anytime_pruning.config import ExecutionSettings, RunSettings, parse_settings
 from anytime_pruning.datasets.image_folder import ImageFolder
 from anytime_pruning.records import LayerRow, MegabatchRow
-from anytime_pruning.registry import _registered, names
+from anytime_pruning.registry import names
 from anytime_pruning.study import Study, plan_study
 from anytime_pruning.training import Epoch
 
@@ -21,16 +20,6 @@ def block(language, containing):
     """The one fenced block of a language that contains a text."""
     (found,) = [b for b in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in b]
     return found
-
-
-@pytest.fixture
-def forget():
-    """Take back what a block registers."""
-    before = {kind: dict(things) for kind, things in _registered.items()}
-    yield
-    for kind, things in before.items():
-        _registered[kind].clear()
-        _registered[kind].update(things)
 
 
 def test_your_own_network(forget, tmp_path, monkeypatch):

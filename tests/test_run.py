@@ -227,16 +227,13 @@ def test_a_diverging_run_writes_nothing_that_looks_like_a_result(tiny, tmp_path)
     assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"run.lock"}
 
 
-def test_scores_that_are_not_finite_stop_the_run(tiny, tmp_path):
+def test_scores_that_are_not_finite_stop_the_run(forget, tiny, tmp_path):
     @register("pruner", "broken_for_test")
     def broken(model, batches, generator):
         return {name: torch.full_like(w, float("nan")) for name, w in prunable_weights(model).items()}
 
-    try:
-        with pytest.raises(DivergenceError, match=r"scores: network.conv1.weight"):
-            run_stream(tiny(pruner="broken_for_test"), tmp_path)
-    finally:
-        anytime_pruning.registry._registered["pruner"].pop("broken_for_test")
+    with pytest.raises(DivergenceError, match=r"scores: network.conv1.weight"):
+        run_stream(tiny(pruner="broken_for_test"), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} <= {"run.lock"}
 
 
@@ -264,7 +261,7 @@ def test_a_run_that_is_done_is_not_computed_again_and_never_overwritten(tiny, tm
         run_stream(tiny(epochs=2), tmp_path)
 
 
-def test_your_own_network_and_pruner(tiny, tmp_path):
+def test_your_own_network_and_pruner(forget, tiny, tmp_path):
     """What the README shows."""
 
     @register("model", "own_for_test")
@@ -280,12 +277,24 @@ def test_your_own_network_and_pruner(tiny, tmp_path):
     def smallest(model, batches, generator):
         return {name: -weight.detach().abs() for name, weight in prunable_weights(model).items()}
 
-    try:
-        metrics = run_stream(tiny(model="own_for_test", pruner="own_for_test", scope="local"), tmp_path)
-    finally:
-        for kind in ("model", "pruner"):
-            anytime_pruning.registry._registered[kind].pop("own_for_test")
+    metrics = run_stream(tiny(model="own_for_test", pruner="own_for_test", scope="local"), tmp_path)
     assert metrics["final"]["kept_count"] == round(0.8**4.5 * 36)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "linear_for_test"}, "model: 'linear_for_test' is not allowed: it has no convolution"),
+        ({"tau": 100.0}, "tau: 100.0 is not allowed: none of 267408 weights would remain"),
+    ],
+)
+def test_nothing_to_prune_or_to_keep_is_said_before_training(forget, changes, message, tiny, tmp_path):
+    @register("model", "linear_for_test")
+    def build(n_classes, image_shape):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, n_classes))
+
+    with pytest.raises(SettingError, match=message):
+        run_stream(tiny(**changes), tmp_path)
 
 
 def test_scores_and_masks_as_public_calls():

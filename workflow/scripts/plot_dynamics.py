@@ -112,6 +112,7 @@ def _mark_borders(axis, summary: pd.DataFrame) -> None:
 
 
 def main() -> None:
+    """Read the table that the command line names and write what is drawn from it."""
     options = figure_options(__doc__, "dataset", "model", "n_megabatches")
     where = {"dataset": options.dataset, "model": options.model, "n_megabatches": options.n_megabatches}
     set_style()

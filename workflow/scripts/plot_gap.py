@@ -74,6 +74,7 @@ def _draw_series(axis, table: pd.DataFrame, series: tuple[str, str, str], gap: s
 
 
 def main() -> None:
+    """Read the table that the command line names and write what is drawn from it."""
     options = figure_options(__doc__, "dataset", "model")
     where = {"dataset": options.dataset, "model": options.model}
     set_style()

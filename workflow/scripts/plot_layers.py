@@ -54,6 +54,7 @@ def draw(layers: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
 
 
 def main() -> None:
+    """Read the table that the command line names and write what is drawn from it."""
     options = figure_options(__doc__, "dataset", "model", "n_megabatches")
     where = {"dataset": options.dataset, "model": options.model, "n_megabatches": options.n_megabatches}
     layers = read_table(options.table, **where, method="app")

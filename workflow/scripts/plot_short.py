@@ -88,6 +88,7 @@ def _draw_series(axis, table: pd.DataFrame, series: tuple[str, str, str], offset
 
 
 def main() -> None:
+    """Read the table that the command line names and write what is drawn from it."""
     options = figure_options(__doc__)
     set_style()
     save_figure(*draw(read_table(options.table)), options.stem)

@@ -92,6 +92,7 @@ def to_markdown(shown: pd.DataFrame) -> str:
 
 
 def main() -> None:
+    """Read the table that the command line names and write what is drawn from it."""
     options = figure_options(__doc__)
     summary = summarize(read_table(options.table))
     shown = render(summary)
