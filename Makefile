@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 ACTIVATE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
-# Python's own files that Snakemake's jobs and the tests compile belong to no result.
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests
 

@@ -13,7 +13,7 @@ from anytime_pruning import layout
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.errors import ArtifactError, SettingError
 from anytime_pruning.registry import KINDS, names
-from anytime_pruning.study import check_runs, plan_study, read_study, study_schema
+from anytime_pruning.study import check_runs, plan_study, read_yaml, study_schema
 from anytime_pruning.validation import check_name
 
 
@@ -93,7 +93,7 @@ def print_schema(options: argparse.Namespace) -> None:
 
 def find_stale(options: argparse.Namespace) -> None:
     """Runs on disk that the study's grid does not name any more; listed, or removed with their weights on request."""
-    study, runs = plan_study(read_study(options.config))
+    study, runs = plan_study(read_yaml(options.config))
     current = {run.name for run in runs}
     root = layout.runs_dir(study.study)
     found = sorted(str(path.parent.relative_to(root)) for path in root.glob(f"*/*/*/*/*/*/{layout.METRICS}"))
@@ -107,7 +107,7 @@ def find_stale(options: argparse.Namespace) -> None:
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings on the command line: one JSON argument, or one flag for each setting."""
+    """The settings on the command line: one JSON argument, a file, or one flag for each setting."""
     flags = {
         key: _parse_yaml(key, text) for key in RunSettings.model_fields if (text := getattr(options, key)) is not None
     }
@@ -115,6 +115,8 @@ def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
         return flags
     if flags:
         raise SettingError(f"settings: not allowed together with --{next(iter(flags)).replace('_', '-')}")
+    if not options.settings.lstrip().startswith("{"):
+        return read_yaml(Path(options.settings))
     try:
         return json.loads(options.settings)
     except json.JSONDecodeError as error:
@@ -134,7 +136,7 @@ def _make_parser() -> argparse.ArgumentParser:
 
     one = commands.add_parser("train", help="one run", description=train.__doc__)
     one.set_defaults(command=train)
-    one.add_argument("--settings", metavar="JSON", help="all settings as one JSON object, instead of the flags below")
+    one.add_argument("--settings", metavar="JSON|FILE", help="all settings, or a run's config.yaml, instead of flags")
     one.add_argument("--digest", help="refuse to run if the settings have another digest")
     one.add_argument("--study", default="single", help="folder below results/ (default: single)")
     one.add_argument("--out", type=Path, metavar="DIR", help="run folder, instead of one named by the settings")

@@ -51,8 +51,8 @@ class PlannedRun:
     settings: RunSettings
 
 
-def read_study(path: Path) -> dict[str, Any]:
-    """The content of a study's YAML file.
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The content of a YAML file with settings, of a study or of one run.
 
     Raises:
         SettingError: no such file, or not YAML with settings.

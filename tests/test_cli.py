@@ -40,6 +40,13 @@ def test_train_by_flags_and_by_json_is_the_same_run(tiny, in_folder, capsys):
     assert "\r" not in "".join(lines)
 
 
+def test_a_runs_config_file_repeats_the_run(tiny, in_folder):
+    assert main(["train", "--settings", json.dumps(tiny(epochs=1)), "--out", "first"]) == 0
+    assert main(["train", "--settings", "first/config.yaml", "--out", "again"]) == 0
+    digests = [json.loads((in_folder / name / "metrics.json").read_text())["digest"] for name in ("first", "again")]
+    assert digests[0] == digests[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -52,6 +59,7 @@ def test_train_by_flags_and_by_json_is_the_same_run(tiny, in_folder, capsys):
         (["--dataset", "digits", "--model", "resnet20", "--study", "../x"], "study: '../x' is not allowed"),
         (["--dataset", "digits", "--model", "resnet20", "--digest", "0"], "digest: 0 is not allowed: these settings"),
         (["--settings", "{"], "settings: not JSON"),
+        (["--settings", "nowhere.yaml"], "config: nowhere.yaml cannot be read"),
         (["--settings", "{}"], "dataset: this setting is required"),
         (["--settings", "{}", "--lr", "1"], "settings: not allowed together with --lr"),
         (

@@ -66,6 +66,7 @@ def test_digest_depends_on_what_determines_the_numbers():
 def test_digest_does_not_depend_on_spelling_or_on_where_a_run_is_computed():
     base = parse_settings(BASE).digest()
     assert parse_settings({"model": "resnet20", "dataset": {"name": "digits"}, "lr": "1e-1"}).digest() == base
+    assert parse_settings(BASE | {"lr_milestones": [20, 40], "epochs": 50.0}).digest() == base
     assert parse_settings(BASE | {"execution": {"device": "cpu", "threads": 4}}).digest() == base
     folders = [parse_settings(BASE | {"dataset": FOLDER | {"path": path}}).digest() for path in ("a", "b.tar.xz")]
     assert folders[0] == folders[1]

@@ -3,7 +3,7 @@ import pytest
 from conftest import ROOT
 
 from anytime_pruning.errors import SettingError
-from anytime_pruning.study import check_runs, plan_study, read_study, study_schema
+from anytime_pruning.study import check_runs, plan_study, read_yaml, study_schema
 
 CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
 
@@ -95,7 +95,7 @@ def test_names_and_stream_are_checked_before_training(change, message):
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_study_plans_and_fits_the_schema(path):
-    content = read_study(path)
+    content = read_yaml(path)
     jsonschema.validate(content, study_schema())
     _, runs = plan_study(content)
     check_runs(run.settings for run in runs)
@@ -108,7 +108,7 @@ def test_the_schema_refuses_unknown_keys():
 
 
 def test_the_studies_are_the_ones_described():
-    plans = {path.stem: plan_study(read_study(path))[1] for path in CONFIGS}
+    plans = {path.stem: plan_study(read_yaml(path))[1] for path in CONFIGS}
     # digits: (app, osp) x (snip, magnitude) and dense, two lengths, three seeds
     assert len(plans["default"]) == (2 * 2 + 1) * 2 * 3
     # two datasets, three networks, three methods, three seeds, T = 8, the released hyper-parameters
@@ -123,6 +123,6 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path):
     for name, text in (("list", "- a\n"), ("broken", "a: [\n")):
         (tmp_path / name).write_text(text)
         with pytest.raises(SettingError, match=f"config: .*{name}"):
-            read_study(tmp_path / name)
+            read_yaml(tmp_path / name)
     with pytest.raises(SettingError, match=r"config: .*missing\.yaml cannot be read"):
-        read_study(tmp_path / "missing.yaml")
+        read_yaml(tmp_path / "missing.yaml")

@@ -66,7 +66,7 @@ def count_images(path: Path) -> int | None:
 
 
 def fingerprint_of(path: Path) -> str | None:
-    """Place, number, size and newest time of the files: cheap, and changes when the data does. None if absent."""
+    """Number, size and newest time of the files: cheap, and changes when the data does. None if absent."""
     if path.is_dir():
         stats = [os.stat(path / member) for member in _members(path)]
     elif path.exists():
@@ -74,7 +74,7 @@ def fingerprint_of(path: Path) -> str | None:
     else:
         return None
     newest = max((stat.st_mtime_ns for stat in stats), default=0)
-    return f"{path.resolve()} {len(stats)} {sum(stat.st_size for stat in stats)} {newest}"
+    return f"{len(stats)} {sum(stat.st_size for stat in stats)} {newest}"
 
 
 def _check_kind(path: Path) -> None:
