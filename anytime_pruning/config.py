@@ -12,11 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
-from anytime_pruning import RESULTS_VERSION
+from anytime_pruning import RESULTS_VERSION, schedules  # noqa: F401  (schedules register the methods)
 from anytime_pruning.datasets.source import DatasetSettings, parse_dataset
 from anytime_pruning.errors import SettingError
 from anytime_pruning.registry import lookup
-from anytime_pruning.schedules import schedule_app  # noqa: F401  (registers the methods)
 from anytime_pruning.validation import Count, Name, Number, validate
 
 

@@ -134,6 +134,8 @@ def _dataset(study: Study, name: Any) -> Any:
     if name is None:
         raise SettingError(f"dataset: every entry of the grid needs one; allowed: {', '.join(_dataset_names(study))}")
     if isinstance(name, str) and name in study.datasets:
+        if "name" in study.datasets[name]:
+            raise SettingError(f"datasets.{name}.name: unknown setting; the key {name!r} is the dataset's name")
         return parse_dataset({"name": name, **study.datasets[name]})
     if not isinstance(name, str) or name not in _dataset_names(study):
         raise SettingError(f"dataset: {name!r} is not known; allowed: {', '.join(_dataset_names(study))}")

@@ -42,6 +42,7 @@ FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
         ({"dataset": FOLDER | {"mean": [0.5]}}, r"dataset.mean: \(0.5,\) is not allowed: 3 values are expected"),
         ({"dataset": FOLDER | {"std": [1, 1, 0]}}, "dataset.std: .* must be positive"),
         ({"dataset": FOLDER | {"channels": 2}}, "dataset.channels: 2 is not allowed: Input should be 1 or 3"),
+        ({"dataset": FOLDER | {"name": "cifar10"}}, "dataset.name: 'cifar10' is not allowed: it belongs to another"),
         ({"dataset": FOLDER | {"name": "a/b"}}, "dataset.name: 'a/b' is not allowed"),
     ],
 )

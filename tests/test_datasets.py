@@ -70,6 +70,13 @@ def test_a_wrapping_folder_and_stray_files_are_understood(tmp_path):
     assert arrays.train_images.shape == (8, 3, 6, 6)
 
 
+def test_two_files_of_one_name_are_named_not_merged(tmp_path):
+    """Below two wrapping folders, for example: one image would silently replace the other."""
+    files = {f"{wrapper}/{name}": content for wrapper in "ab" for name, content in toy_files().items()}
+    with pytest.raises(DataError, match=r"two files are called train/cat/0\.png; remove one"):
+        load_dataset(folder_dataset(write_archive(files, tmp_path / "toy.tar")), tmp_path)
+
+
 def test_constants_are_measured_unless_given(tmp_path):
     path = write_folder(toy_files(), tmp_path / "toy")
     measured = load_dataset(folder_dataset(path), tmp_path)

@@ -65,6 +65,17 @@ def test_datasets_are_named_by_their_entry():
         ({"defaults": {"seed": []}}, r"grid\[0\].seed: \[\] is not allowed: an axis needs at least one value"),
         ({"defaults": {"lr": [0.1, -1]}}, "lr: -1 is not allowed"),
         ({"execution": {"device": "tpu"}}, "execution.device: 'tpu' is not allowed"),
+        (
+            {"datasets": {"m": {"name": "x"}}, "grid": [{"dataset": "m", "model": "resnet20"}]},
+            "datasets.m.name: unknown setting; the key 'm' is the dataset's name",
+        ),
+        (
+            {
+                "datasets": {"cifar10": {"source": "image_folder", "path": "x"}},
+                "grid": [{"dataset": "cifar10", "model": "resnet20"}],
+            },
+            "dataset.name: 'cifar10' is not allowed: it belongs to another source than image_folder",
+        ),
         ({"datasets": {"mine": {"source": "image_folder"}}, "defaults": {}}, None),
     ],
 )

@@ -98,7 +98,10 @@ def _decode_all(settings: ImageFolder) -> Decoded:
         progress = tqdm(total=total, desc=f"decoding {settings.name}", unit="img", disable=not sys.stderr.isatty())
         with progress:
             for chunk in _chunks(files, 1024):
-                decoded.update(pool.map(decode, chunk))
+                for key, image in pool.map(decode, chunk):
+                    if key in decoded:
+                        raise DataError(f"{settings.path}: two files are called {'/'.join(key)}; remove one")
+                    decoded[key] = image
                 progress.update(len(chunk))
     return decoded
 

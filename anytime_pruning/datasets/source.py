@@ -13,7 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from anytime_pruning.errors import SettingError
-from anytime_pruning.registry import lookup
+from anytime_pruning.registry import lookup, names
 from anytime_pruning.validation import Name, validate
 
 
@@ -87,7 +87,8 @@ def parse_dataset(value: Any) -> DatasetSettings:
     """A dataset from its settings: a mapping with `name` and `source`, or just the name of a source.
 
     Raises:
-        SettingError: unknown source, unknown key or wrong value, in one line.
+        SettingError: unknown source, unknown key or wrong value, in one line; or a name that would pass the images off
+            as another dataset's.
     """
     if isinstance(value, DatasetSettings):
         return value
@@ -97,7 +98,13 @@ def parse_dataset(value: Any) -> DatasetSettings:
         raise SettingError(f"dataset: {value!r} is not allowed: a name or a mapping with name and source is expected")
     source = value.get("source", value.get("name"))
     value = {"name": source, **value, "source": source}
-    return validate(lookup("dataset", source), value, prefix="dataset.")
+    settings = validate(lookup("dataset", source), value, prefix="dataset.")
+    if settings.name != settings.source and settings.name in names("dataset"):
+        raise SettingError(
+            f"dataset.name: {settings.name!r} is not allowed: it belongs to another source than {settings.source}; "
+            "results would carry its name"
+        )
+    return settings
 
 
 def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
