@@ -4,8 +4,8 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 
-# Only without another study: a --configfile would be merged into it, and the demonstration's settings would leak.
-if "study" not in config:
+# Only without a --configfile, which would be merged into it: the demonstration's settings would leak into that study.
+if not workflow.configfiles:
 
     configfile: "config/default.yaml"
 

@@ -10,13 +10,22 @@ import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SerializeAsAny,
+    field_validator,
+    model_validator,
+)
 
 from anytime_pruning import RESULTS_VERSION, schedules  # noqa: F401  (schedules register the methods)
 from anytime_pruning.datasets.source import DatasetSettings, parse_dataset
 from anytime_pruning.errors import SettingError
 from anytime_pruning.registry import lookup
-from anytime_pruning.validation import Count, Name, Number, validate
+from anytime_pruning.validation import Count, Name, Number, refuse_bool, validate
 
 
 class ExecutionSettings(BaseModel):
@@ -25,7 +34,7 @@ class ExecutionSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
-    threads: Count = Field(1, description="CPU threads of one run")
+    threads: Count = Field(1, le=512, description="CPU threads of one run")
     data_dir: Path = Field(Path("data"), description="folder of downloads and of the decoded cache")
 
 
@@ -44,7 +53,9 @@ class RunSettings(BaseModel):
     method: Name = Field("app", description="density schedule: app, osp or dense")
     pruner: Name = Field("snip", description="scoring criterion; dense runs have none")
     scope: Literal["global", "local"] = Field("global", description="one ranking of all weights, or one for each layer")
-    seed: int = Field(0, ge=0, lt=2**53, description="determines the stream, the initial weights and every draw")
+    seed: Annotated[int, BeforeValidator(refuse_bool)] = Field(
+        0, ge=0, lt=2**53, description="determines the stream, the initial weights and every draw"
+    )
 
     base_density: Number = Field(0.8, gt=0, le=1, description="density = base_density ** level")
     tau: Number = Field(4.5, ge=1, le=1000, description="level at the last megabatch")
@@ -55,11 +66,11 @@ class RunSettings(BaseModel):
 
     epochs: Count = Field(50, description="epochs on each megabatch")
     batch_size: Annotated[Count, Field(ge=2)] = Field(64, description="samples of one SGD step")
-    lr: Number = Field(0.1, gt=0, description="learning rate at the start of each megabatch")
+    lr: Number = Field(0.1, gt=0, le=1e30, description="learning rate at the start of each megabatch")
     lr_milestones: tuple[Count, ...] = Field((20, 40), description="epochs after which lr is multiplied by lr_gamma")
     lr_gamma: Number = Field(0.1, gt=0, le=1, description="factor of each milestone")
     momentum: Number = Field(0.9, ge=0, lt=1, description="SGD momentum; its buffers live on across megabatches")
-    weight_decay: Number = Field(1e-4, ge=0, description="L2 penalty on all parameters")
+    weight_decay: Number = Field(1e-4, ge=0, le=1e30, description="L2 penalty on all parameters")
     augment: bool = Field(True, description="random crop and flip, as the dataset allows them")
     precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: mixed precision by autocast")
 
@@ -77,14 +88,15 @@ class RunSettings(BaseModel):
             raise ValueError("milestones must increase")
         return value
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _collapse_unpruned(cls, data: Any) -> Any:
-        """A method that never prunes is one run, whatever the pruning settings of its grid entry say."""
-        if isinstance(data, dict) and isinstance(data.get("method"), str) and not prunes(data["method"]):
-            data = {key: value for key, value in data.items() if key not in PRUNING_SETTINGS}
-            data["pruner"] = "none"
-        return data
+    def _collapse_unpruned(cls, data: Any, validate_all: ModelWrapValidatorHandler) -> "RunSettings":
+        """A method that never prunes is one run, whatever valid pruning settings its grid entry has."""
+        settings = validate_all(data)
+        if prunes(settings.method):
+            return settings
+        defaults = {key: cls.model_fields[key].default for key in PRUNING_SETTINGS}
+        return settings.model_copy(update=defaults | {"pruner": "none"})
 
     @model_validator(mode="after")
     def _check_densities(self) -> "RunSettings":

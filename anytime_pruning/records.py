@@ -13,7 +13,7 @@ import yaml
 
 from anytime_pruning import RESULTS_VERSION, layout, metrics
 from anytime_pruning.config import RunSettings
-from anytime_pruning.errors import SettingError
+from anytime_pruning.errors import DataError, SettingError
 
 SCHEMA_VERSION = 1
 
@@ -118,16 +118,34 @@ def write_run(
     return content
 
 
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """metrics.json of a run.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    path = folder / layout.METRICS
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError("not an object")
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
+    except ValueError:
+        raise DataError(f"{path}: not readable; remove the run's folder to train it again") from None
+    return content
+
+
 def stored_run(out_dir: Path, settings: RunSettings) -> dict[str, Any] | None:
     """metrics.json of a run that is done, or None; existence is validity, so its content is not looked into further.
 
     Raises:
         SettingError: the folder holds a run of other settings, which must not be overwritten.
+        DataError: its metrics.json is damaged.
     """
-    path = out_dir / layout.METRICS
-    if not path.exists():
+    if not (out_dir / layout.METRICS).exists():
         return None
-    content = json.loads(path.read_text())
+    content = read_metrics(out_dir)
     if content.get("digest") != settings.digest():
         raise SettingError(
             f"out_dir: {out_dir} is not allowed: it holds a run with digest {content.get('digest')}, and these "

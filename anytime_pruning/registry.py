@@ -21,8 +21,10 @@ def register(kind: str, name: str) -> Callable[[Registered], Registered]:
         kind: one of `KINDS`.
         name: how settings call it.
     Raises:
-        ValueError: another object already has this name.
+        ValueError: there is no such kind, or another object already has this name.
     """
+    if kind not in KINDS:
+        raise ValueError(f"{kind!r} is not a kind of thing that can be registered; allowed: {', '.join(KINDS)}")
 
     def add(thing: Registered) -> Registered:
         if name in _registered[kind]:

@@ -34,7 +34,7 @@ def draw_pruning_sample(indices: Tensor, sample_frac: float, generator: Generato
         indices: int64 [n], the replay-inclusive training set.
         sample_frac: share in (0, 1]; 0.2 in the paper.
     Returns:
-        int64 [round(sample_frac * n)], without repetition.
+        int64 [max(2, round(sample_frac * n))], without repetition.
     """
     count = max(2, round(sample_frac * len(indices)))
     return indices[torch.randperm(len(indices), generator=generator)[:count]]

@@ -1,6 +1,6 @@
 """One run: the stream loop of the paper, for all methods.
 
-This is the only module that sees all settings; what it calls gets the part it needs.
+How one megabatch is trained on is `training.py`; what is written at the end, `records.py`.
 """
 
 import time
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from anytime_pruning import provenance
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.datasets import ImageArrays, load_dataset
-from anytime_pruning.errors import SettingError
+from anytime_pruning.errors import DataError, DivergenceError, SettingError
 from anytime_pruning.evaluation import Evaluation, evaluate
 from anytime_pruning.images import ImageSet
 from anytime_pruning.masks import Masks, apply_masks, count_kept, prunable_weights, select_masks
@@ -29,7 +29,7 @@ from anytime_pruning.registry import lookup
 from anytime_pruning.replay import draw_pruning_sample
 from anytime_pruning.seeding import derive_seed, make_generator
 from anytime_pruning.stream import Megabatch, split_stream
-from anytime_pruning.training import MegabatchTraining, Trainer
+from anytime_pruning.training import MegabatchTraining, Trainer, check_finite
 
 
 def run_stream(
@@ -55,12 +55,18 @@ def run_stream(
     started = time.perf_counter()
     device = choose_device(settings.execution.device)
     torch.set_num_threads(settings.execution.threads)
-    out_dir.mkdir(parents=True, exist_ok=True)
+    for folder in (out_dir, weights_path.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    if weights_path.is_dir():
+        raise SettingError(f"weights: {weights_path} is not allowed: it is a folder; name a file")
     with FileLock(out_dir / "run.lock"):
         # Looked at under the lock: the process that was waited for may have finished this very run.
-        if stored := stored_run(out_dir, settings):
+        stored = stored_run(out_dir, settings)
+        if stored and settings.dataset.is_pinned():
             return stored
         arrays = load_dataset(settings.dataset, settings.execution.data_dir)
+        if stored:
+            return _of_same_data(stored, arrays, out_dir)
         model = build_model(
             settings.model,
             arrays.n_classes,
@@ -70,7 +76,10 @@ def run_stream(
             seed=derive_seed(settings.seed, "initial weights"),
         ).to(device)
         _check_prunable(model, settings)
-        records = _run_megabatches(settings, arrays, model, device)
+        # Our own draws have generators of their own; this is for networks that draw, such as those with dropout.
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(derive_seed(settings.seed, "network"))
+            records = _run_megabatches(settings, arrays, model, device)
         facts = {
             "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
             "data_sha256": arrays.content_sha256,
@@ -79,8 +88,19 @@ def run_stream(
             "hardware": provenance.describe_hardware(device),
             "wall_time_s": round(time.perf_counter() - started, 3),
         }
-        weights = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+        # Copies, because safetensors refuses tensors that share memory, as tied weights do.
+        weights = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
         return write_run(out_dir, settings, records, facts, lambda path: save_file(weights, path), weights_path)
+
+
+def _of_same_data(stored: dict[str, Any], arrays: ImageArrays, out_dir: Path) -> dict[str, Any]:
+    """A stored run whose settings do not say what its data was: the data must be what it was."""
+    if stored["data_sha256"] != arrays.content_sha256:
+        raise DataError(
+            f"{out_dir}: holds a run on data with content_sha256 {stored['data_sha256']}, but the data now has "
+            f"{arrays.content_sha256}; name another folder, or declare content_sha256 in the dataset's settings"
+        )
+    return stored
 
 
 def choose_device(name: str) -> torch.device:
@@ -139,6 +159,7 @@ def _run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Modul
         # 4. Train what is left, then test.
         training = trainer.train_megabatch(t, masks, train, valid, on_epoch=progress.epoch_done)
         tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
+        check_finite(tested.loss, f"megabatch {t}, test")
         _record(records, model, density, (train, valid), training, tested, time.perf_counter() - started)
         progress.megabatch_done(records.megabatches[-1])
     progress.close()
@@ -168,7 +189,10 @@ def prune(
         data.batches(sample, settings.batch_size),
         make_generator(settings.seed, f"pruner {t}"),
     )
-    masks = select_masks(scores, density, settings.scope, masks or None)
+    try:
+        masks = select_masks(scores, density, settings.scope, masks or None)
+    except DivergenceError as error:
+        raise DivergenceError(f"{error}, at megabatch {t}; no results were written") from None
     apply_masks(model, masks)
     return masks
 

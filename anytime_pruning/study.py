@@ -1,6 +1,7 @@
 """A study: a named grid of runs, as one YAML file describes it, and the list of runs that it expands to. Torch-free."""
 
 import itertools
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,8 @@ def check_runs(runs: Iterable[RunSettings]) -> None:
         lookup("replay", settings.replay)
         if prunes(settings.method):
             lookup("pruner", settings.pruner)
-        n_train = cached_train_count(settings.dataset, settings.execution.data_dir)
+        # Before an image folder is decoded only its limit is known, if there is one.
+        n_train = cached_train_count(settings.dataset, settings.execution.data_dir) or settings.train_limit
         if n_train is not None:
             check_stream(n_train, settings.n_megabatches, settings.valid_frac, settings.train_limit)
 
@@ -136,7 +138,14 @@ def _dataset(study: Study, name: Any) -> Any:
     if isinstance(name, str) and name in study.datasets:
         if "name" in study.datasets[name]:
             raise SettingError(f"datasets.{name}.name: unknown setting; the key {name!r} is the dataset's name")
-        return parse_dataset({"name": name, **study.datasets[name]})
+        dataset = parse_dataset({"name": name, **study.datasets[name]})
+        if not dataset.is_pinned():
+            settings = json.dumps(dataset.model_dump(mode="json", exclude_defaults=True) | {"source": dataset.source})
+            raise SettingError(
+                f"datasets.{name}.content_sha256: this setting is required in a study, whose results are found by it; "
+                f"`python -m anytime_pruning prepare '{settings}'` prints it"
+            )
+        return dataset
     if not isinstance(name, str) or name not in _dataset_names(study):
         raise SettingError(f"dataset: {name!r} is not known; allowed: {', '.join(_dataset_names(study))}")
     return parse_dataset(name)

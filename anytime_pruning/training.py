@@ -1,5 +1,6 @@
 """Train a network on one megabatch: epochs of SGD with the masks enforced after every step, best weights restored."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -83,8 +84,9 @@ class Trainer:
         epochs, best_correct, best_epoch, best_state = [], -1, 0, {}
         for epoch in range(1, self.settings.epochs + 1):
             losses, correct_count = self._train_epoch(enforcer, train, lr_at(epoch, self.settings))
-            _check_finite(losses, t, epoch)
+            _check_steps_finite(losses, t, epoch)
             validation = self._evaluate(valid)
+            check_finite(validation.loss, f"megabatch {t}, validation after epoch {epoch}")
             epochs.append(
                 Epoch(
                     t=t,
@@ -103,6 +105,7 @@ class Trainer:
                 best_state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
             on_epoch(epochs[-1])
         train_clean, valid_augmented = self._evaluate(train), self._evaluate(valid, self.augment_with)
+        check_finite(train_clean.loss + valid_augmented.loss, f"megabatch {t}, evaluation after the last epoch")
         self.model.load_state_dict(best_state, strict=True)
         return MegabatchTraining(epochs, best_epoch, train_clean, valid_augmented)
 
@@ -140,11 +143,18 @@ def _mean_loss(losses: Tensor, count: int, batch_size: int) -> float:
     return float((losses.double() * sizes).sum() / count)
 
 
-def _check_finite(losses: Tensor, t: int, epoch: int) -> None:
+def check_finite(loss: float, where: str) -> None:
+    """Stop a run whose loss is not a number any more.
+
+    Raises:
+        DivergenceError: the loss is NaN or infinite; the message says where.
+    """
+    if not math.isfinite(loss):
+        raise DivergenceError(f"the loss is {loss} at {where}; no results were written; a lower lr may help")
+
+
+def _check_steps_finite(losses: Tensor, t: int, epoch: int) -> None:
     broken = (~torch.isfinite(losses)).nonzero()
     if len(broken):
         step = int(broken[0])
-        raise DivergenceError(
-            f"the loss is {float(losses[step])} at megabatch {t}, epoch {epoch}, step {step + 1} of {len(losses)}; "
-            "no results were written; a lower lr may help"
-        )
+        check_finite(float(losses[step]), f"megabatch {t}, epoch {epoch}, step {step + 1} of {len(losses)}")

@@ -9,7 +9,8 @@ from anytime_pruning.errors import SettingError
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _refuse_bool(value: Any) -> Any:
+def refuse_bool(value: Any) -> Any:
+    """Before a number is read: true and false would pass for 1 and 0."""
     if isinstance(value, bool):
         raise ValueError("a number is expected, not true or false")
     return value
@@ -17,8 +18,8 @@ def _refuse_bool(value: Any) -> Any:
 
 # A name becomes part of a path, so it holds no separator and does not begin with a dot.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
-Count = Annotated[int, BeforeValidator(_refuse_bool), Field(ge=1, le=10**9)]
-Number = Annotated[float, BeforeValidator(_refuse_bool), Field(allow_inf_nan=False)]
+Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=10**9)]
+Number = Annotated[float, BeforeValidator(refuse_bool), Field(allow_inf_nan=False)]
 
 
 def validate(model: type[Model], data: Any, prefix: str = "") -> Model:

@@ -58,6 +58,22 @@ def test_a_missing_run_is_named(stored, tmp_path):
     assert not (tmp_path / "tables").exists()
 
 
+def test_runs_on_different_images_of_one_name_are_never_averaged(stored, tmp_path):
+    names, runs_dir = stored
+    path = runs_dir / names[1] / "metrics.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"data_sha256": "0" * 64}))
+    with pytest.raises(DataError, match=r"digits: .* were trained on different images of this name"):
+        collect(names, runs_dir, tmp_path / "tables")
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "config.yaml"])
+def test_a_damaged_run_is_named(file, stored, tmp_path):
+    names, runs_dir = stored
+    (runs_dir / names[0] / file).write_text("<<<<<<< HEAD: [")
+    with pytest.raises(DataError, match=rf"{names[0]}/{file}: not readable; remove the run's folder"):
+        collect(names, runs_dir, tmp_path / "tables")
+
+
 def test_another_schema_is_named(stored, tmp_path):
     names, runs_dir = stored
     path = runs_dir / names[0] / "metrics.json"

@@ -178,6 +178,22 @@ def test_markdown_and_latex_are_tables_of_the_same_cells():
     assert r"Test accuracy (\%)" in latex
 
 
+def test_names_of_datasets_may_be_numbers_or_hold_dots(tmp_path):
+    runs = make_runs().assign(dataset="2024")
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    table = figure_style.read_table(tmp_path / "runs.csv", dataset="2024")
+    assert len(table) == len(runs)
+    figure_style.save_figure(*plot_short.draw(table), tmp_path / "gap-a.v2-b")
+    assert {path.name for path in tmp_path.glob("gap*")} == {f"gap-a.v2-b.{kind}" for kind in ("pdf", "png", "csv")}
+
+
+def test_the_number_of_seeds_is_that_of_every_network():
+    runs = make_runs()
+    more = pd.concat([runs, runs[runs["seed"] == 0].assign(dataset="cifar10")])
+    assert figure_style.seeds_note(runs) == "2 seeds"
+    assert figure_style.seeds_note(more) == "1 to 2 seeds"
+
+
 def test_what_is_not_in_the_table_is_an_error_that_names_it(tmp_path):
     make_runs().to_csv(tmp_path / "megabatches.csv", index=False)
     script = ROOT / "workflow" / "scripts" / "plot_gap.py"

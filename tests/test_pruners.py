@@ -84,11 +84,59 @@ def test_a_failing_pruner_leaves_the_network_as_it_was(toy_model, toy_batches):
     assert torch.equal(toy_model[1].running_mean, running_mean)
 
 
+@pytest.mark.parametrize("pruner", names("pruner"))
+def test_unused_and_frozen_convolutions_are_scored(pruner, toy_model, toy_batches):
+    toy_model[0].weight.requires_grad_(False)
+    toy_model.unused = torch.nn.Identity()
+    toy_model.unused.conv = torch.nn.Conv2d(1, 1, 1).double()
+    scores = score(toy_model, pruner, toy_batches)
+    assert list(scores) == ["0.weight", "3.weight", "unused.conv.weight"]
+    if pruner == "snip":
+        assert bool((scores["0.weight"] > 0).any())
+        assert float(scores["unused.conv.weight"].abs().sum()) == 0
+    assert not toy_model[0].weight.requires_grad
+    assert toy_model[3].weight.requires_grad
+
+
+def test_a_pruner_may_change_weights_while_it_scores(forget, toy_model):
+    @register("pruner", "changes_for_test")
+    def change(model, batches, generator):
+        for parameter in model.parameters():
+            parameter.data.abs_()
+        return {name: weight.detach().clone() for name, weight in prunable_weights(model).items()}
+
+    before = copy.deepcopy(toy_model.state_dict())
+    score(toy_model, "changes_for_test", [])
+    assert all(torch.equal(tensor, before[name]) for name, tensor in toy_model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda scores: scores.pop("3.weight"), r"None for 3.weight, expected torch.Size\(\[2, 3, 2, 2\]\)"),
+        (lambda scores: scores.update(other=torch.ones(1)), r"torch.Size\(\[1\]\) for other, expected None"),
+        (lambda scores: scores.update({"0.weight": torch.ones(2)}), r"torch.Size\(\[2\]\) for 0.weight, expected"),
+        (lambda scores: scores.clear(), "None for 0.weight"),
+    ],
+)
+def test_a_pruner_must_score_each_prunable_weight(change, message, forget, toy_model):
+    @register("pruner", "wrong_for_test")
+    def wrong(model, batches, generator):
+        scores = {name: weight.detach() for name, weight in prunable_weights(model).items()}
+        change(scores)
+        return scores
+
+    with pytest.raises(SettingError, match=f"pruner: 'wrong_for_test' gives scores of shape {message}"):
+        score(toy_model, "wrong_for_test", [])
+
+
 def test_unknown_pruner_lists_the_known():
-    with pytest.raises(SettingError, match=r"pruner: 'snap' is not known; allowed: .*magnitude, random, snip"):
+    with pytest.raises(SettingError, match=r"pruner: 'snap' is not known; allowed: .*snip"):
         score(torch.nn.Conv2d(1, 1, 1), "snap", [])
 
 
 def test_a_name_is_registered_once():
     with pytest.raises(ValueError, match="'snip' is registered twice"):
         register("pruner", "snip")(lambda model, batches, generator: {})
+    with pytest.raises(ValueError, match=r"'prunner' is not a kind .* allowed: dataset, method, model, pruner, replay"):
+        register("prunner", "mine")

@@ -2,12 +2,15 @@
 
 import re
 
+import pytest
 import yaml
 from conftest import ROOT, toy_files, write_archive
 
 import anytime_pruning
+from anytime_pruning import registry
 from anytime_pruning.config import ExecutionSettings, RunSettings, parse_settings
 from anytime_pruning.datasets.image_folder import ImageFolder
+from anytime_pruning.errors import DataError
 from anytime_pruning.records import LayerRow, MegabatchRow
 from anytime_pruning.registry import names
 from anytime_pruning.study import Study, plan_study
@@ -29,6 +32,7 @@ def test_your_own_network(forget, tmp_path, monkeypatch):
 
 
 def test_a_new_pruner_and_the_parts(forget, toy_model, toy_batches):
+    registry._registered["pruner"].pop("gradient", None)  # a reader may have followed the recipe
     exec(block("python", "gradient"), {})
     assert "gradient" in names("pruner")
     scope = {
@@ -43,8 +47,12 @@ def test_a_new_pruner_and_the_parts(forget, toy_model, toy_batches):
 def test_your_own_data(tmp_path):
     entry = yaml.safe_load(block("yaml", "flowers"))
     entry["datasets"]["flowers"]["path"] = str(write_archive(toy_files(), tmp_path / "flowers.zip"))
+    assert entry["datasets"]["flowers"]["content_sha256"] == "0" * 64
     (run,) = plan_study(entry | {"study": "s", "grid": [{"dataset": "flowers", "model": "resnet20"}]})[1]
-    assert run.settings.dataset.read(tmp_path).train_images.shape == (8, 3, 32, 32)
+    with pytest.raises(DataError, match="content_sha256 is"):
+        run.settings.dataset.read(tmp_path)
+    read = run.settings.dataset.model_copy(update={"content_sha256": None}).read(tmp_path)
+    assert read.train_images.shape == (8, 3, 32, 32)
 
 
 def test_every_key_and_column_is_explained_and_defaults_are_right():

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 import anytime_pruning.run
 from anytime_pruning import build_model, register, run_stream, select_masks
 from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import DivergenceError, SettingError
+from anytime_pruning.errors import DataError, DivergenceError, SettingError
 from anytime_pruning.masks import prunable_weights
 from anytime_pruning.registry import lookup, names
 
@@ -232,9 +232,65 @@ def test_scores_that_are_not_finite_stop_the_run(forget, tiny, tmp_path):
     def broken(model, batches, generator):
         return {name: torch.full_like(w, float("nan")) for name, w in prunable_weights(model).items()}
 
-    with pytest.raises(DivergenceError, match=r"scores: network.conv1.weight"):
+    with pytest.raises(DivergenceError, match=r"scores: network.conv1.weight .* at megabatch 1"):
         run_stream(tiny(pruner="broken_for_test"), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} <= {"run.lock"}
+
+
+def test_a_network_that_draws_follows_the_seed(forget, tiny, tmp_path):
+    @register("model", "dropout_for_test")
+    def build(n_classes, image_shape):
+        layers = (torch.nn.Conv2d(1, 4, 3), torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(144, n_classes))
+        return torch.nn.Sequential(*layers)
+
+    state = torch.get_rng_state()
+    for name in ("one", "two"):
+        run_stream(tiny(model="dropout_for_test", epochs=1), tmp_path / name)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert without_times(tmp_path / "one" / "epochs.csv") == without_times(tmp_path / "two" / "epochs.csv")
+
+
+def test_tied_convolutions_count_once_and_are_saved(forget, tiny, tmp_path):
+    @register("model", "tied_for_test")
+    def build(n_classes, image_shape):
+        one = torch.nn.Conv2d(4, 4, 3, padding=1)
+        two = torch.nn.Conv2d(4, 4, 3, padding=1)
+        two.weight = one.weight
+        unused = torch.nn.Conv2d(1, 4, 3, padding=1)
+        network = torch.nn.Sequential(unused, one, two, torch.nn.Flatten(), torch.nn.Linear(256, n_classes))
+        network[0].requires_grad_(False)
+        return network
+
+    metrics = run_stream(tiny(model="tied_for_test", epochs=1), tmp_path)
+    assert metrics["final"]["prunable_count"] == 36 + 144
+    weights = load_file(tmp_path / "weights.safetensors")
+    assert torch.equal(weights["network.1.weight"], weights["network.2.weight"])
+
+
+def test_a_stored_run_on_other_data_is_not_taken_for_this_one(tiny, tmp_path):
+    from conftest import toy_files, write_folder
+
+    def settings(folder):
+        dataset = {"name": "toy", "source": "image_folder", "path": str(folder), "image_size": 6}
+        return tiny(dataset=dataset, n_megabatches=1, train_limit=None, epochs=1)
+
+    one, other = (write_folder(toy_files(n), tmp_path / f"images{n}") for n in (6, 7))
+    stored = run_stream(settings(one), tmp_path / "run")
+    assert run_stream(settings(one), tmp_path / "run") == stored
+    with pytest.raises(DataError, match=rf"holds a run on data with content_sha256 {stored['data_sha256']}"):
+        run_stream(settings(other), tmp_path / "run")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "<<<<<<< HEAD"])
+def test_a_damaged_result_is_named(text, tiny, tmp_path):
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(DataError, match=r"metrics\.json: not readable; remove the run's folder"):
+        run_stream(tiny(), tmp_path)
+
+
+def test_a_place_for_weights_that_is_a_folder_is_named_before_training(tiny, tmp_path):
+    with pytest.raises(SettingError, match=r"weights: .* is not allowed: it is a folder"):
+        run_stream(tiny(), tmp_path / "run", tmp_path)
 
 
 def test_two_processes_on_one_run_take_turns(tiny, tmp_path):

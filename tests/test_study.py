@@ -39,9 +39,8 @@ def test_a_setting_that_is_a_list_is_an_axis_only_as_a_list_of_lists():
 
 
 def test_datasets_are_named_by_their_entry():
-    (run,) = plan(
-        datasets={"mine": {"source": "image_folder", "path": "x"}}, grid=[{"dataset": "mine", "model": "resnet20"}]
-    )
+    entry = {"source": "image_folder", "path": "x", "content_sha256": "0" * 64}
+    (run,) = plan(datasets={"mine": entry}, grid=[{"dataset": "mine", "model": "resnet20"}])
     assert run.settings.dataset.name == "mine"
     assert run.name.startswith("mine/")
 
@@ -65,6 +64,13 @@ def test_datasets_are_named_by_their_entry():
         ({"defaults": {"seed": []}}, r"grid\[0\].seed: \[\] is not allowed: an axis needs at least one value"),
         ({"defaults": {"lr": [0.1, -1]}}, "lr: -1 is not allowed"),
         ({"execution": {"device": "tpu"}}, "execution.device: 'tpu' is not allowed"),
+        (
+            {
+                "datasets": {"m": {"source": "image_folder", "path": "x"}},
+                "grid": [{"dataset": "m", "model": "resnet20"}],
+            },
+            r"datasets.m.content_sha256: this setting is required in a study, .* `python -m anytime_pruning prepare",
+        ),
         (
             {"datasets": {"m": {"name": "x"}}, "grid": [{"dataset": "m", "model": "resnet20"}]},
             "datasets.m.name: unknown setting; the key 'm' is the dataset's name",
@@ -92,9 +98,9 @@ def test_a_wrong_configuration_is_named_in_one_line(changes, message):
     ("change", "message"),
     [
         ({"model": "resnet21"}, "model: 'resnet21' is not known; allowed: .*resnet20"),
-        ({"pruner": "snap"}, "pruner: 'snap' is not known; allowed: magnitude, random, snip"),
+        ({"pruner": "snap"}, "pruner: 'snap' is not known; allowed: .*snip"),
         ({"pruner": "none"}, "pruner: 'none' is not known"),
-        ({"replay": "some"}, "replay: 'some' is not known; allowed: full"),
+        ({"replay": "some"}, "replay: 'some' is not known; allowed: .*full"),
         ({"n_megabatches": 480}, "n_megabatches: 480 is not allowed: 1437 training images"),
     ],
 )
@@ -110,6 +116,13 @@ def test_every_study_plans_and_fits_the_schema(path):
     jsonschema.validate(content, study_schema())
     _, runs = plan_study(content)
     check_runs(run.settings for run in runs)
+
+
+def test_a_limit_is_checked_before_images_are_decoded():
+    entry = {"source": "image_folder", "path": "nowhere", "content_sha256": "0" * 64}
+    grid = [{"dataset": "m", "model": "resnet20", "train_limit": 60, "n_megabatches": 21}]
+    with pytest.raises(SettingError, match="n_megabatches: 21 is not allowed: 60 training images make at most 20"):
+        check_runs(run.settings for run in plan(datasets={"m": entry}, grid=grid))
 
 
 def test_the_schema_refuses_unknown_keys():

@@ -132,6 +132,12 @@ def test_a_loss_that_is_not_finite_is_named(make_trainer):
         make_trainer(lr=1e30).train_megabatch(3, {}, TRAIN, VALID, lambda epoch: None)
 
 
+def test_weights_that_break_in_the_last_step_are_noticed(make_trainer):
+    """The loss of the only step is computed before it, and is still finite."""
+    with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) at megabatch 1, validation after epoch 1"):
+        make_trainer(lr=1e30, epochs=1, batch_size=64).train_megabatch(1, {}, TRAIN, VALID, lambda epoch: None)
+
+
 def test_bfloat16_keeps_float32_weights_and_trains(make_trainer):
     trainer = make_trainer(precision="bfloat16", epochs=3)
     training = trainer.train_megabatch(1, half_masks(trainer.model), TRAIN, VALID, lambda epoch: None)

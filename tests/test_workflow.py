@@ -186,7 +186,7 @@ def test_a_wrong_configuration_is_one_line_before_any_job(change, message, tmp_p
 
 def test_a_missing_archive_is_named_before_anything_trains(tmp_path):
     folder = make_checkout(tmp_path)
-    dataset = {"mine": {"source": "image_folder", "path": "nowhere.tar.xz"}}
+    dataset = {"mine": {"source": "image_folder", "path": "nowhere.tar.xz", "content_sha256": "0" * 64}}
     write_config(folder, TINY | {"datasets": dataset, "grid": [{"dataset": "mine", "method": "app"}]})
     done = snakemake(folder)
     assert done.returncode == 1
@@ -209,9 +209,14 @@ def test_the_demonstration_is_the_default(tmp_path):
     folder = make_checkout(tmp_path)
     done = call(folder, "snakemake", "--cores", "2", "--dry-run")
     assert "Study demo: 30 runs, 30 of them to train." in done.stdout
+    # A file without a name is no part of the demonstration.
+    write_config(folder, {"grid": [{"dataset": "digits", "model": "resnet20"}]})
+    done = snakemake(folder, "--dry-run")
+    assert done.returncode == 2
+    assert "error: study: this setting is required" in done.stderr
     # A setting on the command line changes the default study, it does not replace it.
     done = call(folder, "snakemake", "--cores", "2", "--dry-run", "--config", "study=other")
-    assert done.returncode == 2
+    assert "Study other: 30 runs, 30 of them to train." in done.stdout
 
 
 def test_the_workflow_has_no_lint_but_missing_environments(tmp_path):
@@ -219,4 +224,4 @@ def test_the_workflow_has_no_lint_but_missing_environments(tmp_path):
     folder = make_checkout(tmp_path)
     done = call(folder, "snakemake", "--lint")
     lints = set(re.findall(r"^    \* (.*?):$", done.stdout + done.stderr, re.MULTILINE))
-    assert lints <= {"Specify a conda environment or container for each rule."}
+    assert lints == {"Specify a conda environment or container for each rule."}

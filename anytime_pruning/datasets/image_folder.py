@@ -8,18 +8,25 @@ import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 from tqdm import tqdm
 
-from anytime_pruning.datasets.packed_files import PackedFile, count_images, fingerprint_of, list_folders, open_files
+from anytime_pruning.datasets.packed_files import (
+    PackedFile,
+    count_images,
+    fingerprint_of,
+    iterate_files,
+    list_folders,
+    whole_archive,
+)
 from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, channel_statistics
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.registry import register
-from anytime_pruning.validation import Count, Number
+from anytime_pruning.validation import Count, Number, refuse_bool
 
 # Modes that Pillow turns into 8-bit grey or RGB without loss of meaning; 16-bit and float images would be clipped.
 CONVERTIBLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
@@ -42,7 +49,9 @@ class ImageFolder(DatasetSettings):
     channels: Literal[1, 3] = Field(3, description="3: RGB, 1: grey")
     mean: tuple[Number, ...] | None = Field(None, description="per channel; measured on the training images if absent")
     std: tuple[Number, ...] | None = Field(None, description="per channel; measured on the training images if absent")
-    crop_padding: int = Field(4, ge=0, le=64, description="padding of the random crop; 0: no crop")
+    crop_padding: Annotated[int, BeforeValidator(refuse_bool)] = Field(
+        4, ge=0, le=64, description="padding of the random crop; 0: no crop"
+    )
     flip: bool = Field(True, description="random horizontal flip")
 
     @field_validator("mean", "std")
@@ -55,19 +64,23 @@ class ImageFolder(DatasetSettings):
             raise SettingError(f"dataset.std: {value} is not allowed: values must be positive")
         return value
 
+    def is_pinned(self) -> bool:
+        return self.content_sha256 is not None
+
     def fingerprint(self) -> str | None:
         # A declared digest names the content for good, wherever the files lie now, or if they are gone.
-        return None if self.content_sha256 else fingerprint_of(self.path)
+        return None if self.is_pinned() else fingerprint_of(self.path)
 
     def read(self, data_dir: Path) -> ImageArrays:
-        decoded = _decode_all(self)
+        with whole_archive(self.path):
+            decoded = _decode_all(self)
+            class_names = _class_names(decoded, self)
         content_sha256 = _content_digest(decoded)
         if self.content_sha256 not in (None, content_sha256):
             raise DataError(
                 f"{self.path}: content_sha256 is {content_sha256}, expected {self.content_sha256}; "
                 "fetch the files again, or correct the setting"
             )
-        class_names = _class_names(decoded, self)
         arrays = {}
         for split in ("train", "test"):
             arrays |= _stack(split, decoded, class_names)
@@ -94,10 +107,10 @@ def _decode_all(settings: ImageFolder) -> Decoded:
 
     decoded: Decoded = {}
     total = count_images(settings.path)
-    with ThreadPoolExecutor() as pool, open_files(settings.path) as files:
+    with ThreadPoolExecutor() as pool:
         progress = tqdm(total=total, desc=f"decoding {settings.name}", unit="img", disable=not sys.stderr.isatty())
         with progress:
-            for chunk in _chunks(files, 1024):
+            for chunk in _chunks(iterate_files(settings.path), 1024):
                 for key, image in pool.map(decode, chunk):
                     if key in decoded:
                         raise DataError(f"{settings.path}: two files are called {'/'.join(key)}; remove one")
@@ -123,7 +136,9 @@ def decode_image(file: PackedFile, settings: ImageFolder) -> np.ndarray:
             if image.size != (size, size):
                 image = ImageOps.fit(image, (size, size), Image.Resampling.BOX)
             pixels = np.asarray(image)
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+    except UnidentifiedImageError:
+        raise DataError(f"{file.where}: not a readable image (unknown format); replace or remove it") from None
+    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{file.where}: not a readable image ({error}); replace or remove it") from None
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
 

@@ -1,21 +1,38 @@
 """The files of an image folder, whether they lie in a folder, a tar or a zip. Nothing is unpacked to disk."""
 
+import gzip
+import hashlib
 import lzma
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from anytime_pruning.errors import DataError
 
 SPLITS = ("train", "test")
-SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+SUFFIXES = {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".zip")
-CORRUPT = (tarfile.TarError, zipfile.BadZipFile, lzma.LZMAError, zlib.error, EOFError)
+# What reading a damaged archive raises, as seen when single bits are flipped: the modules parse before they check.
+CORRUPT = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    lzma.LZMAError,
+    zlib.error,
+    EOFError,
+    struct.error,
+    LookupError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    ValueError,
+)
 
 
 @dataclass(frozen=True)
@@ -28,17 +45,53 @@ class PackedFile:
 
 
 @contextmanager
-def open_files(path: Path) -> Iterator[Iterator[PackedFile]]:
-    """The image files, one after another.
+def whole_archive(path: Path) -> Iterator[None]:
+    """Around all reading of a folder or archive: what is wrong with it becomes one error.
 
     Raises:
         DataError: there is no such folder or archive, it is of another kind, or it is corrupt.
     """
     _check_kind(path)
     try:
-        yield _walk(path)
+        yield
     except CORRUPT as error:
+        if path.is_dir():
+            raise
         raise DataError(f"{path}: the archive is corrupt ({error}); fetch it again") from None
+
+
+def iterate_files(path: Path) -> Iterator[PackedFile]:
+    """The image files, one after another."""
+    if path.is_dir():
+        for member in _members(path):
+            if key := _key(member):
+                yield PackedFile(key, (path / member).read_bytes(), str(path / member))
+    elif path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist():
+                if key := _key(name):
+                    yield PackedFile(key, archive.read(name), f"{name} in {path}")
+    else:
+        yield from _iterate_tar(path)
+
+
+def _iterate_tar(path: Path) -> Iterator[PackedFile]:
+    _check_tar_end(path)
+    # A stream, so that a compressed tar is read once, front to back. Of gzip, tarfile's own stream checks no checksum.
+    unzip = gzip.open if path.suffix == ".gz" else nullcontext
+    with unzip(path) as unzipped, _open_stream(path, unzipped) as archive:
+        for member in archive:
+            if key := _key(member.name):
+                if member.islnk() or member.issym():
+                    raise DataError(f"{member.name} in {path}: is a link; pack the file itself (tar --dereference)")
+                if member.isfile():
+                    yield PackedFile(key, archive.extractfile(member).read(), f"{member.name} in {path}")
+        while unzip is gzip.open and unzipped.read(2**20):
+            pass  # gzip's checksum comes after the last byte
+
+
+def _open_stream(path: Path, unzipped: gzip.GzipFile | Path) -> tarfile.TarFile:
+    return tarfile.open(path, "r|*") if unzipped is path else tarfile.open(mode="r|", fileobj=unzipped)
 
 
 def list_folders(path: Path) -> set[tuple[str, str]]:
@@ -59,22 +112,21 @@ def count_images(path: Path) -> int | None:
     """How many images there are, where that is cheap to know (a compressed tar would be read twice)."""
     if path.is_dir():
         return sum(_key(member) is not None for member in _members(path))
-    if path.suffix == ".zip" and zipfile.is_zipfile(path):
+    if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             return sum(_key(name) is not None for name in archive.namelist())
     return None
 
 
 def fingerprint_of(path: Path) -> str | None:
-    """Number, size and newest time of the files: cheap, and changes when the data does. None if absent."""
-    if path.is_dir():
-        stats = [os.stat(path / member) for member in _members(path)]
-    elif path.exists():
-        stats = [os.stat(path)]
-    else:
+    """Digest of the files' names, sizes and times: cheap, and changes when the data does. None if absent."""
+    if not path.exists():
         return None
-    newest = max((stat.st_mtime_ns for stat in stats), default=0)
-    return f"{len(stats)} {sum(stat.st_size for stat in stats)} {newest}"
+    digest = hashlib.sha256()
+    for member in sorted(_members(path)) if path.is_dir() else [""]:
+        stat = os.stat(path / member)
+        digest.update(f"{member} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def _check_kind(path: Path) -> None:
@@ -84,25 +136,6 @@ def _check_kind(path: Path) -> None:
         )
     if path.is_file() and not path.name.endswith(ARCHIVES):
         raise DataError(f"{path}: not a folder or an archive of a known kind; allowed: {', '.join(ARCHIVES)}")
-
-
-def _walk(path: Path) -> Iterator[PackedFile]:
-    if path.is_dir():
-        for member in _members(path):
-            if key := _key(member):
-                yield PackedFile(key, (path / member).read_bytes(), str(path / member))
-    elif path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if key := _key(name):
-                    yield PackedFile(key, archive.read(name), f"{name} in {path}")
-    else:
-        _check_tar_end(path)
-        # A stream: a compressed tar is read once, front to back.
-        with tarfile.open(path, "r|*") as archive:
-            for member in archive:
-                if member.isfile() and (key := _key(member.name)):
-                    yield PackedFile(key, archive.extractfile(member).read(), f"{member.name} in {path}")
 
 
 def _check_tar_end(path: Path) -> None:
@@ -115,11 +148,11 @@ def _check_tar_end(path: Path) -> None:
 
 
 def _members(folder: Path) -> list[str]:
-    """Files two levels below train/ and test/, as posix paths relative to the folder."""
+    """Files below train/ and test/, as posix paths relative to the folder; a link that leads nowhere is one, too."""
     found = []
     for split in SPLITS:
-        for sub in _folders(folder / split):
-            found += [f"{split}/{sub.name}/{entry.name}" for entry in os.scandir(sub) if entry.is_file()]
+        for parent, _, names in os.walk(folder / split, followlinks=True):
+            found += [(Path(parent) / name).relative_to(folder).as_posix() for name in names]
     return found
 
 
@@ -132,8 +165,15 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _key(name: str) -> tuple[str, str, str] | None:
-    """(split, class, file) of an image's path, which may begin with one wrapping folder; None for anything else."""
+    """(split, class, file) of an image's path, which may begin with one wrapping folder; None for anything else.
+
+    Raises:
+        DataError: an image lies deeper than in its class folder, and would be left out silently.
+    """
     parts = _parts(name)
-    if len(parts) not in (3, 4) or parts[-3] not in SPLITS or parts[-1].startswith("."):
+    if not parts or parts[-1].startswith(".") or PurePosixPath(parts[-1]).suffix.lower() not in SUFFIXES:
         return None
-    return parts[-3:] if PurePosixPath(parts[-1]).suffix.lower() in SUFFIXES else None
+    inside = next((parts[i:] for i in (0, 1) if len(parts) > i and parts[i] in SPLITS), ())
+    if len(inside) > 3:
+        raise DataError(f"{name}: lies too deep; images belong into {inside[0]}/{inside[1]}/ itself")
+    return inside if len(inside) == 3 else None

@@ -66,6 +66,10 @@ class DatasetSettings(BaseModel):
         """What determines the images: everything but their location; see `RunSettings.identity` for the defaults."""
         return {"source": self.source, **self.model_dump(mode="json", exclude=self.location, exclude_defaults=True)}
 
+    def is_pinned(self) -> bool:
+        """Whether these settings determine the images, wherever they lie; only then are results found by them."""
+        return True
+
     def fingerprint(self) -> str | None:
         """A cheap sign that the source files are the ones that were read, or None where nothing tells."""
         return None

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 
 from torch import Generator, Tensor, nn
 
+from anytime_pruning.errors import SettingError
+from anytime_pruning.masks import prunable_weights
 from anytime_pruning.pruners import magnitude, random, snip  # noqa: F401
 from anytime_pruning.pruners.preserve import preserved
 from anytime_pruning.registry import lookup
@@ -26,8 +28,16 @@ def score(
     Returns:
         Scores by parameter name, in the shapes of the weights; the higher, the rather kept.
     Raises:
-        SettingError: the pruner is not registered.
+        SettingError: the pruner is not registered, or does not give one score for each prunable weight.
     """
     criterion = lookup("pruner", pruner)
     with preserved(model):
-        return criterion(model, batches, generator if generator is not None else Generator().manual_seed(0))
+        scores = criterion(model, batches, generator if generator is not None else Generator().manual_seed(0))
+    expected = {name: weight.shape for name, weight in prunable_weights(model).items()}
+    found = {name: getattr(tensor, "shape", None) for name, tensor in scores.items()} if scores else {}
+    if found != expected:
+        wrong = next(name for name in {**expected, **found} if expected.get(name) != found.get(name))
+        raise SettingError(
+            f"pruner: {pruner!r} gives scores of shape {found.get(wrong)} for {wrong}, expected {expected.get(wrong)}"
+        )
+    return scores

@@ -9,12 +9,16 @@ from torch import nn
 
 @contextmanager
 def preserved(model: nn.Module) -> Iterator[None]:
-    """On leaving, the network's buffers, gradients and train or eval modes and the random state are as on entering."""
+    """On leaving, the network and the random state are as on entering: whatever is scored may change them freely.
+
+    Inside, every parameter wants a gradient, so that frozen weights can be scored, too.
+    """
     modes = {name: module.training for name, module in model.named_modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}
-    gradients = {name: parameter.grad for name, parameter in model.named_parameters()}
+    parameters = [(p, p.detach().clone(), p.grad, p.requires_grad) for p in model.parameters()]
     for parameter in model.parameters():
         parameter.grad = None
+        parameter.requires_grad_(True)
     try:
         devices = {parameter.device for parameter in model.parameters() if parameter.is_cuda}
         with torch.random.fork_rng(devices=devices), torch.enable_grad():
@@ -25,5 +29,7 @@ def preserved(model: nn.Module) -> Iterator[None]:
         with torch.no_grad():
             for name, buffer in model.named_buffers():
                 buffer.copy_(buffers[name])
-        for name, parameter in model.named_parameters():
-            parameter.grad = gradients[name]
+            for parameter, values, gradient, wants_gradient in parameters:
+                parameter.copy_(values)
+                parameter.grad = gradient
+                parameter.requires_grad_(wants_gradient)

@@ -24,5 +24,7 @@ def score_snip(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], gener
     model.train()
     for images, labels in batches:
         loss = F.cross_entropy(model(images), labels)
-        torch._foreach_add_(gradients, list(torch.autograd.grad(loss, list(weights.values()))))
+        # A convolution that the forward pass does not use has no gradient: the loss does not feel it.
+        parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True, materialize_grads=True)
+        torch._foreach_add_(gradients, list(parts))
     return {name: (weight.detach() * gradient).abs() for (name, weight), gradient in zip(weights.items(), gradients)}

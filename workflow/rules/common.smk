@@ -17,9 +17,15 @@ try:
     # Models and pruners register themselves with their code, which needs torch; drawing figures does not.
     if MISSING and find_spec("torch"):
         check_runs(run.settings for run in MISSING)
+    # The grid as a file, which collecting runs depends on: a grid edited back to old runs still rebuilds the tables.
+    RUNS_LIST = f"results/{STUDY.study}/runs.txt"
+    layout.write_if_different(Path(RUNS_LIST), "".join(f"{run.name}\n" for run in PLANNED))
 except ArtifactError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_status)
+except OSError as error:
+    print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
+    sys.exit(1)
 
 put_own_python_first()
 RUNS = {run.name: run.settings for run in PLANNED}
@@ -28,9 +34,5 @@ TABLES_DIR = f"results/{STUDY.study}/tables"
 FIGURES_DIR = f"paper_figures/{STUDY.study}"
 LOGS_DIR = f"results/{STUDY.study}/logs"
 METRICS = [f"{RUNS_DIR}/{name}/{layout.METRICS}" for name in RUNS]
-
-# The grid as a file: what collects runs depends on it, so that a grid edited back to old runs still rebuilds the tables.
-RUNS_LIST = f"results/{STUDY.study}/runs.txt"
-layout.write_if_different(Path(RUNS_LIST), "".join(f"{name}\n" for name in RUNS))
 
 logger.info(f"Study {STUDY.study}: {len(RUNS)} runs, {len(MISSING)} of them to train.")

@@ -93,7 +93,7 @@ def describe(dataset: str, model: str | None = None, n_megabatches: int | None =
 
 def seeds_note(table: pd.DataFrame) -> str:
     """How many seeds stand behind the points, for the caption line of a figure."""
-    counts = table.groupby([*SERIES, "n_megabatches"])["seed"].nunique()
+    counts = table.groupby(["dataset", "model", "n_megabatches", *SERIES])["seed"].nunique()
     low, high = counts.min(), counts.max()
     return f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
 
@@ -128,7 +128,8 @@ def of_series(table: pd.DataFrame, series: tuple[str, str, str]) -> pd.DataFrame
 def read_table(path: Path, **where) -> pd.DataFrame:
     """One of the collected tables, only rows whose columns have the given values."""
     # The word `none` is a pruner's name here, not a missing value.
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    names = dict.fromkeys(("dataset", "model", "method", "pruner", "variant"), str)
+    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
     table["variant"] = table["variant"].fillna("").astype(str)
     for column, value in where.items():
         table = table[table[column] == value]
@@ -149,12 +150,17 @@ def fill_range(axis, table: pd.DataFrame, x: str, column: str, color: str) -> No
     axis.fill_between(table[x], table[f"{column}_min"], table[f"{column}_max"], color=color, alpha=0.1, linewidth=0)
 
 
+def with_kind(stem: Path, kind: str) -> Path:
+    """The stem with an ending added; names of datasets may hold dots, so nothing is cut off."""
+    return stem.with_name(f"{stem.name}.{kind}")
+
+
 def save_figure(figure: plt.Figure, data: pd.DataFrame, stem: Path) -> None:
     """Write <stem>.pdf, .png and .csv; the same data gives the same bytes (no dates inside)."""
     stem.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(stem.with_suffix(".pdf"), bbox_inches="tight", metadata={"CreationDate": None, "ModDate": None})
-    figure.savefig(stem.with_suffix(".png"), bbox_inches="tight", metadata={"Software": None})
-    data.to_csv(stem.with_suffix(".csv"), index=False, lineterminator="\n", float_format="%.6g")
+    figure.savefig(with_kind(stem, "pdf"), bbox_inches="tight", metadata={"CreationDate": None, "ModDate": None})
+    figure.savefig(with_kind(stem, "png"), bbox_inches="tight", metadata={"Software": None})
+    data.to_csv(with_kind(stem, "csv"), index=False, lineterminator="\n", float_format="%.6g")
     plt.close(figure)
 
 

@@ -34,7 +34,7 @@ def summarize(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
-    """Rows are dataset and T, columns metrics, the horizontal axis architectures; bars span one standard deviation."""
+    """Rows are dataset and T, columns metrics, the horizontal axis architectures; bars span the seeds."""
     summary = summarize(runs)
     rows = list(summary.groupby(["dataset", "n_megabatches"]))
     models = sorted(runs["model"].unique())

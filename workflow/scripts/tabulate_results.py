@@ -10,6 +10,7 @@ from figure_style import (
     figure_options,
     ordered_series,
     read_table,
+    with_kind,
 )
 
 # Column, heading, decimals.
@@ -97,9 +98,9 @@ def main() -> None:
     summary = summarize(read_table(options.table))
     shown = render(summary)
     options.stem.parent.mkdir(parents=True, exist_ok=True)
-    summary.to_csv(options.stem.with_suffix(".csv"), index=False, lineterminator="\n", float_format="%.6g")
-    options.stem.with_suffix(".md").write_text(to_markdown(shown))
-    options.stem.with_suffix(".tex").write_text(to_latex(shown))
+    summary.to_csv(with_kind(options.stem, "csv"), index=False, lineterminator="\n", float_format="%.6g")
+    with_kind(options.stem, "md").write_text(to_markdown(shown))
+    with_kind(options.stem, "tex").write_text(to_latex(shown))
 
 
 if __name__ == "__main__":
