@@ -9,7 +9,7 @@ import yaml
 from anytime_pruning import layout
 from anytime_pruning.config import PRUNING_SETTINGS
 from anytime_pruning.errors import DataError
-from anytime_pruning.records import SCHEMA_VERSION, read_metrics, write_text
+from anytime_pruning.storage import SCHEMA_VERSION, read_metrics, write_text
 
 # What names a run in figures; other settings that differ within a study are spelled out in the column `variant`.
 AXES = ("dataset", "model", "n_megabatches", "method", "pruner", "seed")

@@ -1,21 +1,13 @@
-"""What a run writes: rows collected while it goes on, files written when it has ended, metrics.json last. No torch."""
+"""The rows of a run, collected while it goes on. What becomes of them on disk is `storage.py`. Torch-free."""
 
-import csv
-import io
-import json
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import yaml
+from anytime_pruning import metrics
 
-from anytime_pruning import RESULTS_VERSION, layout, metrics
-from anytime_pruning.config import RunSettings
-from anytime_pruning.errors import DataError, SettingError
-
-SCHEMA_VERSION = 1
+if TYPE_CHECKING:
+    from anytime_pruning.evaluation import Evaluation
+    from anytime_pruning.training import Epoch, MegabatchTraining
 
 
 @dataclass(frozen=True)
@@ -63,8 +55,56 @@ class Records:
     """The rows of a run so far."""
 
     megabatches: list[MegabatchRow] = field(default_factory=list)
-    epochs: list[Any] = field(default_factory=list)
+    epochs: "list[Epoch]" = field(default_factory=list)
     layers: list[LayerRow] = field(default_factory=list)
+
+    def add(
+        self,
+        layers: dict[str, tuple[int, int]],
+        density: float,
+        valid_count: int,
+        training: "MegabatchTraining",
+        tested: "Evaluation",
+        seconds: float,
+    ) -> MegabatchRow:
+        """Append the rows of one megabatch and return the main one.
+
+        Args:
+            layers: (kept, total) by layer, counted in the network, not taken from the masks.
+            density: as scheduled.
+            valid_count: images of the validation part.
+        """
+        kept_count = sum(kept for kept, _ in layers.values())
+        prunable_count = sum(total for _, total in layers.values())
+        last = training.epochs[-1]
+        self.epochs += training.epochs
+        self.layers += [LayerRow(last.t, layer, kept, total) for layer, (kept, total) in layers.items()]
+        self.megabatches.append(
+            MegabatchRow(
+                t=last.t,
+                density_asked=density,
+                density_measured=kept_count / prunable_count,
+                kept_count=kept_count,
+                prunable_count=prunable_count,
+                train_count=last.samples,
+                valid_count=valid_count,
+                best_epoch=training.best_epoch,
+                train_acc_running_pct=last.train_acc_running_pct,
+                valid_acc_augmented_pct=training.valid_augmented.acc_pct,
+                generalization_gap_pct=metrics.generalization_gap_pct(
+                    last.train_acc_running_pct, training.valid_augmented.acc_pct
+                ),
+                train_acc_pct=training.train_clean.acc_pct,
+                valid_acc_pct=last.valid_acc_pct,
+                clean_gap_pct=metrics.generalization_gap_pct(training.train_clean.acc_pct, last.valid_acc_pct),
+                test_acc_pct=tested.acc_pct,
+                error_count=tested.error_count,
+                test_count=tested.total_count,
+                samples=last.samples * len(training.epochs),
+                seconds=round(seconds, 3),
+            )
+        )
+        return self.megabatches[-1]
 
     def final_numbers(self) -> dict[str, float | int]:
         """The numbers that tables show: of the last megabatch, and cumulative over the stream."""
@@ -82,97 +122,3 @@ class Records:
             "prunable_count": last.prunable_count,
             "samples": sum(row.samples for row in self.megabatches),
         }
-
-
-def write_run(
-    out_dir: Path,
-    settings: RunSettings,
-    records: Records,
-    provenance: dict[str, Any],
-    write_weights: Callable[[Path], None],
-    weights_path: Path,
-) -> dict[str, Any]:
-    """Write everything of a finished run, each file whole or not at all, `metrics.json` last.
-
-    Args:
-        provenance: what metrics.json says beside the numbers.
-        write_weights: writes the weights to the path it is given.
-    Returns:
-        The content of metrics.json.
-    """
-    settings_yaml = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "results_version": RESULTS_VERSION,
-        "digest": settings.digest(),
-        "seed": settings.seed,
-        "final": records.final_numbers(),
-        **provenance,
-    }
-    write_atomically(weights_path, write_weights)
-    write_text(out_dir / layout.CONFIG, settings_yaml)
-    write_text(out_dir / layout.MEGABATCHES, _to_csv(records.megabatches))
-    write_text(out_dir / layout.EPOCHS, _to_csv(records.epochs))
-    write_text(out_dir / layout.LAYERS, _to_csv(records.layers))
-    write_text(out_dir / layout.METRICS, json.dumps(content, indent=2, allow_nan=False) + "\n")
-    return content
-
-
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """metrics.json of a run.
-
-    Raises:
-        DataError: it is missing or damaged.
-    """
-    path = folder / layout.METRICS
-    try:
-        content = json.loads(path.read_text())
-        if not isinstance(content, dict):
-            raise ValueError("not an object")
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
-    except ValueError:
-        raise DataError(f"{path}: not readable; remove the run's folder to train it again") from None
-    return content
-
-
-def stored_run(out_dir: Path, settings: RunSettings) -> dict[str, Any] | None:
-    """metrics.json of a run that is done, or None; existence is validity, so its content is not looked into further.
-
-    Raises:
-        SettingError: the folder holds a run of other settings, which must not be overwritten.
-        DataError: its metrics.json is damaged.
-    """
-    if not (out_dir / layout.METRICS).exists():
-        return None
-    content = read_metrics(out_dir)
-    if content.get("digest") != settings.digest():
-        raise SettingError(
-            f"out_dir: {out_dir} is not allowed: it holds a run with digest {content.get('digest')}, and these "
-            f"settings have {settings.digest()}; name another folder or remove it"
-        )
-    return content
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all."""
-    write_atomically(path, lambda partial: partial.write_text(text))
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a file beside the path, then move it there; nothing is left behind if it fails."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        write(partial)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def _to_csv(rows: Sequence[Any]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [column.name for column in fields(rows[0])], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    return text.getvalue()

@@ -1,6 +1,6 @@
 """One run: the stream loop of the paper, for all methods.
 
-How one megabatch is trained on is `training.py`; what is written at the end, `records.py`.
+How one megabatch is trained on is `training.py`; what is written at the end, `storage.py`.
 """
 
 import time
@@ -17,19 +17,19 @@ from anytime_pruning import provenance
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.errors import DataError, DivergenceError, SettingError
-from anytime_pruning.evaluation import Evaluation, evaluate
+from anytime_pruning.evaluation import evaluate
 from anytime_pruning.images import ImageSet
 from anytime_pruning.masks import Masks, apply_masks, count_kept, prunable_weights, select_masks
-from anytime_pruning.metrics import generalization_gap_pct
 from anytime_pruning.models import build_model
 from anytime_pruning.progress import Progress
 from anytime_pruning.pruners import score
-from anytime_pruning.records import LayerRow, MegabatchRow, Records, stored_run, write_run
+from anytime_pruning.records import Records
 from anytime_pruning.registry import lookup
 from anytime_pruning.replay import draw_pruning_sample
 from anytime_pruning.seeding import derive_seed, make_generator
+from anytime_pruning.storage import stored_run, write_run
 from anytime_pruning.stream import Megabatch, split_stream
-from anytime_pruning.training import MegabatchTraining, Trainer, check_finite
+from anytime_pruning.training import Trainer, check_finite
 
 
 def run_stream(
@@ -160,8 +160,8 @@ def _run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Modul
         training = trainer.train_megabatch(t, masks, train, valid, on_epoch=progress.epoch_done)
         tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
         check_finite(tested.loss, f"megabatch {t}, test")
-        _record(records, model, density, (train, valid), training, tested, time.perf_counter() - started)
-        progress.megabatch_done(records.megabatches[-1])
+        seconds = time.perf_counter() - started
+        progress.megabatch_done(records.add(count_kept(model), density, len(valid), training, tested, seconds))
     progress.close()
     return records
 
@@ -204,45 +204,4 @@ def _replay(settings: RunSettings, arrived: list[Megabatch]) -> tuple[Tensor, Te
     return (
         policy([m.train for m in past], current.train, make_generator(settings.seed, f"replay train {current.t}")),
         policy([m.valid for m in past], current.valid, make_generator(settings.seed, f"replay valid {current.t}")),
-    )
-
-
-def _record(
-    records: Records,
-    model: nn.Module,
-    density: float,
-    replayed: tuple[Tensor, Tensor],
-    training: MegabatchTraining,
-    tested: Evaluation,
-    seconds: float,
-) -> None:
-    """Append the rows of one megabatch; density is counted in the network, not taken from the masks."""
-    layers = count_kept(model)
-    kept_count = sum(kept for kept, _ in layers.values())
-    prunable_count = sum(total for _, total in layers.values())
-    last = training.epochs[-1]
-    records.epochs += training.epochs
-    records.layers += [LayerRow(last.t, layer, kept, total) for layer, (kept, total) in layers.items()]
-    records.megabatches.append(
-        MegabatchRow(
-            t=last.t,
-            density_asked=density,
-            density_measured=kept_count / prunable_count,
-            kept_count=kept_count,
-            prunable_count=prunable_count,
-            train_count=len(replayed[0]),
-            valid_count=len(replayed[1]),
-            best_epoch=training.best_epoch,
-            train_acc_running_pct=last.train_acc_running_pct,
-            valid_acc_augmented_pct=training.valid_augmented.acc_pct,
-            generalization_gap_pct=generalization_gap_pct(last.train_acc_running_pct, training.valid_augmented.acc_pct),
-            train_acc_pct=training.train_clean.acc_pct,
-            valid_acc_pct=last.valid_acc_pct,
-            clean_gap_pct=generalization_gap_pct(training.train_clean.acc_pct, last.valid_acc_pct),
-            test_acc_pct=tested.acc_pct,
-            error_count=tested.error_count,
-            test_count=tested.total_count,
-            samples=len(replayed[0]) * len(training.epochs),
-            seconds=round(seconds, 3),
-        )
     )

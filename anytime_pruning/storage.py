@@ -1,0 +1,113 @@
+"""A run on disk: each file written whole or not at all, metrics.json last; and what a finished run says. Torch-free."""
+
+import csv
+import io
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from anytime_pruning import RESULTS_VERSION, layout
+from anytime_pruning.config import RunSettings
+from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.records import Records
+
+SCHEMA_VERSION = 1
+
+
+def write_run(
+    out_dir: Path,
+    settings: RunSettings,
+    records: Records,
+    provenance: dict[str, Any],
+    write_weights: Callable[[Path], None],
+    weights_path: Path,
+) -> dict[str, Any]:
+    """Write everything of a finished run, each file whole or not at all, `metrics.json` last.
+
+    Args:
+        provenance: what metrics.json says beside the numbers.
+        write_weights: writes the weights to the path it is given.
+    Returns:
+        The content of metrics.json.
+    """
+    settings_yaml = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "results_version": RESULTS_VERSION,
+        "digest": settings.digest(),
+        "seed": settings.seed,
+        "final": records.final_numbers(),
+        **provenance,
+    }
+    write_atomically(weights_path, write_weights)
+    write_text(out_dir / layout.CONFIG, settings_yaml)
+    write_text(out_dir / layout.MEGABATCHES, _to_csv(records.megabatches))
+    write_text(out_dir / layout.EPOCHS, _to_csv(records.epochs))
+    write_text(out_dir / layout.LAYERS, _to_csv(records.layers))
+    write_text(out_dir / layout.METRICS, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    return content
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """metrics.json of a run.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    path = folder / layout.METRICS
+    try:
+        content = json.loads(path.read_text())
+        if not isinstance(content, dict):
+            raise ValueError("not an object")
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
+    except ValueError:
+        raise DataError(f"{path}: not readable; remove the run's folder to train it again") from None
+    return content
+
+
+def stored_run(out_dir: Path, settings: RunSettings) -> dict[str, Any] | None:
+    """metrics.json of a run that is done, or None; existence is validity, so its content is not looked into further.
+
+    Raises:
+        SettingError: the folder holds a run of other settings, which must not be overwritten.
+        DataError: its metrics.json is damaged.
+    """
+    if not (out_dir / layout.METRICS).exists():
+        return None
+    content = read_metrics(out_dir)
+    if content.get("digest") != settings.digest():
+        raise SettingError(
+            f"out_dir: {out_dir} is not allowed: it holds a run with digest {content.get('digest')}, and these "
+            f"settings have {settings.digest()}; name another folder or remove it"
+        )
+    return content
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or not at all."""
+    write_atomically(path, lambda partial: partial.write_text(text))
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a file beside the path, then move it there; nothing is left behind if it fails."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    try:
+        write(partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _to_csv(rows: Sequence[Any]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [column.name for column in fields(rows[0])], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(asdict(row) for row in rows)
+    return text.getvalue()
