@@ -96,7 +96,7 @@ def find_stale(options: argparse.Namespace) -> None:
     study, runs = plan_study(read_yaml(options.config))
     current = {run.name for run in runs}
     root = layout.runs_dir(study.study)
-    found = sorted(str(path.parent.relative_to(root)) for path in root.glob(f"*/*/*/*/*/*/{layout.METRICS}"))
+    found = sorted(str(path.parent.relative_to(root)) for path in root.rglob(layout.METRICS))
     stale = [name for name in found if name not in current]
     for name in stale:
         print(layout.run_dir(study.study, name))

@@ -37,10 +37,3 @@ def run_dir(study: str, name: str) -> Path:
 def weights_path(study: str, name: str) -> Path:
     """Final weights of one run, in a tree beside the runs so that large files can be versioned apart."""
     return RESULTS / study / "checkpoints" / name / "weights.safetensors"
-
-
-def write_if_different(path: Path, text: str) -> None:
-    """Write a small text file unless it holds just that already, so that its time tells when its content changed."""
-    if not path.exists() or path.read_text() != text:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)

@@ -35,8 +35,11 @@ class Progress:
             f"test {row.test_acc_pct:.2f} % ({row.error_count} errors), {row.seconds:.1f} s"
         )
 
-    def close(self) -> None:
-        """Remove the bar."""
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Remove the bar, also when the run fails: what is said next begins on a line of its own."""
         self._bar.close()
 
     def _say(self, line: str) -> None:

@@ -106,7 +106,7 @@ class Records:
         )
         return self.megabatches[-1]
 
-    def final_numbers(self) -> dict[str, float | int]:
+    def final_numbers(self) -> dict[str, float | int | list[float]]:
         """The numbers that tables show: of the last megabatch, and cumulative over the stream."""
         last = self.megabatches[-1]
         errors = [row.error_count for row in self.megabatches]

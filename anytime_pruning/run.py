@@ -142,27 +142,26 @@ def _run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Modul
     )
     replayed = [_replay(settings, stream[:t]) for t in range(1, len(stream) + 1)]
     trainer = Trainer(model, data, settings, make_generator(settings.seed, "training"))
-    progress = Progress(
-        f"{settings.dataset.name} {settings.model} {settings.method}",
-        settings.epochs * sum(len(train) for train, _ in replayed),
-        settings.n_megabatches,
-    )
+    planned_samples = settings.epochs * sum(len(train) for train, _ in replayed)
+    name = f"{settings.dataset.name} {settings.model} {settings.method}"
     records, masks = Records(), {}
-    for t, density in enumerate(settings.densities(), start=1):
-        started = time.perf_counter()
-        # 1. The replay-inclusive set: what the policy keeps of M_1 ... M_t.
-        train, valid = replayed[t - 1]
-        # 2. A sample of it, pi_t.
-        sample = draw_pruning_sample(train, settings.sample_frac, make_generator(settings.seed, f"pruning sample {t}"))
-        # 3. Prune the current network by scores on that sample; what is pruned stays pruned.
-        masks = prune(model, masks, density, data, sample, settings, t)
-        # 4. Train what is left, then test.
-        training = trainer.train_megabatch(t, masks, train, valid, on_epoch=progress.epoch_done)
-        tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
-        check_finite(tested.loss, f"megabatch {t}, test")
-        seconds = time.perf_counter() - started
-        progress.megabatch_done(records.add(count_kept(model), density, len(valid), training, tested, seconds))
-    progress.close()
+    with Progress(name, planned_samples, settings.n_megabatches) as progress:
+        for t, density in enumerate(settings.densities(), start=1):
+            started = time.perf_counter()
+            # 1. The replay-inclusive set: what the policy keeps of M_1 ... M_t.
+            train, valid = replayed[t - 1]
+            # 2. A sample of it, pi_t.
+            sample = draw_pruning_sample(
+                train, settings.sample_frac, make_generator(settings.seed, f"pruning sample {t}")
+            )
+            # 3. Prune the current network by scores on that sample; what is pruned stays pruned.
+            masks = prune(model, masks, density, data, sample, settings, t)
+            # 4. Train what is left, then test.
+            training = trainer.train_megabatch(t, masks, train, valid, on_epoch=progress.epoch_done)
+            tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
+            check_finite(tested.loss, f"megabatch {t}, test")
+            seconds = time.perf_counter() - started
+            progress.megabatch_done(records.add(count_kept(model), density, len(valid), training, tested, seconds))
     return records
 
 

@@ -94,6 +94,12 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda partial: partial.write_text(text))
 
 
+def write_if_different(path: Path, text: str) -> None:
+    """Write a text file unless it holds just that already, so that its time tells when its content changed."""
+    if not path.exists() or path.read_text() != text:
+        write_text(path, text)
+
+
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a file beside the path, then move it there; nothing is left behind if it fails."""
     path.parent.mkdir(parents=True, exist_ok=True)

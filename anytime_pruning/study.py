@@ -116,10 +116,9 @@ def _expand(study: Study, number: int, entry: dict[str, Any]) -> list[dict[str, 
             allowed = ", ".join(name for name in RunSettings.model_fields if name != "execution")
             raise SettingError(f"grid[{number}].{key}: unknown setting (value {merged[key]!r}); allowed: {allowed}")
     axes = [_axis(number, key, value) for key, value in merged.items()]
-    combinations = itertools.product(*axes)
+    combinations = [dict(zip(merged, values)) for values in itertools.product(*axes)]
     return [
-        dict(zip(merged, values))
-        | {"dataset": _dataset(study, dict(zip(merged, values)).get("dataset")), "execution": study.execution}
+        values | {"dataset": _dataset(study, values.get("dataset")), "execution": study.execution}
         for values in combinations
     ]
 

@@ -8,6 +8,7 @@ sys.path.insert(0, workflow.basedir)
 from anytime_pruning import layout
 from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.errors import ArtifactError
+from anytime_pruning.storage import write_if_different
 from anytime_pruning.study import check_runs, plan_study
 from anytime_pruning.workflow import data_of_run, plan_figures, put_own_python_first
 
@@ -19,7 +20,7 @@ try:
         check_runs(run.settings for run in MISSING)
     # The grid as a file, which collecting runs depends on: a grid edited back to old runs still rebuilds the tables.
     RUNS_LIST = f"results/{STUDY.study}/runs.txt"
-    layout.write_if_different(Path(RUNS_LIST), "".join(f"{run.name}\n" for run in PLANNED))
+    write_if_different(Path(RUNS_LIST), "".join(f"{run.name}\n" for run in PLANNED))
 except ArtifactError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_status)

@@ -1,0 +1,27 @@
+import sys
+
+import pytest
+
+from anytime_pruning.progress import Progress
+
+
+def test_a_log_gets_plain_lines(capsys):
+    with Progress("digits resnet20 app", 1000, 2):
+        pass
+    assert capsys.readouterr() == ("digits resnet20 app: 2 megabatches, 1,000 training samples planned\n", "")
+
+
+def test_on_a_terminal_the_bar_is_gone_when_a_run_fails(capsys, monkeypatch):
+    """Or the error would be written into the bar's line."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+
+    def fail():
+        with Progress("digits resnet20 app", 1000, 2):
+            raise ValueError("the run failed")
+
+    with pytest.raises(ValueError, match="the run failed"):
+        fail()
+    drawn = capsys.readouterr().err
+    assert "0.00/1.00k" in drawn  # there was a bar
+    assert drawn.split("\r")[-1] == ""  # and the cursor is back at the start of a line
+    assert drawn.split("\r")[-2].strip() == ""  # that was wiped
