@@ -15,12 +15,10 @@ def test_on_a_terminal_the_bar_is_gone_when_a_run_fails(capsys, monkeypatch):
     """Or the error would be written into the bar's line."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
-    def fail():
-        with Progress("digits resnet20 app", 1000, 2):
-            raise ValueError("the run failed")
-
-    with pytest.raises(ValueError, match="the run failed"):
-        fail()
+    # Held by a name, as the traceback of a failing run holds it: tqdm would close a bar that is garbage by itself.
+    progress = Progress("digits resnet20 app", 1000, 2)
+    with pytest.raises(ValueError, match="the run failed"), progress:
+        raise ValueError("the run failed")
     drawn = capsys.readouterr().err
     assert "0.00/1.00k" in drawn  # there was a bar
     assert drawn.split("\r")[-1] == ""  # and the cursor is back at the start of a line
