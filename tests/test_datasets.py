@@ -257,8 +257,8 @@ def test_changed_files_are_read_again(tmp_path, capsys):
     write_folder({"train/cat/9.png": toy_files()["test/cat/0.png"]}, path)
     assert len(load_dataset(folder_dataset(path), tmp_path).train_images) == 9
     assert "was made from other source files; making it again" in capsys.readouterr().err
-    # A corrected label: no file's size or time changes.
-    (path / "train" / "cat" / "9.png").rename(path / "train" / "dog" / "9.png")
+    # A corrected label: no file's size or time changes, nor their order; only a name does.
+    (path / "train" / "cat" / "9.png").rename(path / "train" / "dog" / "+9.png")
     assert load_dataset(folder_dataset(path), tmp_path).train_labels.tolist() == [0] * 4 + [1] * 5
 
 
