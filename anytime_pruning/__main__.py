@@ -47,7 +47,7 @@ def train(options: argparse.Namespace) -> None:
     out_dir = options.out or layout.run_dir(study, name)
     weights = options.weights or (None if options.out else layout.weights_path(study, name))
     check_runs([settings])
-    from anytime_pruning.run import run_stream
+    from anytime_pruning.job import run_stream
 
     final = run_stream(settings, out_dir, weights)["final"]
     print(

@@ -64,6 +64,12 @@ def read_final(folder: Path) -> dict:
     return final | {
         "data_sha256": metrics["data_sha256"],
         "parameter_count": metrics["parameter_count"],
+        "precision": metrics["precision"],
+        "planned_train_samples": metrics["cost"]["planned_samples"]["train"],
+        "train_samples_per_s": metrics["cost"]["train_samples_per_s"],
+        "train_s": metrics["cost"]["train_s"],
+        "prune_s": metrics["cost"]["prune_s"],
+        "stream_s": metrics["cost"]["stream_s"],
         "wall_time_s": metrics["wall_time_s"],
         "peak_memory_mb": metrics["hardware"]["peak_memory_mb"],
         "device": metrics["hardware"].get("gpu", metrics["hardware"]["processor"]),

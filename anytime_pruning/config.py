@@ -35,6 +35,8 @@ class ExecutionSettings(BaseModel):
 
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
     threads: Count = Field(1, le=512, description="CPU threads of one run")
+    gpu_slots: Count = Field(1, le=64, description="runs that share one GPU at the same time")
+    compile: bool = Field(False, description="torch.compile the network: a minute at first, then faster on a GPU")
     data_dir: Path = Field(Path("data"), description="folder of downloads and of the decoded cache")
 
 
@@ -72,7 +74,9 @@ class RunSettings(BaseModel):
     momentum: Number = Field(0.9, ge=0, lt=1, description="SGD momentum; its buffers live on across megabatches")
     weight_decay: Number = Field(1e-4, ge=0, le=1e30, description="L2 penalty on all parameters")
     augment: bool = Field(True, description="random crop and flip, as the dataset allows them")
-    precision: Literal["float32", "bfloat16"] = Field("float32", description="bfloat16: mixed precision by autocast")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        "auto", description="bfloat16: mixed precision by autocast; auto: bfloat16 where the device has it natively"
+    )
 
     execution: ExecutionSettings = Field(ExecutionSettings(), description="device, threads and data folder")
 

@@ -21,3 +21,7 @@ class DataError(ArtifactError):
 
 class DivergenceError(ArtifactError):
     """Training or scoring met a value that is not finite; the message names the megabatch and the step."""
+
+
+class CapacityError(ArtifactError):
+    """The memory of the machine or its GPU does not suffice; the message names the settings to lower."""

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
+from anytime_pruning.devices import autocast
 from anytime_pruning.images import ImageSet
 from anytime_pruning.metrics import accuracy_pct
 
@@ -52,8 +53,3 @@ def evaluate(
         loss += F.cross_entropy(logits.float(), labels, reduction="sum")
         correct += (logits.argmax(1) == labels).sum()
     return Evaluation(int(correct), len(indices), float(loss) / len(indices))
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Mixed precision on a device: bfloat16 where it helps, float32 weights; `float32` switches it off."""
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")

@@ -27,10 +27,10 @@ class ImageSet:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def batches(
+    def plan(
         self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches in the order of the indices.
+    ) -> Iterator[tuple[Tensor, ...]]:
+        """What `take` needs for each batch, in the order of the indices; all of it on the images' device.
 
         Args:
             indices: int64 [n] into this set.
@@ -38,25 +38,34 @@ class ImageSet:
                 (batch norm cannot normalise one value): a single remaining sample joins the batch before it.
             augment_with: a CPU generator draws random crops and flips with it; None leaves images as they are.
         Yields:
-            float32 images [B, C, H, W] in [0, 1] and int64 labels [B].
+            Indices int64 [B]; with augmentation also shifts int64 [B, 2] and flips bool [B].
         """
-        indices = indices.to(self.images.device)
         # All draws of an epoch at once, on the CPU, so that every device sees the same augmentation.
-        draws = self._draw(len(indices), augment_with) if augment_with is not None else None
+        draws = self._draw(len(indices), augment_with) if augment_with is not None else ()
+        parts = [part.to(self.images.device) for part in (indices, *draws)]
         for start, end in batch_bounds(len(indices), batch_size):
-            chosen = indices[start:end]
-            images = self.images[chosen]
-            if draws is not None:
-                images = self._augment(images, *(draw[start:end] for draw in draws))
-            yield images.float().div_(255), self.labels[chosen]
+            yield tuple(part[start:end] for part in parts)
+
+    def take(self, indices: Tensor, shifts: Tensor | None = None, flips: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """One batch: float32 images [B, C, H, W] in [0, 1], and int64 labels [B]."""
+        images = self.images[indices] if shifts is None else self._augment(indices, shifts, flips)
+        return images.float().div_(255), self.labels[indices]
+
+    def batches(
+        self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and labels of each batch: `plan` and `take` together."""
+        for batch in self.plan(indices, batch_size, augment_with):
+            yield self.take(*batch)
 
     def _draw(self, count: int, generator: Generator) -> tuple[Tensor, Tensor]:
         shifts = torch.randint(0, 2 * self.crop_padding + 1, (count, 2), generator=generator)
         flips = torch.randint(0, 2, (count,), generator=generator, dtype=torch.bool) & self.flip
-        return shifts.to(self.images.device), flips.to(self.images.device)
+        return shifts, flips
 
-    def _augment(self, images: Tensor, shifts: Tensor, flips: Tensor) -> Tensor:
+    def _augment(self, indices: Tensor, shifts: Tensor, flips: Tensor) -> Tensor:
         """Pad with zeros, cut out at each image's own shift, mirror some: one gather for a batch [B, C, H, W]."""
+        images = self.images[indices]
         _, _, height, width = images.shape
         device = images.device
         padded = torch.nn.functional.pad(images, (self.crop_padding,) * 4)

@@ -4,6 +4,7 @@ import sys
 
 from tqdm import tqdm
 
+from anytime_pruning.cost import PlannedCost
 from anytime_pruning.records import MegabatchRow
 from anytime_pruning.training import Epoch
 
@@ -13,15 +14,15 @@ class Progress:
 
     Args:
         name: what the run is, in a few words.
-        total_samples: training samples of all epochs of all megabatches.
+        cost: of the whole stream.
     """
 
-    def __init__(self, name: str, total_samples: int, n_megabatches: int):
+    def __init__(self, name: str, cost: PlannedCost, n_megabatches: int):
         self._n_megabatches = n_megabatches
         self._bar = tqdm(
-            total=total_samples, desc=name, unit="img", unit_scale=True, disable=not sys.stderr.isatty(), leave=False
+            total=cost.train, desc=name, unit="img", unit_scale=True, disable=not sys.stderr.isatty(), leave=False
         )
-        self._say(f"{name}: {n_megabatches} megabatches, {total_samples:,} training samples planned")
+        self._say(f"{name}: {n_megabatches} megabatches, {cost}")
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Advance the bar by the samples of one epoch."""

@@ -1,11 +1,12 @@
 """The rows of a run, collected while it goes on. What becomes of them on disk is `storage.py`. Torch-free."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from anytime_pruning import metrics
 
 if TYPE_CHECKING:
+    from anytime_pruning.cost import PlannedCost
     from anytime_pruning.evaluation import Evaluation
     from anytime_pruning.training import Epoch, MegabatchTraining
 
@@ -38,6 +39,7 @@ class MegabatchRow:
     test_count: int
     samples: int
     seconds: float
+    prune_seconds: float
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,9 @@ class LayerRow:
 
 @dataclass
 class Records:
-    """The rows of a run so far."""
+    """The rows of a run so far, and what the whole of it was planned to cost."""
 
+    planned: "PlannedCost"
     megabatches: list[MegabatchRow] = field(default_factory=list)
     epochs: "list[Epoch]" = field(default_factory=list)
     layers: list[LayerRow] = field(default_factory=list)
@@ -66,6 +69,7 @@ class Records:
         training: "MegabatchTraining",
         tested: "Evaluation",
         seconds: float,
+        prune_seconds: float,
     ) -> MegabatchRow:
         """Append the rows of one megabatch and return the main one.
 
@@ -73,6 +77,7 @@ class Records:
             layers: (kept, total) by layer, counted in the network, not taken from the masks.
             density: as scheduled.
             valid_count: images of the validation part.
+            seconds: all of this megabatch; `prune_seconds`, scoring and selecting.
         """
         kept_count = sum(kept for kept, _ in layers.values())
         prunable_count = sum(total for _, total in layers.values())
@@ -102,6 +107,7 @@ class Records:
                 test_count=tested.total_count,
                 samples=last.samples * len(training.epochs),
                 seconds=round(seconds, 3),
+                prune_seconds=round(prune_seconds, 3),
             )
         )
         return self.megabatches[-1]
@@ -121,4 +127,15 @@ class Records:
             "kept_count": last.kept_count,
             "prunable_count": last.prunable_count,
             "samples": sum(row.samples for row in self.megabatches),
+        }
+
+    def cost(self) -> dict[str, float | dict[str, int]]:
+        """Samples planned and seconds measured; the speed is that of training passes alone, without evaluation."""
+        samples, train_s = sum(epoch.samples for epoch in self.epochs), sum(epoch.seconds for epoch in self.epochs)
+        return {
+            "planned_samples": asdict(self.planned),
+            "stream_s": round(sum(row.seconds for row in self.megabatches), 3),
+            "prune_s": round(sum(row.prune_seconds for row in self.megabatches), 3),
+            "train_s": round(train_s, 3),
+            "train_samples_per_s": round(samples / max(train_s, 1e-3), 1),
         }

@@ -36,5 +36,10 @@ def draw_pruning_sample(indices: Tensor, sample_frac: float, generator: Generato
     Returns:
         int64 [max(2, round(sample_frac * n))], without repetition.
     """
-    count = max(2, round(sample_frac * len(indices)))
+    count = pruning_sample_count(len(indices), sample_frac)
     return indices[torch.randperm(len(indices), generator=generator)[:count]]
+
+
+def pruning_sample_count(n: int, sample_frac: float) -> int:
+    """How many of n images make up pi_t."""
+    return max(2, round(sample_frac * n))

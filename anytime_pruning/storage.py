@@ -16,7 +16,7 @@ from anytime_pruning.config import RunSettings
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.records import Records
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def write_run(
@@ -42,6 +42,7 @@ def write_run(
         "digest": settings.digest(),
         "seed": settings.seed,
         "final": records.final_numbers(),
+        "cost": records.cost(),
         **provenance,
     }
     write_atomically(weights_path, write_weights)

@@ -1,24 +1,29 @@
 """Train a network on one megabatch: epochs of SGD with the masks enforced after every step, best weights restored."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from anytime_pruning.config import RunSettings
 from anytime_pruning.errors import DivergenceError
-from anytime_pruning.evaluation import Evaluation, autocast, evaluate
+from anytime_pruning.evaluation import Evaluation, evaluate
 from anytime_pruning.images import ImageSet, batch_bounds
-from anytime_pruning.masks import MaskEnforcer, Masks
+from anytime_pruning.masks import Masks
 from anytime_pruning.metrics import accuracy_pct
+from anytime_pruning.sgd import MaskedSGD
+from anytime_pruning.step import RecordedStep, TrainingStep, compile_forward
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """What one epoch showed. `train_*` are running means over the epoch: train mode, augmented, weights changing."""
+    """What one epoch showed. `train_*` are running means over the epoch: train mode, augmented, weights changing.
+
+    `seconds` are those of the training pass alone.
+    """
 
     t: int
     epoch: int
@@ -28,6 +33,7 @@ class Epoch:
     train_acc_running_pct: float
     valid_loss: float
     valid_acc_pct: float
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -53,18 +59,17 @@ class Trainer:
     Args:
         model: maps images in [0, 1] to logits; on the data's device.
         data: the training set.
+        settings: with the precision to compute in; not `auto`.
         generator: draws order and augmentation.
     """
 
     def __init__(self, model: nn.Module, data: ImageSet, settings: RunSettings, generator: Generator):
         self.model, self.data, self.settings, self.generator = model, data, settings, generator
-        self.optimizer = torch.optim.SGD(
-            model.parameters(),
-            settings.lr,
-            momentum=settings.momentum,
-            weight_decay=settings.weight_decay,
-            foreach=True,
-        )
+        self.optimizer = MaskedSGD(model, settings.momentum, settings.weight_decay)
+        forward = compile_forward(model, settings.batch_size) if settings.execution.compile else model
+        self.step = TrainingStep(forward, data, self.optimizer, settings.precision)
+        if data.images.is_cuda:
+            self.step = RecordedStep(self.step, settings.batch_size)
         self.augment_with = generator if settings.augment else None
 
     def train_megabatch(
@@ -80,10 +85,13 @@ class Trainer:
         Raises:
             DivergenceError: a loss is NaN or infinite.
         """
-        enforcer = MaskEnforcer(self.model, masks)
+        if not self.optimizer.set_masks(masks) and isinstance(self.step, RecordedStep):
+            self.step.forget()
         epochs, best_correct, best_epoch, best_state = [], -1, 0, {}
         for epoch in range(1, self.settings.epochs + 1):
-            losses, correct_count = self._train_epoch(enforcer, train, lr_at(epoch, self.settings))
+            started = time.perf_counter()
+            losses, correct_count = self._train_epoch(train, lr_at(epoch, self.settings))
+            seconds = time.perf_counter() - started
             _check_steps_finite(losses, t, epoch)
             validation = self._evaluate(valid)
             check_finite(validation.loss, f"megabatch {t}, validation after epoch {epoch}")
@@ -97,6 +105,7 @@ class Trainer:
                     train_acc_running_pct=accuracy_pct(correct_count, len(train)),
                     valid_loss=validation.loss,
                     valid_acc_pct=validation.acc_pct,
+                    seconds=round(seconds, 4),
                 )
             )
             # The first of equally good epochs wins, as in the released code.
@@ -109,28 +118,20 @@ class Trainer:
         self.model.load_state_dict(best_state, strict=True)
         return MegabatchTraining(epochs, best_epoch, train_clean, valid_augmented)
 
-    def _train_epoch(self, enforcer: MaskEnforcer, train: Tensor, lr: float) -> tuple[Tensor, int]:
+    def _train_epoch(self, train: Tensor, lr: float) -> tuple[Tensor, int]:
         """One pass over the shuffled set. Returns the loss of every step [n_steps] and the number classified correctly.
 
         Both are gathered on the device and read after the last step: nothing waits for the device inside the epoch.
         """
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
         device, batch_size = self.data.images.device, self.settings.batch_size
         order = train[torch.randperm(len(train), generator=self.generator)]
         losses = torch.zeros(len(batch_bounds(len(train), batch_size)), device=device)
         correct = torch.zeros((), dtype=torch.int64, device=device)
         self.model.train()
-        for step, (images, labels) in enumerate(self.data.batches(order, batch_size, self.augment_with)):
-            with autocast(device, self.settings.precision):
-                logits = self.model(images)
-                loss = F.cross_entropy(logits, labels)
-            self.optimizer.zero_grad(set_to_none=True)
-            loss.backward()
-            self.optimizer.step()
-            enforcer.enforce()
-            losses[step] = loss.detach()
-            correct += (logits.argmax(1) == labels).sum()
+        self.optimizer.set_lr(lr)
+        for i, batch in enumerate(self.data.plan(order, batch_size, self.augment_with)):
+            losses[i], n_correct = self.step(*batch)
+            correct += n_correct
         return losses.cpu(), int(correct)
 
     def _evaluate(self, indices: Tensor, augment_with: Generator | None = None) -> Evaluation:

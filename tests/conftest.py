@@ -1,5 +1,6 @@
 """What tests share: a toy network, a toy image folder, settings of a run that takes a second."""
 
+import csv
 import io
 import tarfile
 import zipfile
@@ -121,3 +122,15 @@ def write_archive(files: dict[str, bytes], path: Path) -> Path:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
     return path
+
+
+def read_csv(path):
+    """Rows of a table, as text."""
+    with open(path) as file:
+        return list(csv.DictReader(file))
+
+
+def without_times(path):
+    """Rows of a table but for the columns that no two runs share."""
+    rows = read_csv(path)
+    return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]

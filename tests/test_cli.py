@@ -36,7 +36,8 @@ def test_train_by_flags_and_by_json_is_the_same_run(tiny, in_folder, capsys):
     assert f"results/a/runs/{name}/metrics.json" in written(in_folder)
     assert f"results/a/checkpoints/{name}/weights.safetensors" in written(in_folder)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "digits resnet20 app: 3 megabatches, 162 training samples planned"
+    planned = "162 training samples planned, 32 to score, 1,278 to evaluate"
+    assert lines[0] == f"digits resnet20 app: 3 megabatches, {planned}"
     assert lines[1].startswith("megabatch 1/3: density 0.800, train ")
     assert "\r" not in "".join(lines)
 

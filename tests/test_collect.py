@@ -78,5 +78,5 @@ def test_another_schema_is_named(stored, tmp_path):
     names, runs_dir = stored
     path = runs_dir / names[0] / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
-    with pytest.raises(DataError, match=r"metrics\.json: schema_version is 99, expected 1"):
+    with pytest.raises(DataError, match=r"metrics\.json: schema_version is 99, expected 2"):
         collect(names, runs_dir, tmp_path / "tables")

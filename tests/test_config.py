@@ -33,7 +33,10 @@ FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
         ({"seed": -1}, "seed: -1 is not allowed"),
         ({"lr_milestones": [3, 2]}, "lr_milestones: .* is not allowed: milestones must increase"),
         ({"scope": "layer"}, "scope: 'layer' is not allowed: Input should be 'global' or 'local'"),
-        ({"precision": "float16"}, "precision: 'float16' is not allowed: Input should be 'float32' or 'bfloat16'"),
+        (
+            {"precision": "float16"},
+            "precision: 'float16' is not allowed: Input should be 'auto', 'float32' or 'bfloat16'",
+        ),
         ({"method": "iterative"}, "method: 'iterative' is not known; allowed: app, dense, osp"),
         ({"model": "../x"}, "model: '../x' is not allowed"),
         ({"epoch": 3}, r"epoch: unknown setting \(value 3\); allowed: dataset, model, "),

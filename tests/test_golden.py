@@ -28,6 +28,7 @@ SETTINGS = {
     "lr_milestones": [1],
     "batch_size": 16,
     "lr": 0.05,
+    "precision": "float32",
     "execution": {"device": "cpu", "threads": 1},
 }
 # What no rounding can change: the stream, the schedule, counts and what is derived from the density alone.
@@ -48,7 +49,7 @@ def compute(data_dir: Path, out_dir: Path) -> dict:
     content = {}
     for name in ("megabatches", "epochs", "layers"):
         with open(out_dir / f"{name}.csv") as file:
-            content[name] = [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+            content[name] = [{k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)]
     hardware = provenance.describe_hardware(torch.device("cpu"))
     defaults = {key: field.default for key, field in RunSettings.model_fields.items() if not field.is_required()}
     return {

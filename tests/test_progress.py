@@ -2,13 +2,17 @@ import sys
 
 import pytest
 
+from anytime_pruning.cost import PlannedCost
 from anytime_pruning.progress import Progress
+
+COST = PlannedCost(train=1000, score=200, evaluate=3000)
 
 
 def test_a_log_gets_plain_lines(capsys):
-    with Progress("digits resnet20 app", 1000, 2):
+    with Progress("digits resnet20 app", COST, 2):
         pass
-    assert capsys.readouterr() == ("digits resnet20 app: 2 megabatches, 1,000 training samples planned\n", "")
+    line = "digits resnet20 app: 2 megabatches, 1,000 training samples planned, 200 to score, 3,000 to evaluate\n"
+    assert capsys.readouterr() == (line, "")
 
 
 def test_on_a_terminal_the_bar_is_gone_when_a_run_fails(capsys, monkeypatch):
@@ -16,7 +20,7 @@ def test_on_a_terminal_the_bar_is_gone_when_a_run_fails(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
     # Held by a name, as the traceback of a failing run holds it: tqdm would close a bar that is garbage by itself.
-    progress = Progress("digits resnet20 app", 1000, 2)
+    progress = Progress("digits resnet20 app", COST, 2)
     with pytest.raises(ValueError, match="the run failed"), progress:
         raise ValueError("the run failed")
     drawn = capsys.readouterr().err

@@ -7,7 +7,7 @@ from anytime_pruning.datasets import load_dataset
 from anytime_pruning.errors import DivergenceError
 from anytime_pruning.evaluation import evaluate
 from anytime_pruning.images import ImageSet
-from anytime_pruning.masks import apply_masks, prunable_weights
+from anytime_pruning.masks import MaskEnforcer, apply_masks, prunable_weights
 from anytime_pruning.seeding import make_generator
 from anytime_pruning.training import Trainer, lr_at
 
@@ -17,7 +17,7 @@ def make_trainer(tiny, data_dir):
     """A trainer of ResNet-20 on digits, for given changes of the tiny settings."""
 
     def make(**changes):
-        settings = parse_settings(tiny(**changes))
+        settings = parse_settings(tiny(**{"precision": "float32"} | changes))
         arrays = load_dataset(settings.dataset, data_dir)
         data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, torch.device("cpu"), 1)
         model = build_model("resnet20", 10, (1, 8, 8), arrays.mean, arrays.std)
@@ -43,7 +43,7 @@ def test_the_optimiser_gets_the_scheduled_rate(make_trainer):
     trainer = make_trainer(epochs=3, lr_milestones=[1, 2], lr=0.04)
     training = trainer.train_megabatch(1, {}, TRAIN, VALID, lambda epoch: None)
     assert [epoch.lr for epoch in training.epochs] == pytest.approx([0.04, 0.004, 0.0004])
-    assert trainer.optimizer.param_groups[0]["lr"] == pytest.approx(0.0004)
+    assert float(trainer.optimizer._lr) == pytest.approx(0.0004)
 
 
 def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer, monkeypatch):
@@ -52,17 +52,17 @@ def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer, monkeypa
     apply_masks(trainer.model, masks)
     weights = prunable_weights(trainer.model)
     moved, left_zero = [], []
-    step = trainer.optimizer.step
+    enforce = MaskEnforcer.enforce
 
     def watched_forward(*args):
         # Before each forward pass: what the step before left behind.
         left_zero.append(all(bool((weights[name][~mask] == 0).all()) for name, mask in masks.items()))
 
-    def watched_step():
-        step()
+    def watched_enforce(self):
         moved.append(any(bool((weights[name][~mask] != 0).any()) for name, mask in masks.items()))
+        enforce(self)
 
-    monkeypatch.setattr(trainer.optimizer, "step", watched_step)
+    monkeypatch.setattr(MaskEnforcer, "enforce", watched_enforce)
     trainer.model.register_forward_pre_hook(watched_forward)
     trainer.train_megabatch(1, masks, TRAIN, VALID, lambda epoch: None)
     assert any(moved)  # SGD alone does move them: the test can fail
@@ -88,14 +88,13 @@ def test_the_weights_of_the_best_validation_are_restored(make_trainer):
 def test_momentum_lives_on_across_megabatches(make_trainer):
     trainer = make_trainer(epochs=1)
     trainer.train_megabatch(1, {}, TRAIN, VALID, lambda epoch: None)
-    weight = trainer.model.network.conv1.weight
-    before = trainer.optimizer.state[weight]["momentum_buffer"].clone()
+    (velocity, *_) = trainer.optimizer._velocities
+    before = velocity.clone()
     seen = []
-    trainer.optimizer.register_step_pre_hook(
-        lambda *_: seen.append(trainer.optimizer.state[weight]["momentum_buffer"].clone())
-    )
+    trainer.model.register_forward_pre_hook(lambda *_: seen.append(velocity.clone()))
     trainer.train_megabatch(2, {}, TRAIN, VALID, lambda epoch: None)
     assert torch.equal(seen[0], before)
+    assert not torch.equal(seen[1], before)
     assert before.abs().sum() > 0
 
 

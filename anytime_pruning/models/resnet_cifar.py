@@ -21,11 +21,11 @@ class ResidualBlock(nn.Module):
         self.n_after = out_channels - in_channels - self.n_before
 
     def forward(self, x: Tensor) -> Tensor:
-        out = F.relu(self.bn1(self.conv1(x)))
+        out = F.relu(self.bn1(self.conv1(x)), inplace=True)
         out = self.bn2(self.conv2(out))
         if self.stride != 1 or self.n_after:
             x = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.n_before, self.n_after))
-        return F.relu(out + x)
+        return F.relu(out.add_(x), inplace=True)
 
 
 class CifarResNet(nn.Module):
@@ -50,7 +50,7 @@ class CifarResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.bn1(self.conv1(x)))
+        x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = self.blocks(x)
         return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
 

@@ -1,0 +1,104 @@
+"""The machine that a run computes on: which device, in which precision, and what makes a process of it fast."""
+
+import ctypes
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from anytime_pruning.config import ExecutionSettings, RunSettings
+from anytime_pruning.errors import CapacityError, SettingError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of a setting; `auto` is CUDA where there is one.
+
+    Raises:
+        SettingError: CUDA is asked for and there is none, or not that one.
+    """
+    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return torch.device("cuda" if available else "cpu")
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= available:
+        raise SettingError(
+            f"device: {name!r} is not allowed: this machine has {available} CUDA devices; use auto or cpu"
+        )
+    return device
+
+
+def choose_precision(name: str, device: torch.device) -> str:
+    """`float32` or `bfloat16`; `auto` is bfloat16 where the device computes with it natively."""
+    native = has_native_bfloat16(device)
+    if name == "bfloat16" and not native:
+        warn(f"precision: bfloat16 is emulated on this {device.type}, which is slower than float32")
+    return ("bfloat16" if native else "float32") if name == "auto" else name
+
+
+def has_native_bfloat16(device: torch.device) -> bool:
+    """Whether the device multiplies in bfloat16: NVIDIA GPUs since Ampere; processors with AVX512-BF16 or AMX."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    capabilities = torch.cpu.get_capabilities()
+    return any(present is True and name.endswith("bf16") for name, present in capabilities.items())
+
+
+def autocast(device: torch.device, precision: str) -> torch.autocast:
+    """Mixed precision on a device: bfloat16 where it helps, float32 weights; `float32` switches it off."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
+
+
+def prepare_process(device: torch.device, execution: ExecutionSettings) -> None:
+    """Settings of the whole process for training on a device."""
+    torch.set_num_threads(execution.threads)
+    if device.type == "cuda":
+        # float32 means float32: without this, convolutions would round their inputs to TF32's ten bits.
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cudnn.benchmark = True
+        # More runs on one GPU than its memory holds: the one that asks for too much fails, not its neighbours.
+        torch.cuda.set_per_process_memory_fraction(1 / execution.gpu_slots, device)
+    else:
+        keep_freed_memory(True)
+
+
+def keep_freed_memory(keep: bool) -> None:
+    """Whether the C library keeps memory that is freed, instead of giving it back to the system.
+
+    Every step frees its activations; given back, each page has to be faulted in and cleared again by the next step,
+    which costs about a tenth of the training time on a CPU. Only glibc has the switch; elsewhere nothing happens.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    trim_threshold, mmap_max = -1, -4  # numbers of the options in malloc.h
+    mallopt(trim_threshold, 2**31 - 1 if keep else 2**17)
+    mallopt(mmap_max, 0 if keep else 2**16)
+
+
+@contextmanager
+def naming_the_setting_to_lower(settings: RunSettings) -> Iterator[None]:
+    """Turn an allocation that fails into one line that says what to lower.
+
+    Raises:
+        CapacityError: the device's or the machine's memory does not suffice.
+    """
+    try:
+        yield
+    except (torch.OutOfMemoryError, MemoryError):
+        pass
+    except RuntimeError as error:
+        if "can't allocate memory" not in str(error):
+            raise
+    else:
+        return
+    raise CapacityError(
+        f"out of memory: {settings.model} with batch_size {settings.batch_size} and execution.gpu_slots "
+        f"{settings.execution.gpu_slots} does not fit; lower one of the two, or run fewer jobs at once"
+    )
+
+
+def warn(message: str) -> None:
+    """One line for a person; the run goes on."""
+    print(f"warning: {message}", file=sys.stderr, flush=True)

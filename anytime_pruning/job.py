@@ -1,0 +1,118 @@
+"""One job: claim a device, read the data, run the stream, write what came of it. The stream itself is `run.py`."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+from safetensors.torch import save_file
+from torch import nn
+
+from anytime_pruning import provenance
+from anytime_pruning.config import RunSettings, parse_settings
+from anytime_pruning.datasets import ImageArrays, load_dataset
+from anytime_pruning.devices import choose_device, choose_precision, naming_the_setting_to_lower, prepare_process
+from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.masks import prunable_weights
+from anytime_pruning.memory_format import arrange
+from anytime_pruning.models import build_model
+from anytime_pruning.run import run_megabatches
+from anytime_pruning.seeding import derive_seed
+from anytime_pruning.slots import claim_device
+from anytime_pruning.storage import stored_run, write_run
+
+
+def run_stream(
+    settings: RunSettings | Mapping[str, Any], out_dir: str | Path, weights_path: str | Path | None = None
+) -> dict[str, Any]:
+    """Train and prune one network over one stream and write what came of it.
+
+    Args:
+        settings: of the run; a mapping is checked like a configuration file.
+        out_dir: folder for config.yaml, megabatches.csv, epochs.csv, layers.csv and metrics.json, which is written
+            last: where it is, the run is done. A second process on the same folder waits for the first.
+        weights_path: safetensors file for the final weights; in `out_dir` if None.
+    Returns:
+        The content of metrics.json.
+    Raises:
+        SettingError: a setting is not allowed, or no such device.
+        DataError: the data is missing or corrupt.
+        DivergenceError: a loss or score is not finite; nothing is written.
+        CapacityError: the memory does not suffice; nothing is written.
+    """
+    settings = settings if isinstance(settings, RunSettings) else parse_settings(dict(settings))
+    out_dir = Path(out_dir)
+    weights_path = Path(weights_path) if weights_path else out_dir / "weights.safetensors"
+    choose_device(settings.execution.device)
+    for folder in (out_dir, weights_path.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+    if weights_path.is_dir():
+        raise SettingError(f"weights: {weights_path} is not allowed: it is a folder; name a file")
+    with FileLock(out_dir / "run.lock"):
+        # Looked at under the lock: the process that was waited for may have finished this very run.
+        stored = stored_run(out_dir, settings)
+        if stored and settings.dataset.is_pinned():
+            return stored
+        arrays = load_dataset(settings.dataset, settings.execution.data_dir)
+        if stored:
+            return _of_same_data(stored, arrays, out_dir)
+        with (
+            claim_device(settings.execution.device, settings.execution.gpu_slots) as device,
+            naming_the_setting_to_lower(settings),
+        ):
+            return _compute(settings, arrays, device, out_dir, weights_path)
+
+
+def _compute(
+    settings: RunSettings, arrays: ImageArrays, device: torch.device, out_dir: Path, weights_path: Path
+) -> dict[str, Any]:
+    started = time.perf_counter()
+    prepare_process(device, settings.execution)
+    precision = choose_precision(settings.precision, device)
+    model = build_model(
+        settings.model,
+        arrays.n_classes,
+        arrays.image_shape,
+        arrays.mean,
+        arrays.std,
+        seed=derive_seed(settings.seed, "initial weights"),
+    ).to(device)
+    _check_prunable(model, settings)
+    # Our own draws have generators of their own; this is for networks that draw, such as those with dropout.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derive_seed(settings.seed, "network"))
+        arrange(model, arrays.image_shape, device)
+        records = run_megabatches(settings.model_copy(update={"precision": precision}), arrays, model, device)
+    facts = {
+        "precision": precision,
+        "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
+        "data_sha256": arrays.content_sha256,
+        "code": provenance.describe_code(),
+        "versions": provenance.describe_versions(),
+        "hardware": provenance.describe_hardware(device),
+        "wall_time_s": round(time.perf_counter() - started, 3),
+    }
+    # Copies, because safetensors refuses tensors that share memory, as tied weights do.
+    weights = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
+    return write_run(out_dir, settings, records, facts, lambda path: save_file(weights, path), weights_path)
+
+
+def _of_same_data(stored: dict[str, Any], arrays: ImageArrays, out_dir: Path) -> dict[str, Any]:
+    """A stored run whose settings do not say what its data was: the data must be what it was."""
+    if stored["data_sha256"] != arrays.content_sha256:
+        raise DataError(
+            f"{out_dir}: holds a run on data with content_sha256 {stored['data_sha256']}, but the data now has "
+            f"{arrays.content_sha256}; name another folder, or declare content_sha256 in the dataset's settings"
+        )
+    return stored
+
+
+def _check_prunable(model: nn.Module, settings: RunSettings) -> None:
+    """Before anything is trained: there are weights to prune, and some remain at the end."""
+    n_prunable = sum(weight.numel() for weight in prunable_weights(model).values())
+    if n_prunable == 0:
+        raise SettingError(f"model: {settings.model!r} is not allowed: it has no convolution, so nothing to prune")
+    if round(settings.densities()[-1] * n_prunable) == 0:
+        raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")
