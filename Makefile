@@ -1,16 +1,17 @@
-# make demo | test | figures | lint | clean. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | figures | bench | lint | clean. Everything is installed into .venv, nothing elsewhere.
 PYTHON ?= python3
 VENV := .venv
 ACTIVATE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 SOURCES := Snakefile workflow/rules/*.smk
-PYTHON_SOURCES := anytime_pruning workflow tests
+PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: demo test figures lint clean help
+.PHONY: demo test figures bench lint clean help
 
 help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
 	@echo "make test      run the tests"
 	@echo "make figures   draw the figures again of every study that has results; trains nothing"
+	@echo "make bench     measure the speed of this machine (15 minutes; make bench QUICK=1: 3)"
 	@echo "make lint      check format and style"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
 
@@ -31,6 +32,9 @@ figures: $(VENV)/runs
 	      --allowed-rules paper collect_runs plot_figure tabulate_results || exit $$?; \
 	  fi; \
 	done; [ -n "$$found" ] || echo "No study has results yet; make demo makes some."
+
+bench: $(VENV)/runs
+	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
 
 lint: $(VENV)/develops
 	@$(ACTIVATE) ruff check $(PYTHON_SOURCES)

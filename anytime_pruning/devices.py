@@ -66,14 +66,16 @@ def keep_freed_memory(keep: bool) -> None:
     """Whether the C library keeps memory that is freed, instead of giving it back to the system.
 
     Every step frees its activations; given back, each page has to be faulted in and cleared again by the next step,
-    which costs about a tenth of the training time on a CPU. Only glibc has the switch; elsewhere nothing happens.
+    which costs up to a tenth of the training time on a CPU. Only glibc has the switch; elsewhere nothing happens.
+    `keep` False is what glibc arrives at by itself in a process that frees large blocks.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
-    trim_threshold, mmap_max = -1, -4  # numbers of the options in malloc.h
-    mallopt(trim_threshold, 2**31 - 1 if keep else 2**17)
+    trim_threshold, mmap_threshold, mmap_max = -1, -3, -4  # numbers of the options in malloc.h
+    mallopt(trim_threshold, 2**31 - 1 if keep else 2**26)
+    mallopt(mmap_threshold, 2**25)
     mallopt(mmap_max, 0 if keep else 2**16)
 
 

@@ -19,6 +19,8 @@ class MaskedSGD:
         momentum, weight_decay: as in torch.optim.SGD.
     """
 
+    fused = True  # one kernel for all of an update, or one for each of its operations
+
     def __init__(self, model: nn.Module, momentum: float, weight_decay: float):
         self._model, self._momentum, self._weight_decay = model, momentum, weight_decay
         self._parameters = list(model.parameters())
@@ -46,7 +48,8 @@ class MaskedSGD:
             [self._parameters[i] for i in moved],
             [self._parameters[i].grad for i in moved],
             [self._velocities[i] for i in moved],
-            fused=True,
+            fused=self.fused,
+            foreach=not self.fused,
             weight_decay=self._weight_decay,
             momentum=self._momentum,
             lr=self._lr,

@@ -90,7 +90,7 @@ class Trainer:
         epochs, best_correct, best_epoch, best_state = [], -1, 0, {}
         for epoch in range(1, self.settings.epochs + 1):
             started = time.perf_counter()
-            losses, correct_count = self._train_epoch(train, lr_at(epoch, self.settings))
+            losses, correct_count = self.train_epoch(train, lr_at(epoch, self.settings))
             seconds = time.perf_counter() - started
             _check_steps_finite(losses, t, epoch)
             validation = self._evaluate(valid)
@@ -118,7 +118,7 @@ class Trainer:
         self.model.load_state_dict(best_state, strict=True)
         return MegabatchTraining(epochs, best_epoch, train_clean, valid_augmented)
 
-    def _train_epoch(self, train: Tensor, lr: float) -> tuple[Tensor, int]:
+    def train_epoch(self, train: Tensor, lr: float) -> tuple[Tensor, int]:
         """One pass over the shuffled set. Returns the loss of every step [n_steps] and the number classified correctly.
 
         Both are gathered on the device and read after the last step: nothing waits for the device inside the epoch.

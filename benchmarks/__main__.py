@@ -1,0 +1,102 @@
+"""`make bench`: measure this machine and write benchmarks/results/<machine>.json, .md and -growth.png."""
+
+import argparse
+import json
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from anytime_pruning import provenance
+from anytime_pruning.config import ExecutionSettings
+from anytime_pruning.devices import choose_device, prepare_process
+from anytime_pruning.errors import ArtifactError
+from benchmarks import jobs
+from benchmarks.growth import draw_growth, measure_growth
+from benchmarks.report import to_markdown
+from benchmarks.training_speed import measure_training
+
+RESULTS = Path(__file__).parent / "results"
+NETWORKS = ("resnet20", "resnet18", "vgg16_bn", "resnet50")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, write, print the tables; exit status 2 for a mistake of the user."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="fewer networks and rounds: 3 minutes instead of 15")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
+    options = parser.parse_args(arguments)
+    try:
+        device = choose_device(options.device)
+        result = measure(device, options.quick)
+    except ArtifactError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem = result["machine"]["id"] + ("-quick" if options.quick else "")
+    (options.out / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (options.out / f"{stem}.md").write_text(to_markdown(result))
+    draw_growth(result["growth"], options.out / f"{stem}-growth.png")
+    print(to_markdown(result))
+    print(f"{result['seconds']:.0f} s; written to {options.out}/{stem}.json, .md and -growth.png")
+    return 0
+
+
+def measure(device: torch.device, quick: bool) -> dict:
+    """Everything, one part after another; what is being measured is said on stderr."""
+    started = time.perf_counter()
+    threads = 1 if device.type == "cuda" else os.cpu_count() or 1
+    prepare_process(device, ExecutionSettings(threads=threads))
+    rounds, turn_s = (3, 0.5) if quick else (5, 1.0)
+    networks = NETWORKS[:2] if quick else NETWORKS
+    parts = {}
+    for name in networks:
+        _say(f"training {name}")
+        parts[name] = measure_training(name, device, rounds, turn_s)
+    _say("jobs that share the machine")
+    shared, seconds, turns = (networks[:1], 2, 2) if quick else (networks[:3], 5, 3)
+    sharing = {name: jobs.measure_sharing(name, device, seconds, turns) for name in shared}
+    _say("memory")
+    memory = jobs.measure_memory(list(networks))
+    _say("the start of a job, and the workflow around it")
+    start_up, workflow = jobs.measure_start_up(rounds), jobs.measure_workflow(3 if quick else 8)
+    _say("growth with T and N")
+    torch.set_num_threads(1)
+    growth = measure_growth(1 if quick else 3)
+    return {
+        "machine": describe_machine(device, threads),
+        "code": provenance.describe_code(),
+        "rounds": rounds,
+        "networks": parts,
+        "sharing": sharing,
+        "memory": memory,
+        "start_up": start_up,
+        "workflow": workflow,
+        "growth": growth,
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+
+
+def describe_machine(device: torch.device, threads: int) -> dict:
+    """What computed, and a name for its files."""
+    hardware = provenance.describe_hardware(device)
+    name = hardware.get("gpu") or f"{hardware['processor']}, {hardware['cores']} cores, {hardware['cpu_capability']}"
+    return {
+        "id": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
+        "name": name,
+        "threads": threads,
+        "torch": torch.__version__,
+        **{key: hardware[key] for key in ("device", "processor", "cpu_capability", "cores")},
+    }
+
+
+def _say(what: str) -> None:
+    print(f"measuring {what} ...", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

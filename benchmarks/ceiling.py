@@ -1,0 +1,52 @@
+"""What the machine can do at best: a large matrix product, and a large copy in memory; and what a network asks for."""
+
+import statistics
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def gemm_flops_per_s(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> float:
+    """Multiplications and additions per second of a square matrix product, 2048 wide on a CPU, 8192 on a GPU."""
+    n = 8192 if device.type == "cuda" else 2048
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+    return 2 * n**3 / _median_seconds(lambda: a @ b, device, repeats)
+
+
+def copy_bytes_per_s(device: torch.device, repeats: int = 5) -> float:
+    """Bytes read and written per second by copying 256 MB."""
+    source = torch.zeros(64 << 20, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / _median_seconds(lambda: target.copy_(source), device, repeats)
+
+
+def training_flops(model: nn.Module, image_shape: tuple[int, int, int], batch_size: int) -> float:
+    """Multiplications and additions of one training step per sample, counted by torch: convolutions and products."""
+    model.train()
+    device = next(model.parameters()).device
+    images = torch.rand(batch_size, *image_shape, device=device)
+    with FlopCounterMode(display=False) as counter:
+        F.cross_entropy(model(images), torch.zeros(batch_size, dtype=torch.int64, device=device)).backward()
+    model.zero_grad(set_to_none=True)
+    return counter.get_total_flops() / batch_size
+
+
+def synchronize(device: torch.device) -> None:
+    """Wait until the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _median_seconds(work, device: torch.device, repeats: int) -> float:
+    work()
+    seconds = []
+    for _ in range(repeats):
+        synchronize(device)
+        started = time.perf_counter()
+        work()
+        synchronize(device)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)

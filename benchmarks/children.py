@@ -1,0 +1,84 @@
+"""What has to be measured in a process of its own: `python -m benchmarks.children WHAT ARGUMENTS`, JSON on stdout."""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+
+def first_step(started: str) -> dict:
+    """Seconds from the start of the process, given as time.time(), to its first training step on digits."""
+    from anytime_pruning import run_stream, step
+
+    class FirstStep(Exception):
+        pass
+
+    def stop(self, *batch):
+        raise FirstStep
+
+    step.TrainingStep.__call__ = stop
+    with tempfile.TemporaryDirectory() as folder:
+        settings = {"dataset": "digits", "model": "resnet20", "execution": {"data_dir": _data_dir()}}
+        try:
+            run_stream(settings | {"n_megabatches": 1, "method": "dense"}, folder)
+        except FirstStep:
+            return {"seconds": time.time() - float(started)}
+    raise AssertionError("no training step was made")
+
+
+def throughput(way: str, name: str, threads: str, seconds: str, device: str) -> dict:
+    """Training samples per second in this process, measured for so many seconds.
+
+    Args:
+        way: `plain`, `ours`, or `ours-gives-back`: as ours, but freed memory is not kept.
+    """
+    import torch
+
+    from anytime_pruning.devices import choose_device, keep_freed_memory
+    from benchmarks.ceiling import synchronize
+    from benchmarks.variants import BATCH_SIZE, make_ours, make_plain
+
+    torch.set_num_threads(int(threads))
+    if way == "ours":
+        keep_freed_memory(True)
+    place = choose_device(device)
+    variant = make_plain(name, place) if way == "plain" else make_ours(name, place)
+    variant.train(5)
+    steps, started = 0, time.perf_counter()
+    while time.perf_counter() - started < float(seconds):
+        variant.train(5)
+        synchronize(place)
+        steps += 5
+    return {"samples_per_s": steps * BATCH_SIZE / (time.perf_counter() - started)}
+
+
+def memory(name: str) -> dict:
+    """Peak memory of a run on as many images as CIFAR has: some training steps, and evaluation of the test set."""
+    import numpy as np
+    import torch
+
+    from anytime_pruning.devices import choose_device, keep_freed_memory
+    from anytime_pruning.evaluation import evaluate
+    from anytime_pruning.images import ImageSet
+    from anytime_pruning.provenance import describe_hardware
+    from benchmarks.variants import IMAGE_SHAPE, make_ours
+
+    device = choose_device("auto")
+    keep_freed_memory(True)
+    images = np.zeros((50_000, *IMAGE_SHAPE), np.uint8)
+    ours = make_ours(name, device, ImageSet.from_arrays(images, np.zeros(50_000, np.int64), device, 4, True))
+    ours.train(4)
+    test = ImageSet.from_arrays(images[:10_000], np.zeros(10_000, np.int64), device)
+    evaluate(ours.trainer.model, test, torch.arange(1000), ours.trainer.settings.precision)
+    hardware = describe_hardware(device)
+    return {key: value for key, value in hardware.items() if key.startswith("peak_")}
+
+
+def _data_dir() -> str:
+    return str(Path(tempfile.gettempdir()) / "anytime-pruning-bench-data")
+
+
+if __name__ == "__main__":
+    what, *arguments = sys.argv[1:]
+    print(json.dumps({"first_step": first_step, "throughput": throughput, "memory": memory}[what](*arguments)))

@@ -1,0 +1,106 @@
+"""Ways to train measured in turns in one process: A B C, A B C, ... with the machine's ceiling in each round."""
+
+import statistics
+import time
+
+import torch
+
+from anytime_pruning import build_model
+from anytime_pruning.devices import autocast, keep_freed_memory
+from anytime_pruning.evaluation import evaluate
+from anytime_pruning.masks import select_masks
+from anytime_pruning.pruners import score
+from benchmarks.ceiling import copy_bytes_per_s, gemm_flops_per_s, synchronize, training_flops
+from benchmarks.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_variants
+
+# Between turns: the workers of a DataLoader have to fill up again, or the next turn would pay for them.
+SETTLE_S = 0.2
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+def measure_training(name: str, device: torch.device, rounds: int, turn_s: float) -> dict:
+    """Samples per second of each way to train one network, beside the ceiling.
+
+    Args:
+        rounds: how often each has its turn.
+        turn_s: about how long a turn lasts.
+    Returns:
+        Medians with the lowest and highest round; ratios are of medians of the ratio in each round.
+    """
+    variants = make_variants(name, device)
+    n_steps = {way: _steps_of_a_turn(variant, device, turn_s) for way, variant in variants.items()}
+    speeds: dict[str, list[float]] = {way: [] for way in variants}
+    ceilings: dict[str, list[float]] = {precision: [] for precision in DTYPES}
+    bandwidth = []
+    for _ in range(rounds):
+        for precision, dtype in DTYPES.items():
+            ceilings[precision].append(gemm_flops_per_s(device, dtype))
+        bandwidth.append(copy_bytes_per_s(device))
+        for way, variant in variants.items():
+            seconds = _take_turn(variant, n_steps[way], device)
+            speeds[way].append(n_steps[way] * BATCH_SIZE / seconds)
+    trainer = variants["ours"].trainer
+    flops = training_flops(build_model(name, 10, IMAGE_SHAPE), IMAGE_SHAPE, BATCH_SIZE)
+    precision = trainer.settings.precision
+    return {
+        "precision": precision,
+        "gflop_per_sample": flops / 1e9,
+        "gemm_gflops_per_s": {key: statistics.median(values) / 1e9 for key, values in ceilings.items()},
+        "copy_gb_per_s": statistics.median(bandwidth) / 1e9,
+        "samples_per_s": {way: _spread(values) for way, values in speeds.items()},
+        "ratio_to_plain": {way: _spread(_ratios(values, speeds["plain"])) for way, values in speeds.items()},
+        "ratio_to_ours": {way: _spread(_ratios(values, speeds["ours"])) for way, values in speeds.items()},
+        "fraction_of_ceiling": _spread([flops * s / c for s, c in zip(speeds["ours"], ceilings[precision])]),
+        **measure_scoring(variants["ours"], device),
+    }
+
+
+def measure_scoring(ours: Variant, device: torch.device) -> dict:
+    """Samples per second of SNIP and of evaluation, and seconds to select masks among all scores."""
+    trainer = ours.trainer
+    model, data, precision = trainer.model, trainer.data, trainer.settings.precision
+    indices = torch.arange(10 * BATCH_SIZE)
+    with autocast(device, precision):
+        score_s = _seconds(lambda: score(model, "snip", data.batches(indices, BATCH_SIZE)), device)
+    evaluate_s = _seconds(lambda: evaluate(model, data, torch.arange(1000), precision), device)
+    scores = score(model, "magnitude", [])
+    return {
+        "snip_samples_per_s": len(indices) / score_s,
+        "evaluation_samples_per_s": 1000 / evaluate_s,
+        "select_s": _seconds(lambda: select_masks(scores, 0.3), device),
+    }
+
+
+def _take_turn(variant: Variant, n_steps: int, device: torch.device) -> float:
+    keep_freed_memory(variant.keeps_memory)
+    time.sleep(SETTLE_S)
+    variant.train(1)
+    synchronize(device)
+    started = time.perf_counter()
+    variant.train(n_steps)
+    synchronize(device)
+    return time.perf_counter() - started
+
+
+def _steps_of_a_turn(variant: Variant, device: torch.device, turn_s: float) -> int:
+    _take_turn(variant, 5 if device.type == "cuda" else 1, device)
+    return max(2, min(200, round(turn_s / _take_turn(variant, 1, device))))
+
+
+def _seconds(work, device: torch.device, repeats: int = 3) -> float:
+    seconds = []
+    for _ in range(repeats):
+        synchronize(device)
+        started = time.perf_counter()
+        work()
+        synchronize(device)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def _ratios(values: list[float], references: list[float]) -> list[float]:
+    return [value / reference for value, reference in zip(values, references)]
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
