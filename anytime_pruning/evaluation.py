@@ -10,7 +10,8 @@ from anytime_pruning.devices import autocast
 from anytime_pruning.images import ImageSet
 from anytime_pruning.metrics import accuracy_pct
 
-EVALUATION_BATCH = 500
+# No faster with more on a CPU, and ResNet-50 stays within 2 GB; a GPU wants more at a time.
+EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def evaluate(
     device = data.images.device
     correct = torch.zeros((), dtype=torch.int64, device=device)
     loss = torch.zeros((), dtype=torch.float64, device=device)
-    for images, labels in data.batches(indices, EVALUATION_BATCH, augment_with):
+    for images, labels in data.batches(indices, EVALUATION_BATCH[device.type], augment_with):
         with autocast(device, precision):
             logits = model(images)
         loss += F.cross_entropy(logits.float(), labels, reduction="sum")

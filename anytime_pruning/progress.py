@@ -22,7 +22,7 @@ class Progress:
         self._bar = tqdm(
             total=cost.train, desc=name, unit="img", unit_scale=True, disable=not sys.stderr.isatty(), leave=False
         )
-        self._say(f"{name}: {n_megabatches} megabatches, {cost}")
+        self._say(f"{name}: {n_megabatches} megabatch{'es' if n_megabatches > 1 else ''}, {cost}")
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Advance the bar by the samples of one epoch."""

@@ -51,14 +51,14 @@ def measure(device: torch.device, quick: bool) -> dict:
     started = time.perf_counter()
     threads = 1 if device.type == "cuda" else os.cpu_count() or 1
     prepare_process(device, ExecutionSettings(threads=threads))
-    rounds, turn_s = (3, 0.5) if quick else (5, 1.0)
+    rounds, turn_s = (3, 0.5) if quick else (5, 0.7)
     networks = NETWORKS[:2] if quick else NETWORKS
     parts = {}
     for name in networks:
         _say(f"training {name}")
         parts[name] = measure_training(name, device, rounds, turn_s)
     _say("jobs that share the machine")
-    shared, seconds, turns = (networks[:1], 2, 2) if quick else (networks[:3], 5, 3)
+    shared, seconds, turns = (networks[:1], 2, 2) if quick else (networks[:3], 5, 2)
     sharing = {name: jobs.measure_sharing(name, device, seconds, turns) for name in shared}
     _say("memory")
     memory = jobs.measure_memory(list(networks))

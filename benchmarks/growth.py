@@ -51,6 +51,7 @@ def draw_growth(rows: list[dict], path: Path) -> None:
         sns.scatterplot(part, x=key, y="seconds", ax=axes, color="C0", label="measured, each run", zorder=3)
         axes.set(title=title, ylim=(0, None), xlim=(0, None), ylabel="seconds of a run")
         axes.set_xlabel("T, megabatches" if key == "T" else "N, training images")
+        axes.set_xticks(LENGTHS if key == "T" else SIZES)
     panels[1].get_legend().remove()
     figure.savefig(path, dpi=150)
     plt.close(figure)

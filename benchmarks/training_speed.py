@@ -32,11 +32,13 @@ def measure_training(name: str, device: torch.device, rounds: int, turn_s: float
     speeds: dict[str, list[float]] = {way: [] for way in variants}
     ceilings: dict[str, list[float]] = {precision: [] for precision in DTYPES}
     bandwidth = []
-    for _ in range(rounds):
+    for turn in range(rounds):
         for precision, dtype in DTYPES.items():
             ceilings[precision].append(gemm_flops_per_s(device, dtype))
         bandwidth.append(copy_bytes_per_s(device))
-        for way, variant in variants.items():
+        # Each round begins with another one, so that none always follows the same.
+        for way in _rotated(list(variants), turn):
+            variant = variants[way]
             seconds = _take_turn(variant, n_steps[way], device)
             speeds[way].append(n_steps[way] * BATCH_SIZE / seconds)
     trainer = variants["ours"].trainer
@@ -96,6 +98,10 @@ def _seconds(work, device: torch.device, repeats: int = 3) -> float:
         synchronize(device)
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds)
+
+
+def _rotated(ways: list[str], turn: int) -> list[str]:
+    return ways[turn % len(ways) :] + ways[: turn % len(ways)]
 
 
 def _ratios(values: list[float], references: list[float]) -> list[float]:

@@ -21,6 +21,7 @@ from anytime_pruning.training import Trainer
 from benchmarks.plain_loop import Batches, PlainLoop
 
 BATCH_SIZE, IMAGE_SHAPE, N_IMAGES = 64, (3, 32, 32), 6400
+CONTIGUOUS = [(memory_format, convert, memory_format._contiguous) for convert in ("_by_map_size", "_channels_last")]
 NOT_RECORDED = (training_module, "RecordedStep", lambda step, batch_size: step)
 
 
@@ -100,7 +101,7 @@ def make_variants(name: str, device: torch.device) -> dict[str, Variant]:
         "plain": make_plain(name, device, batches),
         "ours": ours,
         "without data on the device": _ours(name, LoaderImages(batches, device), precision, patches=[NOT_RECORDED]),
-        "without channels-last": _ours(name, data, precision, arrange=False),
+        "without channels-last": _ours(name, data, precision, patches=CONTIGUOUS),
         "without a fused update": _ours(name, data, precision, patches=[(MaskedSGD, "fused", False)]),
     }
     if precision != "float32":
@@ -118,7 +119,6 @@ def _ours(
     name: str,
     data: ImageSet | LoaderImages,
     precision: str,
-    arrange: bool = True,
     patches: list[tuple[object, str, object]] | None = None,
     **execution: object,
 ) -> Variant:
@@ -127,8 +127,7 @@ def _ours(
     masks = make_masks(model)
     apply_masks(model, masks)
     with _patched(patches or []):
-        if arrange:
-            memory_format.arrange(model, IMAGE_SHAPE, device)
+        memory_format.arrange(model, IMAGE_SHAPE, device)
         trainer = Trainer(model, data, make_settings(name, precision, **execution), make_generator(0, "training"))
     trainer.optimizer.set_masks(masks)
 
