@@ -40,7 +40,7 @@ def has_native_bfloat16(device: torch.device) -> bool:
     """Whether the device multiplies in bfloat16: NVIDIA GPUs since Ampere; processors with AVX512-BF16 or AMX."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    capabilities = torch.cpu.get_capabilities()
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
     return any(present is True and name.endswith("bf16") for name, present in capabilities.items())
 
 
