@@ -7,6 +7,7 @@ from conftest import read_csv, toy_files, without_times
 from filelock import FileLock
 from safetensors.torch import load_file
 
+import anytime_pruning.devices
 import anytime_pruning.job
 from anytime_pruning import build_model, register, run_stream, select_masks
 from anytime_pruning.config import parse_settings
@@ -204,3 +205,15 @@ def test_cuda_without_cuda_is_named(tiny, tmp_path):
         pytest.skip("there is a CUDA device")
     with pytest.raises(SettingError, match="device: 'cuda' is not allowed: this machine has 0 CUDA devices"):
         run_stream(tiny(execution={"device": "cuda"}), tmp_path)
+
+
+def test_auto_is_the_native_precision_and_is_recorded(tiny, tmp_path, monkeypatch):
+    def losses(name, precision):
+        metrics = run_stream(tiny(precision=precision, epochs=1), tmp_path / name)
+        return metrics["precision"], [row["train_loss"] for row in read_csv(tmp_path / name / "epochs.csv")]
+
+    computed = {precision: losses(precision, precision) for precision in ("float32", "bfloat16")}
+    assert computed["float32"][1] != computed["bfloat16"][1]
+    for native, precision in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(anytime_pruning.devices, "has_native_bfloat16", lambda device, native=native: native)
+        assert losses(f"auto-{precision}", "auto") == (precision, computed[precision][1])

@@ -53,6 +53,7 @@ def test_a_recording_reads_only_tensors_that_stay():
     kept = [torch.arange(4) + i for i in range(8)]  # all alive, so that no address comes again
     sums = [int(step(indices)[0]) for indices in kept]
     assert sums == [6 + 4 * i for i in range(8)]
+    assert [indices.tolist() for indices in kept] == [[i, i + 1, i + 2, i + 3] for i in range(8)]  # nor written to
     assert len(addresses) == RecordedStep.WARM_UP + 1
 
 
