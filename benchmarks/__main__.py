@@ -58,7 +58,7 @@ def measure(device: torch.device, quick: bool) -> dict:
         _say(f"training {name}")
         parts[name] = measure_training(name, device, rounds, turn_s)
     _say("jobs that share the machine")
-    shared, seconds, turns = (networks[:1], 2, 2) if quick else (networks[:3], 5, 2)
+    shared, seconds, turns = (networks[:1], 2, 1) if quick else (networks[:3], 5, 2)
     sharing = {name: jobs.measure_sharing(name, device, seconds, turns) for name in shared}
     _say("memory")
     memory = jobs.measure_memory(list(networks))
