@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -13,14 +14,14 @@ def gemm_flops_per_s(device: torch.device, dtype: torch.dtype, repeats: int = 5)
     """Multiplications and additions per second of a square matrix product, 2048 wide on a CPU, 8192 on a GPU."""
     n = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
-    return 2 * n**3 / _median_seconds(lambda: a @ b, device, repeats)
+    return 2 * n**3 / median_seconds(lambda: a @ b, device, repeats)
 
 
 def copy_bytes_per_s(device: torch.device, repeats: int = 5) -> float:
     """Bytes read and written per second by copying 256 MB."""
     source = torch.zeros(64 << 20, device=device)
     target = torch.empty_like(source)
-    return 2 * source.nbytes / _median_seconds(lambda: target.copy_(source), device, repeats)
+    return 2 * source.nbytes / median_seconds(lambda: target.copy_(source), device, repeats)
 
 
 def training_flops(model: nn.Module, image_shape: tuple[int, int, int], batch_size: int) -> float:
@@ -40,7 +41,8 @@ def synchronize(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def _median_seconds(work, device: torch.device, repeats: int) -> float:
+def median_seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
+    """Seconds that some work takes once it has been done before."""
     work()
     seconds = []
     for _ in range(repeats):

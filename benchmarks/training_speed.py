@@ -10,7 +10,7 @@ from anytime_pruning.devices import autocast, keep_freed_memory
 from anytime_pruning.evaluation import evaluate
 from anytime_pruning.masks import select_masks
 from anytime_pruning.pruners import score
-from benchmarks.ceiling import copy_bytes_per_s, gemm_flops_per_s, synchronize, training_flops
+from benchmarks.ceiling import copy_bytes_per_s, gemm_flops_per_s, median_seconds, synchronize, training_flops
 from benchmarks.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_variants
 
 # Between turns: the workers of a DataLoader have to fill up again, or the next turn would pay for them.
@@ -63,13 +63,13 @@ def measure_scoring(ours: Variant, device: torch.device) -> dict:
     model, data, precision = trainer.model, trainer.data, trainer.settings.precision
     indices = torch.arange(10 * BATCH_SIZE)
     with autocast(device, precision):
-        score_s = _seconds(lambda: score(model, "snip", data.batches(indices, BATCH_SIZE)), device)
-    evaluate_s = _seconds(lambda: evaluate(model, data, torch.arange(1000), precision), device)
+        score_s = median_seconds(lambda: score(model, "snip", data.batches(indices, BATCH_SIZE)), device)
+    evaluate_s = median_seconds(lambda: evaluate(model, data, torch.arange(1000), precision), device)
     scores = score(model, "magnitude", [])
     return {
         "snip_samples_per_s": len(indices) / score_s,
         "evaluation_samples_per_s": 1000 / evaluate_s,
-        "select_s": _seconds(lambda: select_masks(scores, 0.3), device),
+        "select_s": median_seconds(lambda: select_masks(scores, 0.3), device),
     }
 
 
@@ -87,17 +87,6 @@ def _take_turn(variant: Variant, n_steps: int, device: torch.device) -> float:
 def _steps_of_a_turn(variant: Variant, device: torch.device, turn_s: float) -> int:
     _take_turn(variant, 5 if device.type == "cuda" else 1, device)
     return max(2, min(200, round(turn_s / _take_turn(variant, 1, device))))
-
-
-def _seconds(work, device: torch.device, repeats: int = 3) -> float:
-    seconds = []
-    for _ in range(repeats):
-        synchronize(device)
-        started = time.perf_counter()
-        work()
-        synchronize(device)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds)
 
 
 def _rotated(ways: list[str], turn: int) -> list[str]:
