@@ -66,7 +66,7 @@ def keep_freed_memory(keep: bool) -> None:
     """Whether the C library keeps memory that is freed, instead of giving it back to the system.
 
     Every step frees its activations; given back, each page has to be faulted in and cleared again by the next step,
-    which costs up to a tenth of the training time on a CPU. Only glibc has the switch; elsewhere nothing happens.
+    which costs 4 to 14 % of the training time on a CPU. Only glibc has the switch; elsewhere nothing happens.
     `keep` False is what glibc arrives at by itself in a process that frees large blocks.
     """
     try:
