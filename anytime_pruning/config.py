@@ -40,6 +40,15 @@ class ExecutionSettings(BaseModel):
     data_dir: Path = Field(Path("data"), description="folder of downloads and of the decoded cache")
 
 
+class StartFile(BaseModel):
+    """A safetensors file to begin with. Its content names results; where it lies does not."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    path: Path = Field(description="safetensors file")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file, which is checked")
+
+
 class RunSettings(BaseModel):
     """Everything that determines the numbers of one run, plus where to compute it (`execution`).
 
@@ -61,8 +70,19 @@ class RunSettings(BaseModel):
 
     base_density: Number = Field(0.8, gt=0, le=1, description="density = base_density ** level")
     tau: Number = Field(4.5, ge=1, le=1000, description="level at the last megabatch")
-    sample_frac: Number = Field(0.2, gt=0, le=1, description="share of the replay-inclusive set that is scored on")
-    replay: Name = Field("full", description="which earlier data is trained on")
+    sample_frac: Number = Field(0.2, gt=0, le=1, description="share of the set `prune_on` names that is scored on")
+    prune_on: Literal["replay", "megabatch"] = Field(
+        "replay", description="what pi_t is drawn from: the replay-inclusive set, or the current megabatch alone"
+    )
+    protocol: Literal["paper", "released"] = Field(
+        "paper", description="what the paper says, or the mask arithmetic and validation of the released code"
+    )
+    initial_mask: StartFile | None = Field(None, description="begin with these masks: {path, sha256} of safetensors")
+    initial_weights: StartFile | None = Field(
+        None, description="begin with these weights: {path, sha256} of safetensors"
+    )
+    replay: Name = Field("full", description="which earlier data is trained on: full, none, previous or buffer")
+    buffer_size: Count = Field(1000, description="training images of earlier megabatches that replay `buffer` keeps")
     valid_frac: Number = Field(0.1, gt=0, lt=1, description="share of each megabatch held out for validation")
     train_limit: Count | None = Field(None, description="use only so many training images, drawn at random")
 
@@ -71,6 +91,9 @@ class RunSettings(BaseModel):
     lr: Number = Field(0.1, gt=0, le=1e30, description="learning rate at the start of each megabatch")
     lr_milestones: tuple[Count, ...] = Field((20, 40), description="epochs after which lr is multiplied by lr_gamma")
     lr_gamma: Number = Field(0.1, gt=0, le=1, description="factor of each milestone")
+    warmup_epochs: Annotated[int, BeforeValidator(refuse_bool)] = Field(
+        0, ge=0, le=10**9, description="first epochs of each megabatch, in which lr rises linearly from step to step"
+    )
     momentum: Number = Field(0.9, ge=0, lt=1, description="SGD momentum; its buffers live on across megabatches")
     weight_decay: Number = Field(1e-4, ge=0, le=1e30, description="L2 penalty on all parameters")
     augment: bool = Field(True, description="random crop and flip, as the dataset allows them")
@@ -94,18 +117,31 @@ class RunSettings(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _collapse_unpruned(cls, data: Any, validate_all: ModelWrapValidatorHandler) -> "RunSettings":
-        """A method that never prunes is one run, whatever valid pruning settings its grid entry has."""
+    def _collapse_meaningless(cls, data: Any, validate_all: ModelWrapValidatorHandler) -> "RunSettings":
+        """Settings without meaning for a run get their default, so that a grid names such a run once.
+
+        A method that never prunes is one run, whatever valid pruning settings its grid entry has.
+        """
         settings = validate_all(data)
-        if prunes(settings.method):
-            return settings
-        defaults = {key: cls.model_fields[key].default for key in PRUNING_SETTINGS}
-        return settings.model_copy(update=defaults | {"pruner": "none"})
+        meaningless = () if settings.replay == "buffer" else ("buffer_size",)
+        if not prunes(settings.method):
+            meaningless += PRUNING_SETTINGS
+        collapsed = {key: cls.model_fields[key].default for key in meaningless}
+        return settings.model_copy(update=collapsed | ({} if prunes(settings.method) else {"pruner": "none"}))
 
     @model_validator(mode="after")
     def _check_densities(self) -> "RunSettings":
         if min(self.densities()) <= 0:
             raise SettingError(f"tau: {self.tau} is not allowed: the density {self.base_density} ** {self.tau} is 0")
+        return self
+
+    @model_validator(mode="after")
+    def _check_protocol(self) -> "RunSettings":
+        if self.protocol == "released" and self.prune_on != "replay":
+            raise SettingError(
+                f"prune_on: {self.prune_on!r} is not allowed with protocol released, which scores on the first samples "
+                "of the stream; allowed: replay"
+            )
         return self
 
     def identity(self) -> dict[str, Any]:
@@ -114,7 +150,10 @@ class RunSettings(BaseModel):
         A setting added later, whose default keeps the old behaviour, therefore leaves all digests as they are. The
         price: a changed default must raise RESULTS_VERSION; the golden test holds the defaults for that reason.
         """
-        settings = self.model_dump(mode="json", exclude={"execution", "dataset"}, exclude_defaults=True)
+        excluded: dict[str, Any] = {"execution": True, "dataset": True}
+        for key in START_FILES:
+            excluded[key] = {"path"}
+        settings = self.model_dump(mode="json", exclude=excluded, exclude_defaults=True)
         return {"results_version": RESULTS_VERSION, "dataset": self.dataset.identity(), **settings}
 
     def digest(self) -> str:
@@ -127,7 +166,9 @@ class RunSettings(BaseModel):
 
 
 # What has no meaning for a method that never prunes.
-PRUNING_SETTINGS = ("pruner", "scope", "base_density", "tau", "sample_frac")
+PRUNING_SETTINGS = ("pruner", "scope", "base_density", "tau", "sample_frac", "prune_on")
+# Named by their content, not by where they lie.
+START_FILES = ("initial_mask", "initial_weights")
 
 
 def prunes(method: str) -> bool:

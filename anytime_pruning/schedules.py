@@ -20,6 +20,18 @@ def schedule_app(n_megabatches: int, tau: float, base_density: float) -> list[fl
     return [base_density ** float(level) for level in np.linspace(1, tau, n_megabatches)]
 
 
+@register("method", "app_cubic")
+def schedule_app_cubic(n_megabatches: int, tau: float, base_density: float) -> list[float]:
+    """Progressive pruning between the densities of APP, the density falling cubically. Arguments as `schedule_app`.
+
+    Source: the schedule of Zhu and Gupta, "To prune, or not to prune" (arXiv 1710.01878), with a step for each
+    megabatch: steep at first, flat at the end. An ablation; the paper's own is `schedule_app`.
+    """
+    first, last = base_density, base_density**tau
+    remaining = np.linspace(1, 0, n_megabatches) ** 3
+    return [last + (first - last) * float(share) for share in remaining]
+
+
 @register("method", "osp")
 def schedule_osp(n_megabatches: int, tau: float, base_density: float) -> list[float]:
     """Anytime one-shot pruning: the final density of APP from the first megabatch on. Arguments as `schedule_app`."""
