@@ -1,37 +1,40 @@
-"""What the rules need beyond the plan of a study: which figures it has, which data a run waits for. No torch."""
+"""What the rules need beyond the plan of a study: its lists for the jobs, which data a run waits for. No torch."""
 
+import csv
+import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from anytime_pruning import layout
 from anytime_pruning.config import RunSettings
 from anytime_pruning.datasets.cache import cache_path
+from anytime_pruning.figure_plan import Figure
+from anytime_pruning.storage import write_if_different, write_text
 
 
-class Figure(NamedTuple):
-    """How one figure is drawn: the script below workflow/scripts/, the collected table it reads, and its options."""
+def write_runs_list(path: Path, names: Sequence[str], runs_table: Path) -> None:
+    """The grid as a file, which collecting runs depends on.
 
-    script: str
-    table: str
-    options: str
+    It is written anew when the grid or, at the same grid, the runs in the collected table are others: tables that were
+    made while runs were missing, or of another grid, are then collected again, whatever their times are.
+    """
+    text = "".join(f"{name}\n" for name in names)
+    if runs_table.exists() and _runs_in(runs_table) != set(names):
+        write_text(path, text)
+    else:
+        write_if_different(path, text)
 
 
-def plan_figures(runs: Iterable[RunSettings]) -> dict[str, Figure]:
-    """The figures of a study, by file name without suffix, which says what the figure shows."""
-    streams = {(run.dataset.name, run.model, run.n_megabatches, run.method == "app") for run in runs}
-    figures = {"short": Figure("plot_short", "runs", "")}
-    for dataset, model, n_megabatches, is_app in sorted(streams):
-        network = f"--dataset {dataset} --model {model}"
-        stream = f"{network} --n-megabatches {n_megabatches}"
-        name = f"{dataset}-{model}-T{n_megabatches}"
-        figures[f"gap-{dataset}-{model}"] = Figure("plot_gap", "megabatches", network)
-        figures[f"dynamics-{name}"] = Figure("plot_dynamics", "epochs", stream)
-        if is_app:
-            figures[f"layers-{name}"] = Figure("plot_layers", "layers", stream)
-    return figures
+def _runs_in(table: Path) -> set[str]:
+    with table.open(newline="") as file:
+        return {row.get("run", "") for row in csv.DictReader(file)}
+
+
+def write_figure_plan(path: Path, figures: dict[str, Figure]) -> None:
+    """The figures of a study as JSON, for the jobs that draw them."""
+    write_if_different(path, json.dumps({name: figure.as_json() for name, figure in figures.items()}, indent=1) + "\n")
 
 
 def data_of_run(study: str, name: str, settings: RunSettings) -> list[str]:
