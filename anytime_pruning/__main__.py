@@ -74,9 +74,9 @@ def prepare(options: argparse.Namespace) -> None:
 def collect_runs(options: argparse.Namespace) -> None:
     """All runs of a list in four tidy tables: runs.csv, megabatches.csv, epochs.csv and layers.csv."""
     from anytime_pruning.collect import collect
+    from anytime_pruning.workflow import read_runs_list
 
-    names = options.runs_list.read_text().splitlines()
-    collect(names, options.runs_dir, options.tables_dir, options.present_only)
+    collect(read_runs_list(options.runs_list), options.runs_dir, options.tables_dir, options.present_only)
 
 
 def list_registered(options: argparse.Namespace) -> None:

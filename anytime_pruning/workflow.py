@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,16 +16,21 @@ from anytime_pruning.storage import write_if_different, write_text
 
 
 def write_runs_list(path: Path, names: Sequence[str], runs_table: Path) -> None:
-    """The grid as a file, which collecting runs depends on.
+    """The grid as a file, which collecting runs depends on: the names of the runs, one a line.
 
-    It is written anew when the grid or, at the same grid, the runs in the collected table are others: tables that were
-    made while runs were missing, or of another grid, are then collected again, whatever their times are.
+    It changes when the grid does, and also when the collected table is of other runs, as it is after figures were drawn
+    while some were missing: then a comment tells this time from any before, for Snakemake takes a file as new by its
+    content.
     """
-    text = "".join(f"{name}\n" for name in names)
     if runs_table.exists() and _runs_in(runs_table) != set(names):
-        write_text(path, text)
-    else:
-        write_if_different(path, text)
+        write_text(path, "".join(f"{name}\n" for name in names) + f"# tables of other runs, {time.time_ns()}\n")
+    elif not path.exists() or read_runs_list(path) != list(names):
+        write_text(path, "".join(f"{name}\n" for name in names))
+
+
+def read_runs_list(path: Path) -> list[str]:
+    """The names of runs in a file of `write_runs_list`."""
+    return [line for line in path.read_text().splitlines() if not line.startswith("#")]
 
 
 def _runs_in(table: Path) -> set[str]:
@@ -35,6 +41,11 @@ def _runs_in(table: Path) -> set[str]:
 def write_figure_plan(path: Path, figures: dict[str, Figure]) -> None:
     """The figures of a study as JSON, for the jobs that draw them."""
     write_if_different(path, json.dumps({name: figure.as_json() for name, figure in figures.items()}, indent=1) + "\n")
+
+
+def table_of_figure(figure: Figure, tables_dir: str) -> list[str]:
+    """The collected table that a figure is drawn from; none for a diagram."""
+    return [f"{tables_dir}/{figure.table}.csv"] if figure.table else []
 
 
 def data_of_run(study: str, name: str, settings: RunSettings) -> list[str]:

@@ -11,7 +11,13 @@ from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.errors import ArtifactError
 from anytime_pruning.figure_plan import plan_figures
 from anytime_pruning.study import check_runs, plan_study
-from anytime_pruning.workflow import data_of_run, put_own_python_first, write_figure_plan, write_runs_list
+from anytime_pruning.workflow import (
+    data_of_run,
+    put_own_python_first,
+    table_of_figure,
+    write_figure_plan,
+    write_runs_list,
+)
 
 try:
     STUDY, PLANNED = plan_study(config)

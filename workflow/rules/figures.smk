@@ -3,19 +3,13 @@
 FIGURES = [f"{FIGURES_DIR}/{name}.{kind}" for name, figure in PLANNED_FIGURES.items() for kind in figure.kinds]
 PLOTS = [name for name, figure in PLANNED_FIGURES.items() if "pdf" in figure.kinds]
 TABLES = [name for name, figure in PLANNED_FIGURES.items() if "tex" in figure.kinds]
-DRAW = "workflow/scripts/draw_figure.py"
-
-
-def table_of(wildcards):
-    """The collected table that a figure reads; a diagram reads none."""
-    table = PLANNED_FIGURES[wildcards.figure].table
-    return [f"{TABLES_DIR}/{table}.csv"] if table else []
 
 
 rule plot_figure:
     input:
-        table=table_of,
+        table=lambda wildcards: table_of_figure(PLANNED_FIGURES[wildcards.figure], TABLES_DIR),
         plan=FIGURE_PLAN,
+        program="workflow/scripts/draw_figure.py",
         scripts=sorted(Path("workflow/scripts").glob("*.py")),
     output:
         multiext(f"{FIGURES_DIR}/{{figure}}", ".pdf", ".png", ".csv"),
@@ -29,13 +23,14 @@ rule plot_figure:
     message:
         "Drawing {wildcards.figure}"
     shell:
-        "python {DRAW} {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
+        "python {input.program:q} {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
 
 
 rule write_table:
     input:
-        table=table_of,
+        table=lambda wildcards: table_of_figure(PLANNED_FIGURES[wildcards.figure], TABLES_DIR),
         plan=FIGURE_PLAN,
+        program="workflow/scripts/draw_figure.py",
         scripts=sorted(Path("workflow/scripts").glob("*.py")),
     output:
         multiext(f"{FIGURES_DIR}/{{figure}}", ".md", ".tex", ".csv"),
@@ -49,4 +44,4 @@ rule write_table:
     message:
         "Writing the table {wildcards.figure}"
     shell:
-        "python {DRAW} {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
+        "python {input.program:q} {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"

@@ -23,7 +23,7 @@ import tabulate_changes
 import tabulate_cost
 import tabulate_differences
 import tabulate_results
-from figure_data import FIGURE_KINDS, read_table, save_figure, save_table, with_kind
+from figure_data import FIGURE_KINDS, TableError, read_table, save_figure, save_table, with_kind
 
 # Figures return the figure and its numbers.
 FIGURES = {
@@ -82,11 +82,11 @@ def check_numbers(table: pd.DataFrame) -> pd.DataFrame:
     """The table, all of whose values are there.
 
     Raises:
-        ValueError: one is not; its column and run are named.
+        TableError: one is not; its column and run are named.
     """
     for column in table.columns.difference(["variant", "commit"]):
         if table[column].isna().any():
-            raise ValueError(f"column {column} has no value for run {table['run'][table[column].isna()].iloc[0]}")
+            raise TableError(f"column {column} has no value for run {table['run'][table[column].isna()].iloc[0]}")
     return table
 
 
@@ -122,8 +122,8 @@ def main() -> int:
     except KeyError as error:
         print(f"error: {options.name}: no column or entry {error} in {options.tables_dir}", file=sys.stderr)
         return 2
-    except ValueError as error:  # also what pandas raises for files that are no tables
-        print(f"error: {options.name}: {options.tables_dir}: {' '.join(str(error).split())}", file=sys.stderr)
+    except TableError as error:
+        print(f"error: {options.name}: {error}", file=sys.stderr)
         return 2
     if missing:
         print(

@@ -50,11 +50,27 @@ def sort_rows(table: pd.DataFrame) -> pd.DataFrame:
     return table.assign(place=order).sort_values([*STREAM, "place"], kind="stable").drop(columns="place")
 
 
+class TableError(Exception):
+    """A collected table cannot be used; the message names it and says why, in one line."""
+
+
 def read_table(path: Path) -> pd.DataFrame:
-    """One of the collected tables."""
+    """One of the collected tables.
+
+    Raises:
+        TableError: it is missing, damaged, or lacks a column that names runs.
+    """
     # The word `none` is a pruner's name here, not a missing value; names may look like numbers.
     names = dict.fromkeys(("dataset", "model", "protocol", "method", "pruner", "variant", "run"), str)
-    table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
+    try:
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
+    except OSError as error:
+        raise TableError(f"{path}: {error.strerror}") from None
+    except ValueError:  # also what pandas raises for files that are no tables
+        raise TableError(f"{path}: not readable") from None
+    for column in (*STREAM, *SERIES, "seed", "run"):
+        if column not in table:
+            raise TableError(f"{path}: no column {column}")
     return table.assign(variant=table["variant"].fillna("").astype(str))
 
 

@@ -71,7 +71,7 @@ def draw(epochs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
     for spare in axes.T[(len(columns) - 1) % width + 1 :]:
         for axis in spare[-len(PANELS) :]:
             axis.set_visible(False)
-    _match_scales(axes)
+    _match_scales(axes, drawn)
     _add_legend(figure, columns)
     figure.align_ylabels()
     set_title(figure, describe(epochs), f"{caption(epochs, 'bands')}; {note}")
@@ -94,7 +94,7 @@ def _draw_curves(axis, table: pd.DataFrame, one: Series, curves: list[tuple[str,
         fill_interval(axis, table, "stream_epoch", column, color)
 
 
-def _match_scales(axes) -> None:
+def _match_scales(axes, drawn: pd.DataFrame) -> None:
     """One quantity has one scale in all panels, which is logarithmic for the loss.
 
     Validation loss spikes by orders of magnitude while batch norm has seen few batches. An interval may reach below
@@ -103,10 +103,8 @@ def _match_scales(axes) -> None:
     for kind, curves in enumerate(PANELS.values()):
         panels = [axis for row in axes[kind :: len(PANELS)] for axis in row if axis.get_visible()]
         if "loss" in curves[0][0]:
-            values = [
-                y for axis in panels for line in axis.lines if len(line.get_xdata()) > 2 for y in line.get_ydata()
-            ]
-            low, high = min(values) / 1.3, max(values) * 1.3
+            means = drawn[[f"{column}_mean" for column, _ in curves]].to_numpy()
+            low, high = means.min() / 1.3, means.max() * 1.3
             for axis in panels:
                 axis.set_yscale("log")
                 axis.yaxis.set_major_formatter("{x:g}")
