@@ -156,6 +156,16 @@ def test_a_damaged_table_of_a_run_is_named_with_its_column(file, damage, stored,
     assert not (tmp_path / "tables").exists()
 
 
+def test_a_layer_without_a_name_is_named_by_its_column(stored, tmp_path):
+    names, runs_dir = stored
+    path = runs_dir / names[0] / "layers.csv"
+    table = pd.read_csv(path)
+    table.loc[0, "layer"] = None
+    table.to_csv(path, index=False)
+    with pytest.raises(DataError, match="column layer has a value that is no name"):
+        collect(names, runs_dir, tmp_path / "tables")
+
+
 def test_columns_of_runs_are_where_metrics_has_them(stored, tmp_path):
     names, runs_dir = stored
     collect(names, runs_dir, tmp_path / "tables")

@@ -84,9 +84,8 @@ def test_a_damaged_table_is_one_line_that_names_the_column(change, message, tabl
     runs = make_runs(series=PAPER[:2])
     change(runs).to_csv(tables_dir / "runs.csv", index=False)
     (tables_dir / "plan.json").write_text(json.dumps({"short": planned("short", runs["run"])}))
-    monkeypatch.setattr(
-        sys, "argv", ["", *(str(tables_dir / n) for n in ("plan.json",)), "short", str(tables_dir), "x"]
-    )
+    arguments = [str(tables_dir / "plan.json"), "short", str(tables_dir), str(tables_dir / "short")]
+    monkeypatch.setattr(sys, "argv", ["draw_figure.py", *arguments])
     assert draw_figure.main() == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: short: ")
