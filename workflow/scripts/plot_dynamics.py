@@ -16,7 +16,7 @@ from figure_style import (
     set_title,
 )
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 from seed_statistics import summarize_seeds
 
 # Panel label, then (column, line style) of what it shows.
@@ -107,9 +107,10 @@ def _match_scales(axes, drawn: pd.DataFrame) -> None:
             low, high = means.min() / 1.3, means.max() * 1.3
             for axis in panels:
                 axis.set_yscale("log")
+                # Over less than a decade, more than its powers are named.
+                axis.yaxis.set_major_locator(LogLocator(subs=(1,) if high / low > 10 else (1, 1.5, 2, 3, 5, 7)))
                 axis.yaxis.set_major_formatter("{x:g}")
-                axis.yaxis.set_minor_formatter("{x:g}" if high / low < 10 else NullFormatter())
-                axis.tick_params(axis="y", which="minor", labelsize=7)
+                axis.yaxis.set_minor_formatter(NullFormatter())
         else:
             limits = [axis.get_ylim() for axis in panels]
             low, high = min(limit[0] for limit in limits), max(limit[1] for limit in limits)
