@@ -1,7 +1,11 @@
-# make demo | test | figures | bench | lint | clean. Everything is installed into .venv, nothing elsewhere.
+# make demo | test | figures | bench | lint | clean. Everything is installed into .venv, but for figures, which need far less,
+# into .venv-figures; nothing elsewhere.
 PYTHON ?= python3
 VENV := .venv
+FIGURES_VENV := .venv-figures
 ACTIVATE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
+  || { echo "error: PYTHON: $(PYTHON) is not allowed: Python 3.11 or newer is needed (make PYTHON=...)" >&2; exit 2; }
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
@@ -22,16 +26,17 @@ demo: $(VENV)/runs
 test: $(VENV)/develops
 	@$(ACTIVATE) python -m pytest
 
-# Only the rules that draw are allowed: a run that is missing is an error that names it, never trained.
-figures: $(VENV)/runs
-	@found=; for config in config/*.yaml; do \
+# Only the rules that draw are allowed: nothing is trained. A figure whose runs are missing says which in its place, the
+# others are drawn, and the command fails.
+figures: $(FIGURES_VENV)/installed
+	@found=; failed=0; for config in config/*.yaml; do \
 	  study=$$(sed -n 's/^study: *//p' $$config); \
 	  if [ -d results/$$study/runs ]; then \
 	    found=1; echo "Drawing paper_figures/$$study/"; \
-	    $(ACTIVATE) snakemake paper --cores all --configfile $$config --forcerun collect_runs \
-	      --allowed-rules paper collect_runs plot_figure tabulate_results || exit $$?; \
+	    PATH="$(CURDIR)/$(FIGURES_VENV)/bin:$$PATH" snakemake paper --cores all --configfile $$config --keep-going \
+	      --forcerun collect_present_runs --allowed-rules paper collect_present_runs plot_figure write_table || failed=1; \
 	  fi; \
-	done; [ -n "$$found" ] || echo "No study has results yet; make demo makes some."
+	done; [ -n "$$found" ] || echo "No study has results yet; make demo makes some."; exit $$failed
 
 bench: $(VENV)/runs
 	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
@@ -43,12 +48,18 @@ lint: $(VENV)/develops
 
 clean:
 	rm -rf results/demo paper_figures/demo .snakemake .pytest_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+	find . -name __pycache__ -not -path "./.venv*" -prune -exec rm -rf {} +
 
-# Two stamps: what runs, and the development tools on top.
+# Stamps: what draws figures, what runs, and the development tools on top of that.
+$(FIGURES_VENV)/installed: envs/figures.txt
+	@$(CHECK_PYTHON)
+	@echo "Installing envs/figures.txt into $(FIGURES_VENV) ..."
+	@$(PYTHON) -m venv $(FIGURES_VENV)
+	@$(FIGURES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/figures.txt
+	@touch $@
+
 $(VENV)/runs: envs/requirements.txt
-	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
-	  || { echo "error: PYTHON: $(PYTHON) is not allowed: Python 3.11 or newer is needed (make PYTHON=...)" >&2; exit 2; }
+	@$(CHECK_PYTHON)
 	@echo "Installing envs/requirements.txt into $(VENV) ..."
 	@$(PYTHON) -m venv $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/requirements.txt

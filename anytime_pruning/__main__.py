@@ -74,8 +74,9 @@ def prepare(options: argparse.Namespace) -> None:
 def collect_runs(options: argparse.Namespace) -> None:
     """All runs of a list in four tidy tables: runs.csv, megabatches.csv, epochs.csv and layers.csv."""
     from anytime_pruning.collect import collect
+    from anytime_pruning.workflow import read_runs_list
 
-    collect(options.runs_list.read_text().splitlines(), options.runs_dir, options.tables_dir)
+    collect(read_runs_list(options.runs_list), options.runs_dir, options.tables_dir, options.present_only)
 
 
 def list_registered(options: argparse.Namespace) -> None:
@@ -162,6 +163,7 @@ def _make_parser() -> argparse.ArgumentParser:
     tables.add_argument("runs_list", type=Path, help="file with the names of the runs, one a line")
     tables.add_argument("runs_dir", type=Path, help="folder of the runs")
     tables.add_argument("tables_dir", type=Path, help="folder for the tables")
+    tables.add_argument("--present-only", action="store_true", help="leave out runs that are not there")
 
     listing = commands.add_parser("list", help="registered names", description=list_registered.__doc__)
     listing.set_defaults(command=list_registered)

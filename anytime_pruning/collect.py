@@ -1,30 +1,71 @@
 """Collect the runs of a study into four tidy tables: runs, megabatches, epochs and layers, one row each. No torch."""
 
-import json
+import math
+from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
 
 from anytime_pruning import layout
-from anytime_pruning.config import PRUNING_SETTINGS
 from anytime_pruning.errors import DataError
+from anytime_pruning.records import LayerRow, MegabatchRow
+from anytime_pruning.series import AXES, name_variants, plain_settings
 from anytime_pruning.storage import SCHEMA_VERSION, read_metrics, write_text
 
-# What names a run in figures; other settings that differ within a study are spelled out in the column `variant`.
-AXES = ("dataset", "model", "n_megabatches", "method", "pruner", "seed")
-SERIES = (layout.MEGABATCHES, layout.EPOCHS, layout.LAYERS)
+# The columns that each table of a run must have. Those of epochs are written out, as their dataclass needs torch.
+COLUMNS = {
+    layout.MEGABATCHES: [column.name for column in fields(MegabatchRow)],
+    layout.EPOCHS: [
+        *("t", "epoch", "lr", "samples", "train_loss", "train_acc_running_pct", "valid_loss", "valid_acc_pct"),
+        "seconds",
+    ],
+    layout.LAYERS: [column.name for column in fields(LayerRow)],
+}
+# Columns of runs.csv, and where in metrics.json they stand.
+FINALS = (
+    *("test_acc_pct", "cumulative_error_count", "cumulative_error_rate", "generalization_gap_pct", "clean_gap_pct"),
+    *("density", "kept_count", "prunable_count", "samples", "macs_kept", "macs_count"),
+)
+PLACES = {column: f"final.{column}" for column in FINALS} | {
+    "data_sha256": "data_sha256",
+    "parameter_count": "parameter_count",
+    "precision": "precision",
+    "dense_bytes": "size.dense_bytes",
+    "sparse_bytes": "size.sparse_bytes",
+    "planned_train_samples": "cost.planned_samples.train",
+    "train_samples_per_s": "cost.train_samples_per_s",
+    "train_s": "cost.train_s",
+    "prune_s": "cost.prune_s",
+    "stream_s": "cost.stream_s",
+    "wall_time_s": "wall_time_s",
+    "peak_memory_mb": "hardware.peak_memory_mb",
+    "device": "hardware.gpu",
+    "commit": "code.commit",
+}
+# Where a key may be absent, as a run on a CPU names no GPU: what stands in for it. Outside git there is no commit.
+OTHERWISE = {"hardware.gpu": "hardware.processor"}
+MAYBE_NULL = ("code.commit",)
+TEXTS = ("data_sha256", "precision", "device", "commit")
+REMEDY = "remove the run's folder to train it again"
 
 
-def collect(names: list[str], runs_dir: Path, tables_dir: Path) -> None:
+def collect(names: list[str], runs_dir: Path, tables_dir: Path, present_only: bool = False) -> None:
     """Write runs.csv, megabatches.csv, epochs.csv and layers.csv.
 
     Args:
         names: of the runs, as folders below `runs_dir`.
+        present_only: leave out runs that are not there yet, where no run can be trained; what is drawn from the tables
+            then has to look for its runs, as the figures do.
     Raises:
-        DataError: a run is missing or damaged, was written by another version of the code, or two runs on one dataset
-            had different images.
+        DataError: a run is missing or damaged, lacks a number, was written by another version of the code, or two runs
+            on one dataset had different images. Nothing is written.
     """
+    if present_only:
+        present = [name for name in names if (runs_dir / name / layout.METRICS).exists()]
+        # With none at all, the first is the one to complain about.
+        names = present or names[:1]
     settings = {name: read_settings(runs_dir / name) for name in names}
     variants = name_variants(settings)
     finals = {name: read_final(runs_dir / name) for name in names}
@@ -33,10 +74,10 @@ def collect(names: list[str], runs_dir: Path, tables_dir: Path) -> None:
         name: {axis: settings[name][axis] for axis in AXES} | {"variant": variants[name], "run": name} for name in names
     }
     tables = {"runs.csv": pd.DataFrame([keys[name] | finals[name] for name in names])}
-    for series in SERIES:
+    for series in COLUMNS:
         parts = []
         for name in names:
-            part = pd.read_csv(runs_dir / name / series)
+            part = read_rows(runs_dir / name / series)
             parts.append(pd.concat([pd.DataFrame([keys[name]] * len(part)), part], axis="columns"))
         tables[series] = pd.concat(parts)
     for name, table in tables.items():
@@ -47,34 +88,42 @@ def read_settings(folder: Path) -> dict:
     """The settings of a run, with the dataset's name in place of its settings."""
     path = folder / layout.CONFIG
     try:
-        settings = yaml.safe_load(_read(path))
-        del settings["execution"]
-        return settings | {"dataset": settings["dataset"]["name"]}
+        settings = plain_settings(yaml.safe_load(_read(path)))
+        return settings | {axis: settings[axis] for axis in AXES}
     except (yaml.YAMLError, KeyError, TypeError):
-        raise DataError(f"{path}: not readable; remove the run's folder to train it again") from None
+        raise DataError(f"{path}: not readable; {REMEDY}") from None
 
 
-def read_final(folder: Path) -> dict:
+def read_final(folder: Path) -> dict[str, Any]:
     """The final numbers of a run and what it cost."""
     path = folder / layout.METRICS
     metrics = read_metrics(folder)
     if metrics.get("schema_version") != SCHEMA_VERSION:
         raise DataError(f"{path}: schema_version is {metrics.get('schema_version')}, expected {SCHEMA_VERSION}")
-    final = {key: value for key, value in metrics["final"].items() if not isinstance(value, list)}
-    return final | {
-        "data_sha256": metrics["data_sha256"],
-        "parameter_count": metrics["parameter_count"],
-        "precision": metrics["precision"],
-        "planned_train_samples": metrics["cost"]["planned_samples"]["train"],
-        "train_samples_per_s": metrics["cost"]["train_samples_per_s"],
-        "train_s": metrics["cost"]["train_s"],
-        "prune_s": metrics["cost"]["prune_s"],
-        "stream_s": metrics["cost"]["stream_s"],
-        "wall_time_s": metrics["wall_time_s"],
-        "peak_memory_mb": metrics["hardware"]["peak_memory_mb"],
-        "device": metrics["hardware"].get("gpu", metrics["hardware"]["processor"]),
-        "commit": metrics["code"]["commit"],
-    }
+    return {column: _number_or_text(metrics, column, place, path) for column, place in PLACES.items()}
+
+
+def read_rows(path: Path) -> pd.DataFrame:
+    """One of the tables of a run.
+
+    Raises:
+        DataError: it is missing or damaged, or lacks a column or a number; the column is named.
+    """
+    try:
+        rows = pd.read_csv(path)
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; {REMEDY}") from None
+    except ValueError:  # also what pandas raises for files that are no tables
+        raise DataError(f"{path}: not readable; {REMEDY}") from None
+    for column in COLUMNS[path.name]:
+        if column not in rows:
+            raise DataError(f"{path}: column {column} is missing; {REMEDY}")
+        texts = column == "layer"
+        if rows[column].isna().any() or (not texts and not pd.to_numeric(rows[column], "coerce").abs().lt(1e300).all()):
+            raise DataError(f"{path}: column {column} has a value that is no {'name' if texts else 'number'}; {REMEDY}")
+    if rows.empty:
+        raise DataError(f"{path}: no rows; {REMEDY}")
+    return rows
 
 
 def check_same_data(datasets: dict[str, str], finals: dict[str, dict]) -> None:
@@ -89,31 +138,31 @@ def check_same_data(datasets: dict[str, str], finals: dict[str, dict]) -> None:
             )
 
 
+def _number_or_text(metrics: dict, column: str, place: str, path: Path) -> Any:
+    """A value of metrics.json by its dotted place, checked to be there and to be a finite number, or a text."""
+    value = _at(metrics, place)
+    if value is None and place in OTHERWISE:
+        value = _at(metrics, OTHERWISE[place])
+    if value is None and place in MAYBE_NULL:
+        return None
+    if value is None:
+        raise DataError(f"{path}: {place} is missing; {REMEDY}")
+    is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not (isinstance(value, str) if column in TEXTS else is_number):
+        raise DataError(
+            f"{path}: {place} is {value!r}, which is no {'text' if column in TEXTS else 'number'}; {REMEDY}"
+        )
+    return value
+
+
+def _at(content: Any, place: str) -> Any:
+    for key in place.split("."):
+        content = content.get(key) if isinstance(content, dict) else None
+    return content
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
-
-
-def name_variants(settings: dict[str, dict]) -> dict[str, str]:
-    """For each run the settings beyond the axes that are not the same in the whole study, as `lr=0.05, tau=3.0`.
-
-    Of runs that are not pruned, pruning settings say nothing and are left out.
-    """
-    meaningful = {
-        name: {
-            key: value
-            for key, value in values.items()
-            if key not in AXES and not (values["pruner"] == "none" and key in PRUNING_SETTINGS)
-        }
-        for name, values in settings.items()
-    }
-    found: dict[str, set[str]] = {}
-    for values in meaningful.values():
-        for key, value in values.items():
-            found.setdefault(key, set()).add(json.dumps(value))
-    return {
-        name: ", ".join(f"{key}={values[key]}" for key in sorted(values) if len(found[key]) > 1)
-        for name, values in meaningful.items()
-    }

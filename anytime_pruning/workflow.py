@@ -1,37 +1,51 @@
-"""What the rules need beyond the plan of a study: which figures it has, which data a run waits for. No torch."""
+"""What the rules need beyond the plan of a study: its lists for the jobs, which data a run waits for. No torch."""
 
+import csv
+import json
 import os
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from anytime_pruning import layout
 from anytime_pruning.config import RunSettings
 from anytime_pruning.datasets.cache import cache_path
+from anytime_pruning.figure_plan import Figure
+from anytime_pruning.storage import write_if_different, write_text
 
 
-class Figure(NamedTuple):
-    """How one figure is drawn: the script below workflow/scripts/, the collected table it reads, and its options."""
+def write_runs_list(path: Path, names: Sequence[str], runs_table: Path) -> None:
+    """The grid as a file, which collecting runs depends on: the names of the runs, one a line.
 
-    script: str
-    table: str
-    options: str
+    It changes when the grid does, and also when the collected table is of other runs, as it is after figures were drawn
+    while some were missing: then a comment tells this time from any before, for Snakemake takes a file as new by its
+    content.
+    """
+    if runs_table.exists() and _runs_in(runs_table) != set(names):
+        write_text(path, "".join(f"{name}\n" for name in names) + f"# tables of other runs, {time.time_ns()}\n")
+    elif not path.exists() or read_runs_list(path) != list(names):
+        write_text(path, "".join(f"{name}\n" for name in names))
 
 
-def plan_figures(runs: Iterable[RunSettings]) -> dict[str, Figure]:
-    """The figures of a study, by file name without suffix, which says what the figure shows."""
-    streams = {(run.dataset.name, run.model, run.n_megabatches, run.method == "app") for run in runs}
-    figures = {"short": Figure("plot_short", "runs", "")}
-    for dataset, model, n_megabatches, is_app in sorted(streams):
-        network = f"--dataset {dataset} --model {model}"
-        stream = f"{network} --n-megabatches {n_megabatches}"
-        name = f"{dataset}-{model}-T{n_megabatches}"
-        figures[f"gap-{dataset}-{model}"] = Figure("plot_gap", "megabatches", network)
-        figures[f"dynamics-{name}"] = Figure("plot_dynamics", "epochs", stream)
-        if is_app:
-            figures[f"layers-{name}"] = Figure("plot_layers", "layers", stream)
-    return figures
+def read_runs_list(path: Path) -> list[str]:
+    """The names of runs in a file of `write_runs_list`."""
+    return [line for line in path.read_text().splitlines() if not line.startswith("#")]
+
+
+def _runs_in(table: Path) -> set[str]:
+    with table.open(newline="") as file:
+        return {row.get("run", "") for row in csv.DictReader(file)}
+
+
+def write_figure_plan(path: Path, figures: dict[str, Figure]) -> None:
+    """The figures of a study as JSON, for the jobs that draw them."""
+    write_if_different(path, json.dumps({name: figure.as_json() for name, figure in figures.items()}, indent=1) + "\n")
+
+
+def table_of_figure(figure: Figure, tables_dir: str) -> list[str]:
+    """The collected table that a figure is drawn from; none for a diagram."""
+    return [f"{tables_dir}/{figure.table}.csv"] if figure.table else []
 
 
 def data_of_run(study: str, name: str, settings: RunSettings) -> list[str]:

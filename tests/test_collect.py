@@ -1,24 +1,37 @@
 import json
+import shutil
+from dataclasses import fields
 
 import pandas as pd
 import pytest
 
 from anytime_pruning import run_stream
-from anytime_pruning.collect import collect, name_variants
+from anytime_pruning.collect import COLUMNS, PLACES, collect
 from anytime_pruning.config import parse_settings
 from anytime_pruning.errors import DataError
 from anytime_pruning.layout import run_name
+from anytime_pruning.storage import SCHEMA_VERSION
+from anytime_pruning.training import Epoch
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir, tmp_path_factory):
+    """Two runs that differ in lr and seed; their names and their folder."""
+    folder, names = tmp_path_factory.mktemp("trained"), []
+    tiny = {"dataset": "digits", "model": "resnet20", "n_megabatches": 2, "train_limit": 60, "epochs": 1}
+    tiny |= {"lr_milestones": [], "batch_size": 16, "execution": {"device": "cpu", "data_dir": str(data_dir)}}
+    for changes in ({"seed": 0, "lr": 0.05}, {"seed": 1, "lr": 0.01}):
+        settings = parse_settings(tiny | changes)
+        names.append(run_name(settings))
+        run_stream(settings, folder / names[-1])
+    return names, folder
 
 
 @pytest.fixture
-def stored(tiny, tmp_path):
-    """Two runs that differ in lr and seed; their names and their folder."""
-    names = []
-    for changes in ({"seed": 0}, {"seed": 1, "lr": 0.01}):
-        settings = parse_settings(tiny(epochs=1, n_megabatches=2, **changes))
-        names.append(run_name(settings))
-        run_stream(settings, tmp_path / "runs" / names[-1])
-    return names, tmp_path / "runs"
+def stored(trained, tmp_path):
+    """A copy of them, to be damaged."""
+    names, folder = trained
+    return names, shutil.copytree(folder, tmp_path / "runs")
 
 
 def test_four_tidy_tables(stored, tmp_path):
@@ -35,19 +48,9 @@ def test_four_tidy_tables(stored, tmp_path):
         assert set(table["run"]) == set(names)
         assert set(table["variant"]) == {"lr=0.05", "lr=0.01"}
         assert not table.isna().any().any()
+        assert set(table["protocol"]) == {"paper"}
     errors = tables["megabatches"].groupby("seed")["error_count"].sum().tolist()
     assert tables["runs"].sort_values("seed")["cumulative_error_count"].tolist() == errors
-
-
-def test_only_settings_that_differ_are_spelled_out():
-    settings = {
-        "a": {"seed": 0, "pruner": "snip", "lr": 0.1, "tau": 4.5},
-        "b": {"seed": 1, "pruner": "snip", "lr": 0.1, "tau": 3.0},
-        "dense": {"seed": 0, "pruner": "none", "lr": 0.1, "tau": 4.5},
-    }
-    assert name_variants(settings) == {"a": "tau=4.5", "b": "tau=3.0", "dense": ""}
-    assert name_variants({"a": settings["a"]}) == {"a": ""}
-    assert name_variants(settings | {"dense": settings["dense"] | {"lr": 0.2}})["dense"] == "lr=0.2"
 
 
 def test_a_missing_run_is_named(stored, tmp_path):
@@ -66,6 +69,16 @@ def test_runs_on_different_images_of_one_name_are_never_averaged(stored, tmp_pat
         collect(names, runs_dir, tmp_path / "tables")
 
 
+def test_runs_that_are_there_can_be_collected_alone(stored, tmp_path):
+    names, runs_dir = stored
+    (runs_dir / names[1] / "metrics.json").unlink()
+    collect(names, runs_dir, tmp_path / "tables", present_only=True)
+    assert pd.read_csv(tmp_path / "tables" / "runs.csv")["run"].tolist() == names[:1]
+    (runs_dir / names[0] / "metrics.json").unlink()
+    with pytest.raises(DataError, match=f"{names[0]}/metrics.json: No such file"):
+        collect(names, runs_dir, tmp_path / "tables", present_only=True)
+
+
 @pytest.mark.parametrize("file", ["metrics.json", "config.yaml"])
 def test_a_damaged_run_is_named(file, stored, tmp_path):
     names, runs_dir = stored
@@ -78,5 +91,86 @@ def test_another_schema_is_named(stored, tmp_path):
     names, runs_dir = stored
     path = runs_dir / names[0] / "metrics.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
-    with pytest.raises(DataError, match=r"metrics\.json: schema_version is 99, expected 2"):
+    with pytest.raises(DataError, match=rf"metrics\.json: schema_version is 99, expected {SCHEMA_VERSION}"):
         collect(names, runs_dir, tmp_path / "tables")
+
+
+def change_metrics(path, place, value):
+    """Put a value at a dotted place of metrics.json, or take it away."""
+    content = json.loads(path.read_text())
+    *parents, last = place.split(".")
+    inner = content
+    for key in parents:
+        inner = inner[key]
+    if value is None:
+        del inner[last]
+    else:
+        inner[last] = value
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("final.macs_kept", None, "final.macs_kept is missing"),
+        ("size.dense_bytes", None, "size.dense_bytes is missing"),
+        ("cost", None, "cost.planned_samples.train is missing"),
+        ("final.clean_gap_pct", float("nan"), "final.clean_gap_pct is nan, which is no number"),
+        ("cost.train_s", float("inf"), "cost.train_s is inf, which is no number"),
+        ("final.density", "0.3", "final.density is '0.3', which is no number"),
+        ("precision", 16, "precision is 16, which is no text"),
+    ],
+)
+def test_a_value_that_is_missing_or_no_number_is_named(place, value, message, stored, tmp_path):
+    names, runs_dir = stored
+    change_metrics(runs_dir / names[0] / "metrics.json", place, value)
+    with pytest.raises(DataError, match=rf"{names[0]}/metrics.json: {message}; remove the run's folder"):
+        collect(names, runs_dir, tmp_path / "tables")
+    assert not (tmp_path / "tables").exists()
+
+
+@pytest.mark.parametrize("file", COLUMNS)
+@pytest.mark.parametrize("damage", ["nan", "text", "column", "rows", "garbage", "file"])
+def test_a_damaged_table_of_a_run_is_named_with_its_column(file, damage, stored, tmp_path):
+    names, runs_dir = stored
+    path, column = runs_dir / names[0] / file, COLUMNS[file][-1]
+    table = pd.read_csv(path)
+    if damage in ("nan", "text"):
+        table = table.astype({column: object})
+        table.loc[0, column] = float("nan") if damage == "nan" else "<<<<"
+        message = rf"column {column} has a value that is no number"
+    elif damage == "column":
+        table, message = table.drop(columns=column), rf"column {column} is missing"
+    else:
+        table, message = (
+            table[:0],
+            "no rows" if damage == "rows" else "No such file" if damage == "file" else "not readable",
+        )
+    table.to_csv(path, index=False)
+    if damage == "garbage":
+        path.write_bytes(b"")
+    if damage == "file":
+        path.unlink()
+    with pytest.raises(DataError, match=rf"{names[0]}/{file}: {message}"):
+        collect(names, runs_dir, tmp_path / "tables")
+    assert not (tmp_path / "tables").exists()
+
+
+def test_a_layer_without_a_name_is_named_by_its_column(stored, tmp_path):
+    names, runs_dir = stored
+    path = runs_dir / names[0] / "layers.csv"
+    table = pd.read_csv(path)
+    table.loc[0, "layer"] = None
+    table.to_csv(path, index=False)
+    with pytest.raises(DataError, match="column layer has a value that is no name"):
+        collect(names, runs_dir, tmp_path / "tables")
+
+
+def test_columns_of_runs_are_where_metrics_has_them(stored, tmp_path):
+    names, runs_dir = stored
+    collect(names, runs_dir, tmp_path / "tables")
+    runs = pd.read_csv(tmp_path / "tables" / "runs.csv")
+    assert [column for column in runs if column in PLACES] == list(PLACES)
+    size = json.loads((runs_dir / names[0] / "metrics.json").read_text())["size"]
+    assert runs.loc[0, ["dense_bytes", "sparse_bytes"]].to_dict() == size
+    assert COLUMNS["epochs.csv"] == [column.name for column in fields(Epoch)]

@@ -1,4 +1,5 @@
 # Read and check the study, plan its runs, name its files. A wrong setting is one line on the screen, before any job starts.
+import re
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,9 +9,15 @@ sys.path.insert(0, workflow.basedir)
 from anytime_pruning import layout
 from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.errors import ArtifactError
-from anytime_pruning.storage import write_if_different
+from anytime_pruning.figure_plan import plan_figures
 from anytime_pruning.study import check_runs, plan_study
-from anytime_pruning.workflow import data_of_run, plan_figures, put_own_python_first
+from anytime_pruning.workflow import (
+    data_of_run,
+    put_own_python_first,
+    table_of_figure,
+    write_figure_plan,
+    write_runs_list,
+)
 
 try:
     STUDY, PLANNED = plan_study(config)
@@ -18,9 +25,13 @@ try:
     # Models and pruners register themselves with their code, which needs torch; drawing figures does not.
     if MISSING and find_spec("torch"):
         check_runs(run.settings for run in MISSING)
-    # The grid as a file, which collecting runs depends on: a grid edited back to old runs still rebuilds the tables.
-    RUNS_LIST = f"results/{STUDY.study}/runs.txt"
-    write_if_different(Path(RUNS_LIST), "".join(f"{run.name}\n" for run in PLANNED))
+    PLANNED_FIGURES = plan_figures(PLANNED)
+    TABLES_DIR = f"results/{STUDY.study}/tables"
+    # The grid and its figures as files, which jobs read. Collecting runs depends on the first: a grid edited back to old
+    # runs still rebuilds the tables.
+    RUNS_LIST, FIGURE_PLAN = (f"results/{STUDY.study}/{name}" for name in ("runs.txt", "figures.json"))
+    write_runs_list(Path(RUNS_LIST), [run.name for run in PLANNED], Path(TABLES_DIR) / "runs.csv")
+    write_figure_plan(Path(FIGURE_PLAN), PLANNED_FIGURES)
 except ArtifactError as error:
     print(f"error: {error}", file=sys.stderr)
     sys.exit(error.exit_status)
@@ -31,7 +42,6 @@ except OSError as error:
 put_own_python_first()
 RUNS = {run.name: run.settings for run in PLANNED}
 RUNS_DIR = layout.runs_dir(STUDY.study)
-TABLES_DIR = f"results/{STUDY.study}/tables"
 FIGURES_DIR = f"paper_figures/{STUDY.study}"
 LOGS_DIR = f"results/{STUDY.study}/logs"
 METRICS = [f"{RUNS_DIR}/{name}/{layout.METRICS}" for name in RUNS]

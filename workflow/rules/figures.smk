@@ -1,41 +1,47 @@
-# Every figure as PDF and PNG with its data as CSV, and the results table; each from one collected table.
-PLANNED_FIGURES = plan_figures(RUNS.values())
-FIGURES = [f"{FIGURES_DIR}/{name}.{kind}" for name in PLANNED_FIGURES for kind in ("pdf", "png", "csv")]
-FIGURES += [f"{FIGURES_DIR}/results.{kind}" for kind in ("md", "tex", "csv")]
+# Every figure as PDF and PNG with its data as CSV, every table as Markdown, LaTeX and CSV; each from one collected table.
+# Which there are, and of which runs, is planned in anytime_pruning/figure_plan.py.
+FIGURES = [f"{FIGURES_DIR}/{name}.{kind}" for name, figure in PLANNED_FIGURES.items() for kind in figure.kinds]
+PLOTS = [name for name, figure in PLANNED_FIGURES.items() if "pdf" in figure.kinds]
+TABLES = [name for name, figure in PLANNED_FIGURES.items() if "tex" in figure.kinds]
 
 
 rule plot_figure:
     input:
-        table=lambda wildcards: f"{TABLES_DIR}/{PLANNED_FIGURES[wildcards.figure].table}.csv",
-        script=lambda wildcards: f"workflow/scripts/{PLANNED_FIGURES[wildcards.figure].script}.py",
-        style="workflow/scripts/figure_style.py",
+        table=lambda wildcards: table_of_figure(PLANNED_FIGURES[wildcards.figure], TABLES_DIR),
+        plan=FIGURE_PLAN,
+        program="workflow/scripts/draw_figure.py",
+        scripts=sorted(Path("workflow/scripts").glob("*.py")),
     output:
         multiext(f"{FIGURES_DIR}/{{figure}}", ".pdf", ".png", ".csv"),
     log:
         f"{LOGS_DIR}/plot_figure-{{figure}}.log",
     wildcard_constraints:
-        figure="|".join(PLANNED_FIGURES),
+        figure="|".join(map(re.escape, PLOTS)),
     params:
+        tables_dir=TABLES_DIR,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
-        options=lambda wildcards: PLANNED_FIGURES[wildcards.figure].options,
     message:
         "Drawing {wildcards.figure}"
     shell:
-        "python {input.script} {input.table:q} {params.stem:q} {params.options} > {log:q} 2>&1"
+        "python {input.program:q} {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
 
 
-rule tabulate_results:
+rule write_table:
     input:
-        table=f"{TABLES_DIR}/runs.csv",
-        script="workflow/scripts/tabulate_results.py",
-        style="workflow/scripts/figure_style.py",
+        table=lambda wildcards: table_of_figure(PLANNED_FIGURES[wildcards.figure], TABLES_DIR),
+        plan=FIGURE_PLAN,
+        program="workflow/scripts/draw_figure.py",
+        scripts=sorted(Path("workflow/scripts").glob("*.py")),
     output:
-        multiext(f"{FIGURES_DIR}/results", ".md", ".tex", ".csv"),
+        multiext(f"{FIGURES_DIR}/{{figure}}", ".md", ".tex", ".csv"),
     log:
-        f"{LOGS_DIR}/tabulate_results.log",
+        f"{LOGS_DIR}/write_table-{{figure}}.log",
+    wildcard_constraints:
+        figure="|".join(map(re.escape, TABLES)),
     params:
+        tables_dir=TABLES_DIR,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
     message:
-        "Writing the results table"
+        "Writing the table {wildcards.figure}"
     shell:
-        "python {input.script} {input.table:q} {params.stem:q} > {log:q} 2>&1"
+        "python {input.program:q} {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"

@@ -2,25 +2,22 @@
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from figure_data import SERIES, STREAM, Series, of_series
 from figure_style import (
-    PRUNER_LABELS,
-    SERIES,
     WIDTH,
-    aggregate,
+    add_legend,
+    caption,
     color_of,
     describe,
-    figure_options,
-    fill_range,
-    of_series,
-    ordered_series,
-    read_table,
-    save_figure,
-    seeds_note,
+    fill_interval,
+    pruner_columns,
+    pruner_label,
     series_label,
-    set_style,
+    set_title,
 )
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from seed_statistics import summarize_seeds
 
 # Panel label, then (column, line style) of what it shows.
 PANELS = {
@@ -28,96 +25,127 @@ PANELS = {
     "Train − validation\n(percentage points)": [("gap_pct", "-")],
     "Cross-entropy\n(log scale)": [("train_loss", "-"), ("valid_loss", ":")],
 }
+# More pruners go into further blocks of panels.
+MAX_COLUMNS = 3
+# Of a longer stream only the last epoch of each megabatch is drawn: its rise within each would blacken the panel.
+LONGEST_WITH_EPOCHS = 30
 
 
 def summarize(epochs: pd.DataFrame) -> pd.DataFrame:
-    """Mean and range over seeds of every column at every epoch, counted through the stream."""
+    """Mean and interval over seeds of every column at every epoch, counted through the stream."""
     epochs = epochs.assign(
         gap_pct=epochs["train_acc_running_pct"] - epochs["valid_acc_pct"],
         stream_epoch=(epochs["t"] - 1) * epochs["epoch"].max() + epochs["epoch"],
     )
     columns = [column for panel in PANELS.values() for column, _ in panel]
-    return aggregate(epochs, [*SERIES, "t", "epoch", "stream_epoch"], columns)
+    return summarize_seeds(epochs, [*STREAM, *SERIES, "t", "epoch", "stream_epoch"], columns)
 
 
-def draw(epochs: pd.DataFrame, title: str) -> tuple[plt.Figure, pd.DataFrame]:
-    """Columns are pruners (methods that never prune appear in each), rows quantities; bands span the seeds."""
+def draw(epochs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
+    """Columns are pruners (methods that never prune appear in each), rows quantities."""
     summary = summarize(epochs)
-    series = ordered_series(epochs)
-    pruners = list(dict.fromkeys(pruner for _, pruner, _ in series if pruner != "none")) or ["none"]
+    drawn, note = _choose_epochs(summary)
+    columns = pruner_columns(epochs)
+    width = min(MAX_COLUMNS, len(columns))
+    blocks = -(-len(columns) // width)
     figure, axes = plt.subplots(
-        len(PANELS),
-        len(pruners),
-        figsize=(WIDTH, 5.4),
+        len(PANELS) * blocks,
+        width,
+        figsize=(WIDTH, 4.1 * blocks + 0.7),
         squeeze=False,
         sharex=True,
-        sharey="row",
         layout="constrained",
     )
-    for column, pruner in zip(axes.T, pruners):
-        shown = [one for one in series if one[1] in (pruner, "none")]
-        for axis, (label, curves) in zip(column, PANELS.items()):
+    for place, ((pruner, variant), shown) in enumerate(columns.items()):
+        block, column = divmod(place, width)
+        rows = axes[block * len(PANELS) : (block + 1) * len(PANELS)]
+        for kind, (row, (label, curves)) in enumerate(zip(rows, PANELS.items())):
             for one in shown:
-                _draw_curves(axis, of_series(summary, one), one, curves)
-            _mark_borders(axis, summary)
-            if "loss" in curves[0][0]:
-                _set_log_scale(axis)
-            axis.set_ylabel(label if axis in axes[:, 0] else "")
-        column[0].set_title(PRUNER_LABELS.get(pruner, pruner) if pruner != "none" else "not pruned", pad=16)
-        column[-1].set_xlabel("Epoch (counted through the stream)")
-    methods = list(dict.fromkeys((method, variant) for method, _, variant in series))
-    handles = [Line2D([], [], color=color_of(m), label=series_label(m, "none", v)) for m, v in methods]
-    handles += [
-        Line2D([], [], color="#222222", linestyle="-", label="train (running, augmented)"),
-        Line2D([], [], color="#222222", linestyle=":", label="validation (eval mode)"),
-    ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=3)
+                _draw_curves(row[column], of_series(drawn, one), one, curves)
+            _mark_borders(row[column], summary, is_top=kind == 0)
+            row[column].set_ylabel("" if column else label)
+        title = pruner_label(pruner) + (f" [{variant}]" if variant else "")
+        rows[0][column].set_title(title, pad=14 if _names_fit(summary, width) else 6)
+        rows[-1][column].set_xlabel("Epoch, counted through the stream" if width < 3 else "Epoch of the stream")
+        rows[-1][column].tick_params(labelbottom=True)
+    for spare in axes.T[(len(columns) - 1) % width + 1 :]:
+        for axis in spare[-len(PANELS) :]:
+            axis.set_visible(False)
+    _match_scales(axes, drawn)
+    _add_legend(figure, columns)
     figure.align_ylabels()
-    figure.suptitle(
-        f"{title} — mean of {seeds_note(epochs)}, band: their range; grey lines: megabatch borders",
-        fontsize=8,
-    )
+    set_title(figure, describe(epochs), f"{caption(epochs, 'bands')}; {note}")
     return figure, summary
 
 
-def _draw_curves(axis, table: pd.DataFrame, series: tuple[str, str, str], curves: list[tuple[str, str]]) -> None:
-    color = color_of(series[0])
+def _choose_epochs(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The rows that are drawn, and what the caption says about them."""
+    if summary["t"].max() <= LONGEST_WITH_EPOCHS:
+        return summary, "grey lines: borders of megabatches"
+    return summary[summary["epoch"] == summary["epoch"].max()], "only the last epoch of each megabatch"
+
+
+def _draw_curves(axis, table: pd.DataFrame, one: Series, curves: list[tuple[str, str]]) -> None:
+    color = color_of(one.method, one.protocol)
     for column, style in curves:
         marker = "." if len(table) <= 10 else None
-        axis.plot(table["stream_epoch"], table[f"{column}_mean"], style, color=color, marker=marker)
-        fill_range(axis, table, "stream_epoch", column, color)
+        width = 1.3 if len(table) <= 100 else 0.9
+        axis.plot(table["stream_epoch"], table[f"{column}_mean"], style, color=color, marker=marker, linewidth=width)
+        fill_interval(axis, table, "stream_epoch", column, color)
 
 
-def _set_log_scale(axis) -> None:
-    """Validation loss spikes by orders of magnitude while batch norm has seen few batches. Ticks are plain numbers."""
-    axis.set_yscale("log")
-    axis.yaxis.set_major_formatter("{x:g}")
-    low, high = axis.get_ylim()
-    axis.yaxis.set_minor_formatter("{x:g}" if high / low < 10 else NullFormatter())
+def _match_scales(axes, drawn: pd.DataFrame) -> None:
+    """One quantity has one scale in all panels, which is logarithmic for the loss.
+
+    Validation loss spikes by orders of magnitude while batch norm has seen few batches. An interval may reach below
+    zero: the scale covers the means.
+    """
+    for kind, curves in enumerate(PANELS.values()):
+        panels = [axis for row in axes[kind :: len(PANELS)] for axis in row if axis.get_visible()]
+        if "loss" in curves[0][0]:
+            means = drawn[[f"{column}_mean" for column, _ in curves]].to_numpy()
+            low, high = means.min() / 1.3, means.max() * 1.3
+            for axis in panels:
+                axis.set_yscale("log")
+                # Over less than a decade, more than its powers are named.
+                axis.yaxis.set_major_locator(LogLocator(subs=(1,) if high / low > 10 else (1, 1.5, 2, 3, 5, 7)))
+                axis.yaxis.set_major_formatter("{x:g}")
+                axis.yaxis.set_minor_formatter(NullFormatter())
+        else:
+            limits = [axis.get_ylim() for axis in panels]
+            low, high = min(limit[0] for limit in limits), max(limit[1] for limit in limits)
+        for axis in panels:
+            axis.set_ylim(low, high)
+            axis.tick_params(labelleft=axis.get_subplotspec().is_first_col())
 
 
-def _mark_borders(axis, summary: pd.DataFrame) -> None:
+def _names_fit(summary: pd.DataFrame, width: int) -> bool:
+    return summary["t"].max() * width <= 26
+
+
+def _mark_borders(axis, summary: pd.DataFrame, is_top: bool) -> None:
     """A line before the first epoch of each megabatch; its number above the panel where there is room."""
     axis.grid(axis="x", visible=False)
+    axis.set_xlim(0.5, summary["stream_epoch"].max() + 0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
     spans = summary.groupby("t")["stream_epoch"].agg(["min", "max"])
+    if len(spans) > LONGEST_WITH_EPOCHS:
+        return
+    names_fit = _names_fit(summary, axis.get_subplotspec().get_gridspec().ncols)
     for t, (first, last) in spans.iterrows():
         if t > 1:
             axis.axvline(first - 0.5, color="#BBBBBB", linewidth=0.7, zorder=0)
-        if axis.get_subplotspec().is_first_row() and len(spans) <= 12:
+        if is_top and names_fit:
             axis.annotate(
                 f"$M_{{{t}}}$", ((first + last) / 2, 1.03), xycoords=("data", "axes fraction"), ha="center", fontsize=7
             )
-    axis.set_xlim(0.5, summary["stream_epoch"].max() + 0.5)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def main() -> None:
-    """Read the table that the command line names and write what is drawn from it."""
-    options = figure_options(__doc__, "dataset", "model", "n_megabatches")
-    where = {"dataset": options.dataset, "model": options.model, "n_megabatches": options.n_megabatches}
-    set_style()
-    save_figure(*draw(read_table(options.table, **where), describe(**where)), options.stem)
-
-
-if __name__ == "__main__":
-    main()
+def _add_legend(figure: plt.Figure, columns: dict) -> None:
+    """Colours are methods and protocols, as pruners have columns of their own."""
+    methods = dict.fromkeys((one.protocol, one.method) for shown in columns.values() for one in shown)
+    handles = [Line2D([], [], color=color_of(method, protocol)) for protocol, method in methods]
+    labels = [series_label(Series(protocol, method, "none")) for protocol, method in methods]
+    handles += [Line2D([], [], color="#222222", linestyle=style) for style in "-:"]
+    labels += ["train (running, augmented)", "validation (eval mode)"]
+    add_legend(figure, handles, labels)

@@ -1,98 +1,59 @@
-"""Short sequences: test accuracy, CER and generalization gap for each architecture, one marker for each method."""
+"""Short streams: test accuracy, CER and generalization gap for each architecture, one marker for each series."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from dot_rows import MEASURES, draw_dots, name_rows
+from figure_data import SERIES, STREAM, of_series, ordered_series
 from figure_style import (
-    MODEL_LABELS,
-    SERIES,
+    DATASET_LABELS,
     WIDTH,
-    aggregate,
-    color_of,
+    add_legend,
+    caption,
     describe,
-    face_of,
-    figure_options,
-    marker_of,
-    of_series,
-    ordered_series,
-    read_table,
-    save_figure,
-    seeds_note,
+    model_label,
     series_label,
-    set_style,
+    set_title,
+    styles_of,
 )
-
-METRICS = {
-    "test_acc_pct": "Test accuracy (%)",
-    "cumulative_error_count": "CER (misclassified\ntest images, summed)",
-    "generalization_gap_pct": "Generalization gap\n(percentage points)",
-}
-
-
-def summarize(runs: pd.DataFrame) -> pd.DataFrame:
-    """Mean and range over seeds of each metric, one row for each dataset, T, model and series."""
-    return aggregate(runs, ["dataset", "n_megabatches", "model", *SERIES], list(METRICS))
+from seed_statistics import summarize_seeds
 
 
 def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
-    """Rows are dataset and T, columns metrics, the horizontal axis architectures; bars span the seeds."""
-    summary = summarize(runs)
-    rows = list(summary.groupby(["dataset", "n_megabatches"]))
-    models = sorted(runs["model"].unique())
-    series = ordered_series(runs)
-    height = 1.75 * len(rows) + 0.7
+    """Rows of panels are dataset and T, rows in a panel architectures, columns measures."""
+    summary = summarize_seeds(runs, [*STREAM, *SERIES], list(MEASURES))
+    panels = list(summary.groupby(["dataset", "n_megabatches"]))
+    styles = styles_of(ordered_series(runs))
+    models = [sorted(panel["model"].unique(), key=_depth) for _, panel in panels]
+    heights = [0.2 + len(names) * (0.07 + 0.085 * len(styles)) for names in models]
     figure, axes = plt.subplots(
-        len(rows), len(METRICS), figsize=(WIDTH, height), squeeze=False, sharex=True, layout="constrained"
+        len(panels),
+        len(MEASURES),
+        figsize=(WIDTH, sum(heights) + 0.45 * len(panels) + 0.8),
+        squeeze=False,
+        height_ratios=heights,
+        layout="constrained",
     )
-    # Series of one architecture stand side by side, in a fixed order.
-    offsets = [0.6 * ((i + 0.5) / len(series) - 0.5) for i in range(len(series))]
-    for row, ((dataset, n_megabatches), panel) in zip(axes, rows):
-        for axis, (metric, label) in zip(row, METRICS.items()):
-            for one, offset in zip(series, offsets):
-                _draw_series(axis, of_series(panel, one), one, offset, metric, models)
-            axis.set_ylabel(label)
-            _name_models(axis, models)
-        row[0].set_title(describe(dataset, n_megabatches=n_megabatches), loc="left", fontweight="bold")
-    handles, labels = axes[0][0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(series)))
-    figure.align_ylabels()
-    figure.suptitle(
-        f"Mean of {seeds_note(runs)}; bars: their range. Gap: running train − augmented validation accuracy.",
-        fontsize=7.5,
-        color="#444444",
-    )
+    for row, ((dataset, n_megabatches), panel), names in zip(axes, panels, models):
+        for axis, measure in zip(row, MEASURES):
+            for place, (one, style) in enumerate(styles.items()):
+                # Series of one architecture stand one below the other, in a fixed order.
+                offset = 0.75 * ((place + 0.5) / len(styles) - 0.5)
+                table = of_series(panel, one)
+                rows = [names.index(model) + offset for model in table["model"]]
+                draw_dots(axis, table, measure, rows, style, series_label(one))
+            name_rows(axis, [model_label(name) for name in names], axis is row[0])
+        title = f"{DATASET_LABELS.get(dataset, dataset)}, T = {n_megabatches}"
+        row[0].set_title(title, loc="left", fontweight="bold")
+    for axis, label in zip(axes[-1], MEASURES.values()):
+        axis.set_xlabel(label)
+    add_legend(figure, *axes[0][0].get_legend_handles_labels())
+    shown = describe(runs, ("dataset", "model", "n_megabatches") if len(summary[STREAM].drop_duplicates()) == 1 else ())
+    note = f"{shown[0].upper()}{shown[1:]}" if shown.startswith("protocol") else shown
+    set_title(figure, note, caption(runs, "bars"), "Gap: running train − augmented validation accuracy")
     return figure, summary
 
 
-def _name_models(axis, models: list[str]) -> None:
-    """Architectures along the horizontal axis; several names stand side by side only when turned."""
-    turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if len(models) > 1 else {}
-    axis.set_xticks(range(len(models)), [MODEL_LABELS.get(model, model) for model in models], **turned)
-    axis.set_xlim(-0.5, len(models) - 0.5)
-    axis.grid(axis="x", visible=False)
-
-
-def _draw_series(axis, table: pd.DataFrame, series: tuple[str, str, str], offset: float, metric: str, models) -> None:
-    method, pruner, _ = series
-    mean = table[f"{metric}_mean"]
-    axis.errorbar(
-        [models.index(model) + offset for model in table["model"]],
-        mean,
-        yerr=[mean - table[f"{metric}_min"], table[f"{metric}_max"] - mean],
-        fmt=marker_of(method),
-        color=color_of(method),
-        markerfacecolor=face_of(method, pruner),
-        capsize=2,
-        elinewidth=1,
-        label=series_label(*series),
-    )
-
-
-def main() -> None:
-    """Read the table that the command line names and write what is drawn from it."""
-    options = figure_options(__doc__)
-    set_style()
-    save_figure(*draw(read_table(options.table)), options.stem)
-
-
-if __name__ == "__main__":
-    main()
+def _depth(model: str) -> tuple:
+    """Sorts resnet18 before resnet101."""
+    digits = "".join(character if character.isdigit() else " " for character in model).split()
+    return (model.rstrip("0123456789_"), [int(number) for number in digits], model)

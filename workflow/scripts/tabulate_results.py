@@ -1,17 +1,9 @@
-"""The results table: mean and standard deviation over seeds, and the parameters kept, as CSV, Markdown and LaTeX."""
+"""The results table: what each series reached on each stream and what remains of the network; and that of few shots."""
 
 import pandas as pd
-from figure_style import (
-    DATASET_LABELS,
-    METHOD_LABELS,
-    MODEL_LABELS,
-    PRUNER_LABELS,
-    SERIES,
-    figure_options,
-    ordered_series,
-    read_table,
-    with_kind,
-)
+from figure_data import SERIES, STREAM, sort_rows
+from figure_style import DATASET_LABELS, METHOD_LABELS, model_label, pruner_label
+from seed_statistics import MIN_SEEDS, summarize_seeds
 
 # Column, heading, decimals.
 MEASURES = (
@@ -21,87 +13,79 @@ MEASURES = (
     ("generalization_gap_pct", "Gap (points)", 2),
     ("clean_gap_pct", "Clean gap (points)", 2),
 )
-KEYS = ["dataset", "model", "n_megabatches", *SERIES]
+FEW_SHOT_MEASURES = (*MEASURES[:1], *MEASURES[3:], ("density_pct", "Density (%)", 1))
+NOTE = (
+    "Mean over seeds ± half the width of its 95 % interval (Student's t); (lowest to highest seed) where there are "
+    f"fewer than {MIN_SEEDS}. Protocol: paper, or released, the arithmetic of the published code."
+)
 
 
-def summarize(runs: pd.DataFrame) -> pd.DataFrame:
-    """One row for each dataset, model, T and series: seeds, mean and standard deviation of each measure, sizes."""
+def tabulate(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    """One row for each stream and series: cells as texts, the note, and the numbers."""
     unprunable = runs["parameter_count"] - runs["prunable_count"]
     runs = runs.assign(
         cumulative_error_rate_pct=100 * runs["cumulative_error_rate"], parameters_kept=runs["kept_count"] + unprunable
     )
-    groups = runs.groupby(KEYS)
-    summary = groups.agg(seeds=("seed", "nunique"))
-    for column, _, _ in MEASURES:
-        summary[f"{column}_mean"] = groups[column].mean()
-        summary[f"{column}_std"] = groups[column].std()
-    for column in ("density", "parameters_kept", "parameter_count"):
-        summary[column] = groups[column].mean()
-    places = {series: place for place, series in enumerate(ordered_series(runs))}
-    summary = summary.reset_index()
-    summary["place"] = [places[series] for series in summary[SERIES].itertuples(index=False, name=None)]
-    return summary.sort_values(["dataset", "model", "n_megabatches", "place"]).drop(columns="place")
-
-
-def render(summary: pd.DataFrame) -> pd.DataFrame:
-    """The table as people read it: every cell a text."""
-    shown = pd.DataFrame(
-        {
-            "Dataset": summary["dataset"].map(lambda name: DATASET_LABELS.get(name, name)),
-            "Network": summary["model"].map(lambda name: MODEL_LABELS.get(name, name)),
-            "T": summary["n_megabatches"].astype(str),
-            "Method": summary["method"].map(lambda name: METHOD_LABELS.get(name, name)),
-            "Pruner": summary["pruner"].map(lambda name: "–" if name == "none" else PRUNER_LABELS.get(name, name)),
-        }
-    )
-    if (summary["variant"] != "").any():
-        shown["Variant"] = summary["variant"]
-    for column, heading, decimals in MEASURES:
-        pairs = zip(summary[f"{column}_mean"], summary[f"{column}_std"])
-        shown[heading] = [_mean_and_deviation(mean, std, decimals) for mean, std in pairs]
+    summary = summarize(runs, MEASURES, ["density", "parameters_kept", "parameter_count"])
+    shown = render(summary, MEASURES)
     shown["Parameters kept"] = [
         f"{kept:,.0f} ({100 * kept / total:.1f} %)"
         for kept, total in zip(summary["parameters_kept"], summary["parameter_count"])
     ]
     shown["Seeds"] = summary["seeds"].astype(str)
+    return shown, NOTE, summary
+
+
+def tabulate_few_shot(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    """Accuracy, gaps and density on few-shot datasets, as `tabulate`."""
+    summary = summarize(runs.assign(density_pct=100 * runs["density"]), FEW_SHOT_MEASURES, [])
+    shown = render(summary, FEW_SHOT_MEASURES)
+    shown["Seeds"] = summary["seeds"].astype(str)
+    return shown, NOTE, summary
+
+
+def summarize(runs: pd.DataFrame, measures: tuple, constants: list[str]) -> pd.DataFrame:
+    """Mean and interval of each measure, and the mean of what hardly varies, one row for each stream and series."""
+    keys = [*STREAM, *SERIES]
+    summary = summarize_seeds(runs, keys, [column for column, _, _ in measures])
+    means = runs.groupby(keys)[constants].mean().reset_index() if constants else runs[keys].drop_duplicates()
+    return sort_rows(summary.merge(means, on=keys, validate="one_to_one"))
+
+
+def name_series(summary: pd.DataFrame) -> pd.DataFrame:
+    """The first columns of every table, as texts: what a row is about."""
+    shown = pd.DataFrame(
+        {
+            "Dataset": summary["dataset"].map(lambda name: DATASET_LABELS.get(name, name)),
+            "Network": summary["model"].map(model_label),
+            "T": summary["n_megabatches"].astype(str),
+            "Protocol": summary["protocol"],
+            "Method": summary["method"].map(lambda name: METHOD_LABELS.get(name, name)),
+            "Pruner": summary["pruner"].map(lambda name: "–" if name == "none" else pruner_label(name)),
+        }
+    )
+    if (summary["variant"] != "").any():
+        shown["Variant"] = summary["variant"]
     return shown
 
 
-def _mean_and_deviation(mean: float, std: float, decimals: int) -> str:
-    mean_text = f"{mean:,.{decimals}f}".replace("-", "−")
-    return mean_text if pd.isna(std) else f"{mean_text} ± {std:,.{decimals}f}"
+def render(summary: pd.DataFrame, measures: tuple) -> pd.DataFrame:
+    """The table as people read it: every cell a text."""
+    shown = name_series(summary)
+    for column, heading, decimals in measures:
+        cells = summary[[f"{column}_mean", f"{column}_low", f"{column}_high", "seeds"]].itertuples(index=False)
+        shown[heading] = [mean_and_interval(*cell, decimals) for cell in cells]
+    return shown
 
 
-def to_latex(shown: pd.DataFrame) -> str:
-    """A booktabs tabular; what LaTeX reads as commands is escaped."""
-    replacements = {"\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "_": r"\_", "#": r"\#", "$": r"\$"}
-    replacements |= {"±": r"$\pm$", "–": "--", "−": "$-$", "{": r"\{", "}": r"\}", "^": r"\^{}", "~": r"\~{}"}
-
-    def escape(text: str) -> str:
-        return "".join(replacements.get(character, character) for character in text)
-
-    lines = [rf"\begin{{tabular}}{{{'l' * len(shown.columns)}}}", r"\toprule"]
-    lines += [" & ".join(map(escape, shown.columns)) + r" \\", r"\midrule"]
-    lines += [" & ".join(map(escape, row)) + r" \\" for row in shown.itertuples(index=False)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+def mean_and_interval(mean: float, low: float, high: float, seeds: int, decimals: int) -> str:
+    """`91.00 ± 1.41`, or `91.00 (90.00 to 92.00)` where the interval is a range."""
+    if seeds >= MIN_SEEDS:
+        return f"{number(mean, decimals)} ± {number(high - mean, decimals)}"
+    spread = f" ({number(low, decimals)} to {number(high, decimals)})" if seeds > 1 else ""
+    return number(mean, decimals) + spread
 
 
-def to_markdown(shown: pd.DataFrame) -> str:
-    """A Markdown table."""
-    rows = [shown.columns, ["---"] * len(shown.columns), *shown.itertuples(index=False)]
-    return "".join("| " + " | ".join(str(cell).replace("|", r"\|") for cell in row) + " |\n" for row in rows)
-
-
-def main() -> None:
-    """Read the table that the command line names and write what is drawn from it."""
-    options = figure_options(__doc__)
-    summary = summarize(read_table(options.table))
-    shown = render(summary)
-    options.stem.parent.mkdir(parents=True, exist_ok=True)
-    summary.to_csv(with_kind(options.stem, "csv"), index=False, lineterminator="\n", float_format="%.6g")
-    with_kind(options.stem, "md").write_text(to_markdown(shown))
-    with_kind(options.stem, "tex").write_text(to_latex(shown))
-
-
-if __name__ == "__main__":
-    main()
+def number(value: float, decimals: int) -> str:
+    """A number with a true minus sign and thousands apart; what rounds to zero has no sign."""
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}".replace("-", "−")

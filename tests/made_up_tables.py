@@ -1,0 +1,91 @@
+"""Collected tables whose numbers are made up, with simple values, for the tests of figures and tables."""
+
+import itertools
+
+import pandas as pd
+
+PAPER = (("paper", "app", "snip"), ("paper", "app", "magnitude"), ("paper", "osp", "snip"), ("paper", "dense", "none"))
+RELEASED = ("released", "app", "snip")
+SERIES = (*PAPER, RELEASED)
+
+
+def keys(lengths=(2, 3), seeds=(0, 1), series=SERIES, dataset="digits", model="resnet20", variant=""):
+    """The key columns of every run."""
+    for length, (protocol, method, pruner), seed in itertools.product(lengths, series, seeds):
+        yield {
+            "dataset": dataset,
+            "model": model,
+            "n_megabatches": length,
+            "protocol": protocol,
+            "method": method,
+            "pruner": pruner,
+            "seed": seed,
+            "variant": variant,
+            "run": f"{dataset}/{model}/T{length}/{protocol}/{method}/{pruner}/{variant}/seed{seed}",
+        }
+
+
+def make_runs(**which):
+    """Test accuracy 90 for seed 0, 92 for seed 1 and so on; magnitude one point less; 360 of 1,000 weights kept."""
+    rows = []
+    for key in keys(**which):
+        kept = 1000 if key["method"] == "dense" else 360
+        measures = {
+            "test_acc_pct": 90.0 + 2 * key["seed"] - (key["pruner"] == "magnitude"),
+            "cumulative_error_count": 1000 + 100 * key["seed"],
+            "cumulative_error_rate": 0.1,
+            "generalization_gap_pct": -1.5,
+            "clean_gap_pct": 3.0,
+            "density": kept / 1000,
+            "kept_count": kept,
+            "prunable_count": 1000,
+            "parameter_count": 1100,
+            "macs_kept": 10_000 * kept,
+            "macs_count": 10_000_000,
+            "dense_bytes": 4_000_000,
+            "sparse_bytes": 5000 * kept,
+            "train_s": 60.0 + 2 * key["seed"],
+            "prune_s": 0.5,
+            "stream_s": 70.0,
+            "train_samples_per_s": 1000.0,
+            "device": "a processor",
+            "precision": "float32",
+            "commit": None,
+        }
+        rows.append(key | measures)
+    return pd.DataFrame(rows)
+
+
+def make_epochs(lengths=(3,), **which):
+    """Two epochs on each megabatch."""
+    columns = ("train_loss", "train_acc_running_pct", "valid_loss", "valid_acc_pct")
+    rows = [
+        key | {"t": t, "epoch": epoch} | dict.fromkeys(columns, 1.0 + t + epoch + key["seed"])
+        for key in keys(lengths=lengths, **which)
+        for t in range(1, key["n_megabatches"] + 1)
+        for epoch in (1, 2)
+    ]
+    return pd.DataFrame(rows)
+
+
+def make_megabatches(**which):
+    """The gap rises; the clean gap goes up and down by 4 points, two megabatches long each."""
+    rows = [
+        key | {"t": t, "generalization_gap_pct": t + key["seed"], "clean_gap_pct": 4.0 * ((t // 2) % 2)}
+        for key in keys(**which)
+        for t in range(1, key["n_megabatches"] + 1)
+    ]
+    return pd.DataFrame(rows)
+
+
+def make_layers(lengths=(3,), **which):
+    """Three layers of 60, 120 and 120 weights; magnitude prunes the first one harder."""
+    rows = [
+        key | {"t": t, "layer": layer, "kept": (total // 4 if hard and place == 0 else total // t), "total": total}
+        for key in keys(lengths=lengths, **which)
+        if key["method"] == "app"
+        for hard in [key["pruner"] == "magnitude"]
+        for t in range(1, key["n_megabatches"] + 1)
+        for place, (layer, total) in enumerate((("conv1", 60), ("layer1.conv", 120), ("layer2.conv", 120)))
+    ]
+    return pd.DataFrame(rows)

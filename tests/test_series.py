@@ -1,0 +1,46 @@
+"""What runs are called."""
+
+from anytime_pruning.config import parse_settings
+from anytime_pruning.series import name_variants, plain_settings
+
+USUAL = {"dataset": "d", "seed": 0, "pruner": "snip", "lr": 0.1, "tau": 4.5}
+
+
+def test_only_what_is_unlike_the_other_runs_is_spelled_out():
+    settings = {
+        "a": USUAL,
+        "b": USUAL | {"seed": 1},
+        "c": USUAL | {"tau": 3.0},
+        "dense": USUAL | {"pruner": "none", "tau": 9.9},
+    }
+    assert name_variants(settings) == {"a": "", "b": "", "c": "tau=3.0", "dense": ""}
+    assert name_variants({"c": settings["c"]}) == {"c": ""}
+    assert name_variants(settings | {"dense": settings["dense"] | {"lr": 0.2}})["dense"] == "lr=0.2"
+    assert name_variants(settings | {"c": USUAL | {"tau": 3.0, "lr": 0.2}})["c"] == "lr=0.2, tau=3.0"
+
+
+def test_where_nothing_is_usual_all_is_spelled_out():
+    assert name_variants({"a": USUAL, "b": USUAL | {"tau": 3.0}}) == {"a": "tau=4.5", "b": "tau=3.0"}
+
+
+def test_what_is_usual_is_so_on_a_dataset():
+    few = USUAL | {"dataset": "few", "lr": 0.2}
+    assert name_variants({"a": USUAL, "b": USUAL | {"seed": 1}, "c": few}) == {"a": "", "b": "", "c": ""}
+
+
+def test_texts_lists_and_files_are_short():
+    settings = {
+        "a": USUAL
+        | {"replay": "none", "lr_milestones": [1, 2], "initial_mask": {"path": "x", "sha256": "0123456789ab"}},
+        "b": USUAL | {"replay": "full", "lr_milestones": [1], "initial_mask": None},
+    }
+    assert name_variants(settings)["a"] == "initial_mask=01234567, lr_milestones=[1, 2], replay=none"
+
+
+def test_settings_of_older_runs_have_the_defaults_of_what_came_later():
+    settings = plain_settings({"dataset": {"name": "digits"}, "model": "resnet20", "execution": {}})
+    assert settings["protocol"] == "paper"
+    assert settings["dataset"] == "digits"
+    assert "execution" not in settings
+    run = parse_settings({"dataset": "digits", "model": "resnet20"})
+    assert plain_settings(run.model_dump(mode="json")).keys() == settings.keys()

@@ -1,0 +1,120 @@
+"""Tables from collected tables whose numbers are made up."""
+
+import numpy as np
+import pandas as pd
+import tabulate_changes
+import tabulate_cost
+import tabulate_differences
+import tabulate_results
+from figure_data import Series, save_table, to_latex, to_markdown
+from made_up_tables import PAPER, RELEASED, make_megabatches, make_runs
+
+
+def test_the_results_table_by_hand():
+    shown, note, _ = tabulate_results.tabulate(make_runs(seeds=range(3)))
+    assert shown["Method"].tolist() == ["APP", "APP", "Anytime OSP", "Dense baseline", "APP"] * 2
+    assert shown["Protocol"].tolist() == (["paper"] * 4 + ["released"]) * 2
+    first = shown.iloc[0]
+    # 90, 92 and 94: mean 92, standard deviation 2, t(0.975, 2) = 4.3027; 360 of 1,000 prunable weights and 100 others.
+    assert first["Test accuracy (%)"] == "92.00 ± 4.97"
+    assert first["CER (count)"] == "1,100 ± 248"
+    assert first["CER (%)"] == "10.0 ± 0.0"
+    assert first["Gap (points)"] == "−1.50 ± 0.00"
+    assert first["Parameters kept"] == "460 (41.8 %)"
+    assert shown.iloc[3]["Parameters kept"] == "1,100 (100.0 %)"
+    assert first["Seeds"] == "3"
+    assert "95 % interval (Student's t)" in note
+
+
+def test_too_few_seeds_have_a_range_and_one_has_none():
+    assert tabulate_results.tabulate(make_runs())[0].iloc[0]["Test accuracy (%)"] == "91.00 (90.00 to 92.00)"
+    assert tabulate_results.tabulate(make_runs(seeds=[0]))[0].iloc[0]["Test accuracy (%)"] == "90.00"
+
+
+def test_variants_have_a_column_where_there_are_any():
+    runs = make_runs(lengths=(2,), series=PAPER[:1])
+    more = pd.concat([runs, make_runs(lengths=(2,), series=PAPER[:1], variant="tau=3.0")])
+    assert "Variant" not in tabulate_results.tabulate(runs)[0]
+    assert tabulate_results.tabulate(more)[0]["Variant"].tolist() == ["", "tau=3.0"]
+
+
+def test_the_few_shot_table_has_density():
+    shown, _, _ = tabulate_results.tabulate_few_shot(make_runs(lengths=(10,), seeds=range(3), dataset="imagenet-540"))
+    assert shown["Dataset"].unique().tolist() == ["imagenet-540"]
+    assert shown["Density (%)"].tolist() == ["36.0 ± 0.0"] * 3 + ["100.0 ± 0.0", "36.0 ± 0.0"]
+    assert "CER (count)" not in shown
+
+
+def test_differences_are_paired_by_seed():
+    shown, _, numbers = tabulate_differences.tabulate(make_runs(lengths=(8,), seeds=range(3)))
+    pairs = list(zip(shown["First"], shown["Second"]))
+    assert pairs == [
+        ("APP, magnitude", "APP, SNIP"),
+        ("APP, SNIP", "Anytime OSP, SNIP"),
+        ("APP, SNIP", "Dense baseline"),
+        ("APP, SNIP (released)", "APP, SNIP"),
+        ("APP, magnitude", "Dense baseline"),
+        ("Anytime OSP, SNIP", "Dense baseline"),
+        ("APP, SNIP (released)", "Dense baseline"),
+    ]
+    # Magnitude is one point below in every seed, though the seeds are two points apart: no spread at all.
+    assert shown["Test accuracy (points)"].tolist()[:2] == ["−1.00 ± 0.00 *", "0.00 ± 0.00"]
+    assert numbers["test_acc_pct_p"].tolist()[:2] == [0.0, 1.0]
+    assert numbers["seeds"].tolist() == [3] * 7
+
+
+def test_a_difference_is_positive_with_a_sign_and_of_common_seeds():
+    runs = make_runs(lengths=(8,), seeds=range(4), series=PAPER[:2])
+    runs.loc[runs["pruner"] == "magnitude", "test_acc_pct"] = [91.0, 94.0, 97.0, 0.0]
+    runs = runs[~((runs["pruner"] == "snip") & (runs["seed"] == 3))]
+    shown, _, _ = tabulate_differences.tabulate(runs)
+    # 1, 2 and 3 points: mean 2, interval 4.3027 / sqrt(3) wide to each side.
+    assert shown["Test accuracy (points)"].tolist() == ["+2.00 ± 2.48"]
+    assert shown["Seeds"].tolist() == ["3"]
+
+
+def test_pairs_differ_in_one_thing():
+    snip, dense = Series("paper", "app", "snip"), Series("paper", "dense", "none")
+    two, six = snip._replace(variant="tau=2.0"), snip._replace(variant="tau=6.0")
+    assert list(tabulate_differences.choose_pairs([snip, two, six])) == [(two, snip), (six, snip)]
+    assert list(tabulate_differences.choose_pairs([two, six])) == [(six, two)]
+    assert list(tabulate_differences.choose_pairs([two, dense])) == []
+    own = [Series(*RELEASED), Series("released", "dense", "none")]
+    assert (own[0], dense) not in list(tabulate_differences.choose_pairs([snip, dense, *own]))
+    assert (own[0], dense) in list(tabulate_differences.choose_pairs([snip, dense, own[0]]))
+
+
+def test_the_cost_table_by_hand():
+    first = tabulate_cost.tabulate(make_runs())[0].iloc[0]
+    assert first["Parameters kept"] == "0.5 of 1.1 k (41.8 %)"
+    assert first["FLOPs kept"] == "7.2 of 20.0 M (36.0 %)"
+    assert first["File"] == "1.80 of 4.00 MB (45.0 %)"
+    assert (first["Training (s)"], first["Pruning (s)"], first["Samples/s"]) == ("61", "0.5", "1,000")
+    assert (first["Device"], first["Precision"]) == ("a processor", "float32")
+
+
+def test_direction_changes_of_both_gaps():
+    shown, note, numbers = tabulate_changes.tabulate(
+        make_megabatches(lengths=(8, 25), seeds=range(3), series=PAPER[:1])
+    )
+    assert shown["Stream"].tolist() == ["short", "long"]
+    assert shown["Window"].tolist() == ["3", "3"]
+    assert shown["Changes of the gap"].tolist() == ["0.0 ± 0.0"] * 2
+    assert shown["Changes of the clean gap"].tolist()[0] == "1.0 ± 0.0"
+    assert numbers["share_of_seeds_not_monotonic"].tolist() == [0.0, 0.0]
+    assert "1 percentage point" in note
+
+
+def test_markdown_and_latex_are_tables_of_the_same_cells(tmp_path):
+    shown, note, numbers = tabulate_results.tabulate(make_runs(seeds=range(3)))
+    markdown = to_markdown(shown).splitlines()
+    assert len(markdown) == 2 + len(shown)
+    assert {line.count("|") for line in markdown} == {len(shown.columns) + 1}
+    latex = to_latex(shown)
+    assert latex.count(r" \\") == 1 + len(shown)
+    assert r"92.00 $\pm$ 4.97" in latex
+    assert r"Test accuracy (\%)" in latex
+    save_table(shown, note, numbers, tmp_path / "results.v2")
+    assert {path.name for path in tmp_path.iterdir()} == {f"results.v2.{kind}" for kind in ("md", "tex", "csv")}
+    assert (tmp_path / "results.v2.md").read_text().endswith(f"\n\n{note}\n")
+    assert np.isclose(pd.read_csv(tmp_path / "results.v2.csv")["test_acc_pct_low"][0], 92 - 4.9683, atol=1e-3)
