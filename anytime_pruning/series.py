@@ -24,7 +24,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         for key, field in RunSettings.model_fields.items()
         if not field.is_required()
     }
-    found = {"protocol": "paper", **defaults, **settings, "dataset": settings["dataset"]["name"]}
+    found = {**defaults, **settings, "dataset": settings["dataset"]["name"]}
     return {key: value for key, value in found.items() if key != "execution"}
 
 
