@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anytime_pruning.config import RunSettings
-from anytime_pruning.replay import pruning_sample_count
 
 
 @dataclass(frozen=True)
@@ -29,17 +28,17 @@ class PlannedCost:
         return f"{self.train:,} training samples planned, {self.score:,} to score, {self.evaluate:,} to evaluate"
 
 
-def plan_cost(settings: RunSettings, parts: Sequence[tuple[int, int]], test_count: int) -> PlannedCost:
+def plan_cost(settings: RunSettings, parts: Sequence[tuple[int, int, int]], test_count: int) -> PlannedCost:
     """Cost of a run before it starts.
 
     Args:
-        parts: training and validation images of the replay-inclusive set at each megabatch.
+        parts: at each megabatch, training and validation images of the replay-inclusive set, and those to score on.
         test_count: images of the test set.
     """
     densities = settings.densities()
     pruned = [density < before for before, density in zip([1.0, *densities], densities)]
     return PlannedCost(
-        train=sum(settings.epochs * train for train, _ in parts),
-        score=sum(pruning_sample_count(train, settings.sample_frac) for (train, _), now in zip(parts, pruned) if now),
-        evaluate=sum((settings.epochs + 1) * valid + train + test_count for train, valid in parts),
+        train=sum(settings.epochs * train for train, _, _ in parts),
+        score=sum(sample for (_, _, sample), now in zip(parts, pruned) if now),
+        evaluate=sum((settings.epochs + 1) * valid + train + test_count for train, valid, _ in parts),
     )

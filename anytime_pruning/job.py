@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock
-from safetensors.torch import save_file
+from safetensors.torch import save, save_file
 from torch import nn
 
 from anytime_pruning import provenance
@@ -21,6 +21,8 @@ from anytime_pruning.models import build_model
 from anytime_pruning.run import run_megabatches
 from anytime_pruning.seeding import derive_seed
 from anytime_pruning.slots import claim_device
+from anytime_pruning.sparse_file import pack
+from anytime_pruning.starting import load_initial_weights
 from anytime_pruning.storage import stored_run, write_run
 
 
@@ -79,23 +81,31 @@ def _compute(
         arrays.std,
         seed=derive_seed(settings.seed, "initial weights"),
     ).to(device)
+    load_initial_weights(model, settings)
     _check_prunable(model, settings)
     # Our own draws have generators of their own; this is for networks that draw, such as those with dropout.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive_seed(settings.seed, "network"))
         arrange(model, arrays.image_shape, device)
         records = run_megabatches(settings.model_copy(update={"precision": precision}), arrays, model, device)
+    # Copies, because safetensors refuses tensors that share memory, as tied weights do.
+    weights = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
     facts = {
         "precision": precision,
+        "input": {
+            "image_shape": list(arrays.image_shape),
+            "n_classes": arrays.n_classes,
+            "mean": list(arrays.mean),
+            "std": list(arrays.std),
+        },
         "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
+        "size": {"dense_bytes": len(save(weights)), "sparse_bytes": len(pack(weights, prunable_weights(model)))},
         "data_sha256": arrays.content_sha256,
         "code": provenance.describe_code(),
         "versions": provenance.describe_versions(),
         "hardware": provenance.describe_hardware(device),
         "wall_time_s": round(time.perf_counter() - started, 3),
     }
-    # Copies, because safetensors refuses tensors that share memory, as tied weights do.
-    weights = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
     return write_run(out_dir, settings, records, facts, lambda path: save_file(weights, path), weights_path)
 
 

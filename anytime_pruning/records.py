@@ -8,6 +8,7 @@ from anytime_pruning import metrics
 if TYPE_CHECKING:
     from anytime_pruning.cost import PlannedCost
     from anytime_pruning.evaluation import Evaluation
+    from anytime_pruning.macs import MacCount
     from anytime_pruning.training import Epoch, MegabatchTraining
 
 
@@ -44,19 +45,24 @@ class MegabatchRow:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One row of layers.csv: weights of a prunable layer that are not zero after training on megabatch t."""
+    """One row of layers.csv: weights of a prunable layer that are not zero after training on megabatch t.
+
+    `macs` are the multiply-accumulates of all its weights for one image; of those kept, as many as their share.
+    """
 
     t: int
     layer: str
     kept: int
     total: int
+    macs: int
 
 
 @dataclass
 class Records:
-    """The rows of a run so far, and what the whole of it was planned to cost."""
+    """The rows of a run so far, what the whole of it was planned to cost, and what one image costs."""
 
     planned: "PlannedCost"
+    macs: "MacCount"
     megabatches: list[MegabatchRow] = field(default_factory=list)
     epochs: "list[Epoch]" = field(default_factory=list)
     layers: list[LayerRow] = field(default_factory=list)
@@ -83,7 +89,10 @@ class Records:
         prunable_count = sum(total for _, total in layers.values())
         last = training.epochs[-1]
         self.epochs += training.epochs
-        self.layers += [LayerRow(last.t, layer, kept, total) for layer, (kept, total) in layers.items()]
+        self.layers += [
+            LayerRow(last.t, layer, kept, total, self.macs.positions[layer] * total)
+            for layer, (kept, total) in layers.items()
+        ]
         self.megabatches.append(
             MegabatchRow(
                 t=last.t,
@@ -100,8 +109,10 @@ class Records:
                     last.train_acc_running_pct, training.valid_augmented.acc_pct
                 ),
                 train_acc_pct=training.train_clean.acc_pct,
-                valid_acc_pct=last.valid_acc_pct,
-                clean_gap_pct=metrics.generalization_gap_pct(training.train_clean.acc_pct, last.valid_acc_pct),
+                valid_acc_pct=training.valid_clean.acc_pct,
+                clean_gap_pct=metrics.generalization_gap_pct(
+                    training.train_clean.acc_pct, training.valid_clean.acc_pct
+                ),
                 test_acc_pct=tested.acc_pct,
                 error_count=tested.error_count,
                 test_count=tested.total_count,
@@ -116,6 +127,7 @@ class Records:
         """The numbers that tables show: of the last megabatch, and cumulative over the stream."""
         last = self.megabatches[-1]
         errors = [row.error_count for row in self.megabatches]
+        layers = [row for row in self.layers if row.t == last.t]
         return {
             "test_acc_pct": last.test_acc_pct,
             "cumulative_error_count": metrics.cumulative_error_count(errors),
@@ -126,6 +138,8 @@ class Records:
             "density": last.density_measured,
             "kept_count": last.kept_count,
             "prunable_count": last.prunable_count,
+            "macs_kept": self.macs.total({row.layer: row.kept for row in layers}),
+            "macs_count": self.macs.total({row.layer: row.total for row in layers}),
             "samples": sum(row.samples for row in self.megabatches),
         }
 

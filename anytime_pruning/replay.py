@@ -45,8 +45,8 @@ def replay_previous(past: Sequence[Tensor], current: Tensor, buffer_size: int, g
 def replay_buffer(past: Sequence[Tensor], current: Tensor, buffer_size: int, generator: Generator) -> Tensor:
     """This megabatch and a memory of fixed size, a uniform sample of all that came before.
 
-    Reservoir sampling: the n-th sample to arrive takes a place in the memory with probability buffer_size / n, that of a
-    sample drawn at random. What has left the memory never comes back. Arguments as `replay_full`.
+    Reservoir sampling: the n-th sample to arrive takes a place in the memory with probability buffer_size / n, that of
+    a sample drawn at random. What has left the memory never comes back. Arguments as `replay_full`.
 
     Source: Vitter, "Random Sampling with a Reservoir" (1985), algorithm R.
     """

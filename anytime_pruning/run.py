@@ -4,6 +4,7 @@ What a job does around it is `job.py`; how one megabatch is trained on, `trainin
 """
 
 import time
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -11,17 +12,17 @@ from torch import Tensor, nn
 from anytime_pruning.config import RunSettings
 from anytime_pruning.cost import plan_cost
 from anytime_pruning.datasets import ImageArrays
-from anytime_pruning.devices import autocast
-from anytime_pruning.errors import DivergenceError
 from anytime_pruning.evaluation import evaluate
 from anytime_pruning.images import ImageSet
-from anytime_pruning.masks import Masks, apply_masks, count_kept, prunable_weights, select_masks
+from anytime_pruning.macs import count_macs
+from anytime_pruning.masks import apply_masks, count_kept
+from anytime_pruning.models import build_model
 from anytime_pruning.progress import Progress
-from anytime_pruning.pruners import score
+from anytime_pruning.pruning import prune, pruning_sample
 from anytime_pruning.records import Records
 from anytime_pruning.registry import lookup
-from anytime_pruning.replay import draw_pruning_sample
 from anytime_pruning.seeding import make_generator
+from anytime_pruning.starting import load_initial_masks
 from anytime_pruning.stream import Megabatch, split_stream
 from anytime_pruning.training import Trainer, check_finite
 
@@ -45,21 +46,22 @@ def run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Module
         settings.train_limit,
     )
     replayed = [_replay(settings, stream[:t]) for t in range(1, len(stream) + 1)]
-    trainer = Trainer(model, data, settings, make_generator(settings.seed, "training"))
-    cost = plan_cost(settings, [(len(train), len(valid)) for train, valid in replayed], len(test))
+    samples = [pruning_sample(settings, stream[:t], train) for t, (train, _) in enumerate(replayed, start=1)]
+    counts = [(len(train), len(valid), len(sample)) for (train, valid), sample in zip(replayed, samples)]
+    cost = plan_cost(settings, counts, len(test))
     name = f"{settings.dataset.name} {settings.model} {settings.method}"
-    records, masks = Records(planned=cost), {}
+    records = Records(planned=cost, macs=count_macs(model, arrays.image_shape))
+    build_afresh = partial(build_model, settings.model, arrays.n_classes, arrays.image_shape, arrays.mean, arrays.std)
+    masks = load_initial_masks(model, settings)
+    apply_masks(model, masks)
+    trainer = Trainer(model, data, settings, make_generator(settings.seed, "training"))
     with Progress(name, cost, settings.n_megabatches) as progress:
         for t, density in enumerate(settings.densities(), start=1):
             started = time.perf_counter()
-            # 1. The replay-inclusive set: what the policy keeps of M_1 ... M_t.
-            train, valid = replayed[t - 1]
-            # 2. A sample of it, pi_t.
-            sample = draw_pruning_sample(
-                train, settings.sample_frac, make_generator(settings.seed, f"pruning sample {t}")
-            )
+            # 1. The replay-inclusive set, what the policy keeps of M_1 ... M_t; and 2. a sample of it, pi_t.
+            (train, valid), sample = replayed[t - 1], samples[t - 1]
             # 3. Prune the current network by scores on that sample; what is pruned stays pruned.
-            masks = prune(model, masks, density, data, sample, settings, t)
+            masks = prune(model, masks, density, data, sample, settings, t, build_afresh)
             prune_seconds = time.perf_counter() - started
             # 4. Train what is left, then test.
             training = trainer.train_megabatch(t, masks, train, valid, on_epoch=progress.epoch_done)
@@ -71,43 +73,16 @@ def run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Module
     return records
 
 
-def prune(
-    model: nn.Module, masks: Masks, density: float, data: ImageSet, sample: Tensor, settings: RunSettings, t: int
-) -> Masks:
-    """Prune the current network to a density, in place, by scores of its current weights.
-
-    Args:
-        masks: of the megabatch before; empty before the first pruning.
-        density: share of the prunable weights that are to remain.
-        sample: int64 [n], pi_t; scored without augmentation, in batches as training has them.
-        t: index of the megabatch, which pruners that draw depend on.
-    Returns:
-        Masks nested in the given ones. The given ones if the network is as sparse as that already, or is not pruned.
-    """
-    weights = prunable_weights(model)
-    n_left = sum(int(mask.sum()) for mask in masks.values()) if masks else sum(w.numel() for w in weights.values())
-    if round(density * sum(weight.numel() for weight in weights.values())) >= n_left:
-        return masks
-    with autocast(data.images.device, settings.precision):
-        scores = score(
-            model,
-            settings.pruner,
-            data.batches(sample, settings.batch_size),
-            make_generator(settings.seed, f"pruner {t}"),
-        )
-    try:
-        masks = select_masks(scores, density, settings.scope, masks or None)
-    except DivergenceError as error:
-        raise DivergenceError(f"{error}, at megabatch {t}; no results were written") from None
-    apply_masks(model, masks)
-    return masks
-
-
 def _replay(settings: RunSettings, arrived: list[Megabatch]) -> tuple[Tensor, Tensor]:
-    """Training and validation indices at one megabatch, by one policy and its own random draws for each."""
+    """Training and validation indices at one megabatch, by one policy and its own random draws for each.
+
+    A memory of fixed size holds validation images beside its training images, in the stream's proportion.
+    """
     policy = lookup("replay", settings.replay)
     *past, current = arrived
+    size, share = settings.buffer_size, settings.valid_frac
+    valid_size = max(1, round(size * share / (1 - share)))
     return (
-        policy([m.train for m in past], current.train, make_generator(settings.seed, f"replay train {current.t}")),
-        policy([m.valid for m in past], current.valid, make_generator(settings.seed, f"replay valid {current.t}")),
+        policy([m.train for m in past], current.train, size, make_generator(settings.seed, "replay train")),
+        policy([m.valid for m in past], current.valid, valid_size, make_generator(settings.seed, "replay valid")),
     )

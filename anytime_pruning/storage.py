@@ -16,7 +16,7 @@ from anytime_pruning.config import RunSettings
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.records import Records
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def write_run(

@@ -22,7 +22,8 @@ from anytime_pruning.step import RecordedStep, TrainingStep, compile_forward
 class Epoch:
     """What one epoch showed. `train_*` are running means over the epoch: train mode, augmented, weights changing.
 
-    `seconds` are those of the training pass alone.
+    `valid_*` select the best epoch: in eval mode and not augmented, but augmented in the released protocol. `lr` is
+    that of the last step. `seconds` are those of the training pass alone.
     """
 
     t: int
@@ -38,17 +39,29 @@ class Epoch:
 
 @dataclass(frozen=True)
 class MegabatchTraining:
-    """Training on one megabatch. The two evaluations are of the last epoch's weights, before the best are restored."""
+    """Training on one megabatch. The evaluations are of the last epoch's weights, before the best are restored."""
 
     epochs: list[Epoch]
     best_epoch: int
     train_clean: Evaluation
+    valid_clean: Evaluation
     valid_augmented: Evaluation
 
 
 def lr_at(epoch: int, settings: RunSettings) -> float:
-    """Learning rate of an epoch (counted from 1) of any megabatch: multiplied by lr_gamma after each milestone."""
-    return settings.lr * settings.lr_gamma ** sum(epoch > milestone for milestone in settings.lr_milestones)
+    """Learning rate of an epoch (counted from 1) of any megabatch: multiplied by lr_gamma after each milestone.
+
+    In the epochs of warm-up it is what the last step reaches, as the rate rises to that of the milestones.
+    """
+    decayed = settings.lr * settings.lr_gamma ** sum(epoch > milestone for milestone in settings.lr_milestones)
+    return decayed * min(1.0, epoch / settings.warmup_epochs) if settings.warmup_epochs else decayed
+
+
+def lr_of_step(step: int, n_steps: int, epoch: int, settings: RunSettings) -> float:
+    """Learning rate of a step (counted from 1) of an epoch: that of the epoch, but rising linearly in warm-up."""
+    if epoch > settings.warmup_epochs:
+        return lr_at(epoch, settings)
+    return lr_at(epoch, settings) * (epoch - 1 + step / n_steps) / epoch
 
 
 class Trainer:
@@ -87,13 +100,16 @@ class Trainer:
         """
         if not self.optimizer.set_masks(masks) and isinstance(self.step, RecordedStep):
             self.step.forget()
+        # The released code selects on augmented images; the paper says nothing of the kind.
+        released = self.settings.protocol == "released"
+        select_with = self.augment_with if released else None
         epochs, best_correct, best_epoch, best_state = [], -1, 0, {}
         for epoch in range(1, self.settings.epochs + 1):
             started = time.perf_counter()
-            losses, correct_count = self.train_epoch(train, lr_at(epoch, self.settings))
+            losses, correct_count = self.train_epoch(train, epoch)
             seconds = time.perf_counter() - started
             _check_steps_finite(losses, t, epoch)
-            validation = self._evaluate(valid)
+            validation = self._evaluate(valid, select_with)
             check_finite(validation.loss, f"megabatch {t}, validation after epoch {epoch}")
             epochs.append(
                 Epoch(
@@ -113,14 +129,18 @@ class Trainer:
                 best_correct, best_epoch = validation.correct_count, epoch
                 best_state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
             on_epoch(epochs[-1])
-        train_clean, valid_augmented = self._evaluate(train), self._evaluate(valid, self.augment_with)
-        check_finite(train_clean.loss + valid_augmented.loss, f"megabatch {t}, evaluation after the last epoch")
+        train_clean = self._evaluate(train)
+        # Of validation one is known already, that which selects.
+        other = self._evaluate(valid, None if released else self.augment_with)
+        valid_clean, valid_augmented = (other, validation) if released else (validation, other)
+        check_finite(train_clean.loss + other.loss, f"megabatch {t}, evaluation after the last epoch")
         self.model.load_state_dict(best_state, strict=True)
-        return MegabatchTraining(epochs, best_epoch, train_clean, valid_augmented)
+        return MegabatchTraining(epochs, best_epoch, train_clean, valid_clean, valid_augmented)
 
-    def train_epoch(self, train: Tensor, lr: float) -> tuple[Tensor, int]:
-        """One pass over the shuffled set. Returns the loss of every step [n_steps] and the number classified correctly.
+    def train_epoch(self, train: Tensor, epoch: int) -> tuple[Tensor, int]:
+        """One pass over the shuffled set, with the rate of that epoch (counted from 1).
 
+        Returns the loss of every step [n_steps] and the number classified correctly.
         Both are gathered on the device and read after the last step: nothing waits for the device inside the epoch.
         """
         device, batch_size = self.data.images.device, self.settings.batch_size
@@ -128,8 +148,10 @@ class Trainer:
         losses = torch.zeros(len(batch_bounds(len(train), batch_size)), device=device)
         correct = torch.zeros((), dtype=torch.int64, device=device)
         self.model.train()
-        self.optimizer.set_lr(lr)
+        self.optimizer.set_lr(lr_at(epoch, self.settings))
         for i, batch in enumerate(self.data.plan(order, batch_size, self.augment_with)):
+            if epoch <= self.settings.warmup_epochs:
+                self.optimizer.set_lr(lr_of_step(i + 1, len(losses), epoch, self.settings))
             losses[i], n_correct = self.step(*batch)
             correct += n_correct
         return losses.cpu(), int(correct)

@@ -133,7 +133,7 @@ def _ours(
 
     def train(n_steps: int) -> None:
         with _patched(patches or []):
-            trainer.train_epoch(torch.arange(n_steps * BATCH_SIZE) % N_IMAGES, lr=0.01)
+            trainer.train_epoch(torch.arange(n_steps * BATCH_SIZE) % N_IMAGES, epoch=1)
 
     return Variant(train, trainer=trainer)
 

@@ -5,6 +5,7 @@ import torch
 from conftest import read_csv
 
 import anytime_pruning.images
+import anytime_pruning.pruning
 from anytime_pruning import run_stream
 from anytime_pruning.config import parse_settings
 from anytime_pruning.cost import plan_cost
@@ -15,7 +16,7 @@ def test_full_replay_costs_t_times_n(tiny):
     for n_megabatches in (1, 4, 9):
         settings = parse_settings(tiny(n_megabatches=n_megabatches, epochs=5))
         n = 900 * n_megabatches
-        cost = plan_cost(settings, [(900 * t, 0) for t in range(1, n_megabatches + 1)], 0)
+        cost = plan_cost(settings, [(900 * t, 0, 0) for t in range(1, n_megabatches + 1)], 0)
         assert cost.train == 5 * n * (n_megabatches + 1) // 2
 
 
@@ -25,7 +26,7 @@ def test_what_is_planned_is_what_passes_through_the_network(method, tiny, tmp_pa
     counted = {"train": 0, "score": 0, "evaluate": 0}
     scoring = []
     plan = anytime_pruning.images.ImageSet.plan
-    score = anytime_pruning.run.score
+    score = anytime_pruning.pruning.score
 
     def watched_plan(self, indices, *args):
         kind = "evaluate" if torch.is_inference_mode_enabled() else "score" if scoring else "train"
@@ -40,7 +41,7 @@ def test_what_is_planned_is_what_passes_through_the_network(method, tiny, tmp_pa
             scoring.clear()
 
     monkeypatch.setattr(anytime_pruning.images.ImageSet, "plan", watched_plan)
-    monkeypatch.setattr(anytime_pruning.run, "score", watched_score)
+    monkeypatch.setattr(anytime_pruning.pruning, "score", watched_score)
     metrics = run_stream(tiny(method=method), tmp_path)
     assert metrics["cost"]["planned_samples"] == counted
     assert metrics["final"]["samples"] == counted["train"]

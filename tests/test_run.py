@@ -7,6 +7,7 @@ from conftest import read_csv, without_times
 from safetensors.torch import load_file
 
 import anytime_pruning.job
+import anytime_pruning.pruning
 import anytime_pruning.run
 from anytime_pruning import build_model, run_stream
 from anytime_pruning.masks import prunable_weights
@@ -50,8 +51,8 @@ def test_density_in_the_network_is_the_scheduled_one_and_masks_nest(method, prun
 
 def test_one_shot_pruning_scores_once_and_dense_never(tiny, tmp_path, monkeypatch):
     calls = []
-    score = anytime_pruning.run.score
-    monkeypatch.setattr(anytime_pruning.run, "score", lambda *args: calls.append(1) or score(*args))
+    score = anytime_pruning.pruning.score
+    monkeypatch.setattr(anytime_pruning.pruning, "score", lambda *args: calls.append(1) or score(*args))
     counts = {}
     for method in ("app", "osp", "dense"):
         calls.clear()
@@ -63,7 +64,7 @@ def test_one_shot_pruning_scores_once_and_dense_never(tiny, tmp_path, monkeypatc
 def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, tmp_path, monkeypatch):
     """At t > 1 the pruner sees exactly what training on t - 1 left, and training starts from exactly what it leaves."""
     log = []
-    score, train = anytime_pruning.run.score, anytime_pruning.run.Trainer.train_megabatch
+    score, train = anytime_pruning.pruning.score, anytime_pruning.run.Trainer.train_megabatch
 
     def copy(model):
         return {name: weight.detach().clone() for name, weight in prunable_weights(model).items()}
@@ -78,7 +79,7 @@ def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, t
         log.append(("trained", copy(self.model)))
         return result
 
-    monkeypatch.setattr(anytime_pruning.run, "score", watched_score)
+    monkeypatch.setattr(anytime_pruning.pruning, "score", watched_score)
     monkeypatch.setattr(anytime_pruning.run.Trainer, "train_megabatch", watched_train)
     run_stream(tiny(epochs=1), tmp_path)
     assert [event for event, _ in log] == ["scored", "masked", "trained"] * 3

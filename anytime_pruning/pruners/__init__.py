@@ -41,3 +41,8 @@ def score(
             f"pruner: {pruner!r} gives scores of shape {found.get(wrong)} for {wrong}, expected {expected.get(wrong)}"
         )
     return scores
+
+
+def rounds_of(pruner: str) -> int:
+    """How often a pruner wants to score and select on its way to a density: its attribute `rounds`, else once."""
+    return getattr(lookup("pruner", pruner), "rounds", 1)
