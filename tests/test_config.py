@@ -37,9 +37,16 @@ FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
             {"precision": "float16"},
             "precision: 'float16' is not allowed: Input should be 'auto', 'float32' or 'bfloat16'",
         ),
-        ({"method": "iterative"}, "method: 'iterative' is not known; allowed: app, dense, osp"),
+        ({"method": "iterative"}, "method: 'iterative' is not known; allowed: app, app_cubic, dense, osp"),
         ({"model": "../x"}, "model: '../x' is not allowed"),
         ({"epoch": 3}, r"epoch: unknown setting \(value 3\); allowed: dataset, model, "),
+        ({"prune_on": "past"}, "prune_on: 'past' is not allowed: Input should be 'replay' or 'megabatch'"),
+        ({"protocol": "mine"}, "protocol: 'mine' is not allowed: Input should be 'paper' or 'released'"),
+        ({"protocol": "released", "prune_on": "megabatch"}, "prune_on: 'megabatch' is not allowed with protocol rel"),
+        ({"buffer_size": 0}, "buffer_size: 0 is not allowed"),
+        ({"warmup_epochs": -1}, "warmup_epochs: -1 is not allowed"),
+        ({"initial_mask": {"path": "x"}}, "initial_mask.sha256: this setting is required"),
+        ({"initial_weights": {"path": "x", "sha256": "abc"}}, "initial_weights.sha256: 'abc' is not allowed"),
         ({"execution": {"device": "gpu"}}, "execution.device: 'gpu' is not allowed"),
         ({"execution": {"cores": 2}}, "execution.cores: unknown setting"),
         ({"dataset": "mnist"}, "dataset: 'mnist' is not known; allowed: cifar10, cifar100, digits, image_folder"),
@@ -104,3 +111,19 @@ def test_the_dense_baseline_is_one_run_whatever_the_pruning_settings():
     ]
     assert {run.digest() for run in runs} == {runs[0].digest()}
     assert runs[0].pruner == "none"
+
+
+def test_settings_without_meaning_for_a_run_do_not_split_it():
+    """A grid names one run once: a buffer's size without a buffer, pruning without pruning."""
+    digest = parse_settings(BASE).digest()
+    assert parse_settings(BASE | {"buffer_size": 5}).digest() == digest
+    buffers = [parse_settings(BASE | {"replay": "buffer", "buffer_size": size}).digest() for size in (5, 1000)]
+    assert len({*buffers, digest}) == 3
+    dense = parse_settings(BASE | {"method": "dense"}).digest()
+    assert parse_settings(BASE | {"method": "dense", "prune_on": "megabatch", "pruner": "random"}).digest() == dense
+
+
+def test_the_protocol_is_part_of_a_run_that_is_not_pruned():
+    """Its validation is augmented, so its numbers are others."""
+    dense = [parse_settings(BASE | {"method": "dense", "protocol": name}).digest() for name in ("paper", "released")]
+    assert dense[0] != dense[1]

@@ -10,6 +10,12 @@ def test_app_goes_from_080_to_a_third():
     assert densities == pytest.approx([0.8, 0.7155, 0.64, 0.5724, 0.512, 0.4579, 0.4096, 0.3664], abs=5e-5)
 
 
+def test_the_cubic_schedule_joins_the_densities_of_app_steeply_at_first():
+    densities = lookup("method", "app_cubic")(5, 4.5, 0.8)
+    # 0.3664 + 0.4336 * (1, 0.75, 0.5, 0.25, 0) ** 3
+    assert densities == pytest.approx([0.8, 0.5493, 0.4206, 0.3731, 0.3664], abs=5e-5)
+
+
 def test_osp_has_the_final_density_of_app_from_the_start():
     assert lookup("method", "osp")(3, 4.5, 0.8) == pytest.approx([0.3664] * 3, abs=5e-5)
 

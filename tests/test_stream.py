@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anytime_pruning.errors import SettingError
-from anytime_pruning.registry import lookup
 from anytime_pruning.replay import draw_pruning_sample
 from anytime_pruning.seeding import make_generator
 from anytime_pruning.stream import split_stream
@@ -67,11 +66,6 @@ def test_a_limit_takes_a_random_subset():
 def test_what_does_not_fit_the_data_is_named(n, t, valid_frac, limit, message):
     with pytest.raises(SettingError, match=message):
         split_stream(n, t, valid_frac, make_generator(0, "stream"), limit)
-
-
-def test_full_replay_is_everything_that_arrived():
-    parts = [torch.tensor([1, 2]), torch.tensor([5]), torch.tensor([7, 8])]
-    assert lookup("replay", "full")(parts[:2], parts[2], torch.Generator()).tolist() == [1, 2, 5, 7, 8]
 
 
 def test_the_pruning_sample_is_a_fifth_drawn_from_the_given_indices():

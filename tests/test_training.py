@@ -46,6 +46,23 @@ def test_the_optimiser_gets_the_scheduled_rate(make_trainer):
     assert float(trainer.optimizer._lr) == pytest.approx(0.0004)
 
 
+def test_the_rate_rises_from_step_to_step_in_warm_up_at_each_megabatch(make_trainer, monkeypatch):
+    trainer = make_trainer(epochs=3, warmup_epochs=2, lr_milestones=[1], lr=0.08, batch_size=15)
+    step, used = type(trainer.step).__call__, []
+
+    def watched(self, *batch):
+        used.append(float(trainer.optimizer._lr))
+        return step(self, *batch)
+
+    monkeypatch.setattr(type(trainer.step), "__call__", watched)
+    for t in (1, 2):
+        used.clear()
+        training = trainer.train_megabatch(t, {}, TRAIN, VALID, lambda epoch: None)
+        # Four steps an epoch; eight to 0.08, whose milestone after the first epoch divides by ten.
+        assert used == pytest.approx([0.01, 0.02, 0.03, 0.04, 0.005, 0.006, 0.007, 0.008] + [0.008] * 4)
+        assert [epoch.lr for epoch in training.epochs] == pytest.approx([0.04, 0.008, 0.008])
+
+
 def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer, monkeypatch):
     trainer = make_trainer()
     masks = half_masks(trainer.model)
@@ -124,6 +141,28 @@ def test_clean_terms_are_of_the_last_epoch_without_augmentation(make_trainer):
     training = trainer.train_megabatch(1, {}, TRAIN, VALID, remember)
     assert training.train_clean == last["train"]
     assert training.valid_augmented.total_count == 20
+
+
+def test_the_released_protocol_selects_on_augmented_validation(make_trainer, monkeypatch):
+    """In the paper's protocol only the term of the released gap is augmented, after the last epoch."""
+    augmented = {}
+    for protocol in ("paper", "released"):
+        trainer = make_trainer(epochs=2, protocol=protocol)
+        seen = []
+        ours = trainer._evaluate
+
+        def watched(indices, augment_with=None, ours=ours, seen=seen):
+            seen.append(("valid" if indices is VALID else "train", augment_with is not None))
+            return ours(indices, augment_with)
+
+        monkeypatch.setattr(trainer, "_evaluate", watched)
+        training = trainer.train_megabatch(1, {}, TRAIN, VALID, lambda epoch: None)
+        augmented[protocol] = seen
+        last = training.epochs[-1].valid_acc_pct
+        assert last == (training.valid_augmented if protocol == "released" else training.valid_clean).acc_pct
+    plain, mixed = ("valid", False), ("valid", True)
+    assert augmented["paper"] == [plain, plain, ("train", False), mixed]
+    assert augmented["released"] == [mixed, mixed, ("train", False), plain]
 
 
 def test_a_loss_that_is_not_finite_is_named(make_trainer):
