@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from anytime_pruning import register, score
+from anytime_pruning import build_model, register, score, select_masks
 from anytime_pruning.errors import SettingError
 from anytime_pruning.masks import prunable_weights
+from anytime_pruning.memory_format import arrange
+from anytime_pruning.pruners import grasp, rounds_of
 from anytime_pruning.registry import names
 
 
@@ -49,6 +51,145 @@ def test_random_follows_its_generator(toy_model):
 
     assert torch.equal(draw(1), draw(1))
     assert not torch.equal(draw(1), draw(2))
+
+
+def by_differences(model, value, relative):
+    """Central differences of value() by each prunable weight; `relative`: by its logarithm, so times the weight."""
+    found = {}
+    for name, weight in prunable_weights(model).items():
+        flat, differences = weight.data.view(-1), torch.zeros(weight.numel(), dtype=torch.float64)
+        for i in range(len(flat)):
+            original = float(flat[i])
+            h = 1e-5 * (abs(original) if relative else 1)
+            flat[i] = original + h
+            above = value()
+            flat[i] = original - h
+            below = value()
+            flat[i] = original
+            differences[i] = (above - below) / (2 * h) * (original if relative else 1)
+        found[name] = differences.view_as(weight)
+    return found
+
+
+def test_grasp_is_the_derivative_of_the_gradients_flow(toy_model, toy_batches):
+    """Against central differences of g_a . g_b, with g_a where the network stands; classes made balanced by hand."""
+    images, labels = (torch.cat(parts) for parts in zip(*toy_batches))
+    assert labels.tolist() == [0, 1, 2, 3, 0, 0, 1, 2]  # one image of class 3, so one of each
+    chosen = [(images[:4], labels[:4])]
+    scores = score(toy_model, "grasp", iter(toy_batches))
+
+    def gradient():
+        toy_model.train()
+        loss = sum(F.cross_entropy(toy_model(images) / 200, labels) for images, labels in chosen)
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(prunable_weights(toy_model).values()))])
+
+    fixed = gradient()
+    expected = by_differences(toy_model, lambda: float(fixed @ gradient()), relative=True)
+    for name, found in scores.items():
+        assert torch.allclose(found, expected[name], rtol=1e-5, atol=1e-12)
+        assert (found < 0).any()
+        assert (found > 0).any()
+        assert found.abs().max() > 1e-7  # far above the tolerance
+
+
+def test_grasp_sums_the_fixed_gradient_over_all_batches(toy_model):
+    """H is linear in the batches, so the score is w * (H_1 + H_2)(g_1 + g_2), not the sum of the two alone."""
+    generator = torch.Generator().manual_seed(3)
+    batches = [(torch.rand(4, 1, 4, 4, dtype=torch.float64, generator=generator), torch.arange(4)) for _ in range(2)]
+    both = score(toy_model, "grasp", batches)
+    toy_model.train()
+    weights = list(prunable_weights(toy_model).values())
+    losses = [F.cross_entropy(toy_model(images) / 200, labels) for images, labels in batches]
+    gradients = [torch.autograd.grad(loss, weights, create_graph=True) for loss in losses]
+    fixed = [sum(parts).detach() for parts in zip(*gradients)]
+    flow = sum((f * sum(parts)).sum() for f, parts in zip(fixed, zip(*gradients)))
+    expected = torch.autograd.grad(flow, weights)
+    for found, weight, part in zip(both.values(), weights, expected):
+        assert torch.allclose(found, weight.detach() * part, rtol=1e-9, atol=1e-16)
+
+
+def test_grasp_takes_as_many_images_of_each_class_in_their_order(toy_model):
+    labels = torch.tensor([2, 2, 0, 2, 0, 0, 3, 3])
+    images = torch.arange(8, dtype=torch.float64).view(8, 1, 1, 1)
+    found = grasp._balance([(images[:5], labels[:5]), (images[5:], labels[5:])])
+    assert [part.flatten().tolist() for part, _ in found] == [[0, 1, 2, 4, 6, 7]]  # no batch of one image
+    assert torch.cat([part for _, part in found]).bincount().tolist() == [2, 0, 2, 2]
+
+
+def test_synflow_is_the_derivative_of_the_flow_of_absolute_weights(toy_model):
+    toy_model.train()
+    toy_model(torch.randn(9, 1, 4, 4, dtype=torch.float64))  # running statistics that are not 0 and 1
+    scores = score(toy_model, "synflow", [(torch.rand(3, 1, 4, 4, dtype=torch.float64), torch.tensor([0, 1, 2]))])
+    positive = copy.deepcopy(toy_model).eval()
+    for parameter in positive.parameters():
+        parameter.data.abs_()
+
+    def flow():
+        with torch.no_grad():
+            return float(positive(torch.ones(1, 1, 4, 4, dtype=torch.float64)).sum())
+
+    expected = by_differences(positive, flow, relative=True)
+    for name, found in scores.items():
+        assert torch.allclose(found, expected[name].abs(), rtol=1e-5, atol=1e-10)
+        assert found.max() > 1e-4
+
+
+def test_synflow_conserves_flow_through_layers_without_biases():
+    """What its paper proves: the scores of each layer sum to the same, the flow itself."""
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3, bias=False), torch.nn.ReLU(), torch.nn.Conv2d(3, 5, 2, bias=False), torch.nn.Flatten()
+    )
+    scores = score(model, "synflow", [(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]))])
+    sums = [float(part.sum()) for part in scores.values()]
+    assert sums[0] == pytest.approx(sums[1], rel=1e-9)
+    assert rounds_of("synflow") == 100
+    assert rounds_of("snip") == 1
+
+
+def test_synflow_does_not_overflow_in_a_deep_network():
+    scores = score(build_model("resnet56", 10, (3, 32, 32)), "synflow", [(torch.rand(2, 3, 32, 32), torch.zeros(2))])
+    assert all(torch.isfinite(part).all() and part.max() > 0 for part in scores.values())
+
+
+@pytest.mark.parametrize("pruner", ["grasp", "synflow"])
+def test_pruners_that_need_images_say_so(pruner, toy_model):
+    with pytest.raises(SettingError, match=f"pruner: {pruner} needs .* none"):
+        score(toy_model, pruner, iter([]))
+
+
+@pytest.mark.parametrize("pruner", names("pruner"))
+def test_scores_do_not_depend_on_autocast_or_memory_format_where_exact(pruner):
+    """Criteria that differentiate twice or overflow keep their precision; SNIP follows the run's, as in training."""
+    shape, labels = (3, 16, 16), torch.arange(12) % 3
+    images = torch.rand(12, *shape, generator=torch.Generator().manual_seed(0))
+    plain, arranged = (build_model("resnet20", 3, shape, seed=1) for _ in range(2))
+    expected = score(plain, pruner, [(images, labels)])
+    arrange(arranged, shape, torch.device("cpu"))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = score(arranged, pruner, [(images, labels)])
+    everything, like = (torch.cat([part.flatten() for part in scores.values()]) for scores in (found, expected))
+    error = float((everything - like).norm() / like.norm())
+    assert error < (0.3 if pruner == "snip" else 1e-3)
+    assert (error > 1e-3) == (pruner == "snip")
+
+
+@pytest.mark.parametrize("pruner", names("pruner"))
+def test_ties_go_by_position(pruner, toy_batches):
+    """A network whose weights are all alike: whatever the criterion, equal scores keep the first."""
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 1, 1, bias=False),
+        torch.nn.Conv2d(1, 2, 1, bias=False),
+        torch.nn.Flatten(),
+        torch.nn.Linear(32, 4),
+    )
+    model = model.double()
+    for parameter in model.parameters():
+        torch.nn.init.constant_(parameter, 0.5)
+    scores = score(model, pruner, toy_batches)
+    if pruner != "random":
+        assert torch.allclose(scores["1.weight"][0], scores["1.weight"][1], rtol=1e-12, atol=1e-15)
+        tied = {name: part.float().round(decimals=6) for name, part in scores.items() if name == "1.weight"}
+        assert select_masks(tied, 0.5)["1.weight"].flatten().tolist() == [True, False]
 
 
 @pytest.mark.parametrize("pruner", names("pruner"))

@@ -59,3 +59,15 @@ class CifarResNet(nn.Module):
 def build_resnet20(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
     """ResNet-20: 0.27 million parameters at three channels and ten classes."""
     return CifarResNet(3, n_classes, image_shape[0])
+
+
+@register("model", "resnet44")
+def build_resnet44(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+    """ResNet-44: 0.66 million parameters at three channels and ten classes."""
+    return CifarResNet(7, n_classes, image_shape[0])
+
+
+@register("model", "resnet56")
+def build_resnet56(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+    """ResNet-56: 0.85 million parameters at three channels and ten classes."""
+    return CifarResNet(9, n_classes, image_shape[0])

@@ -3,32 +3,48 @@
 torchvision is imported when a network is built, not before: most runs of the demonstration do not need it.
 """
 
+from functools import partial
+
 from torch import Tensor, nn
 
 from anytime_pruning.registry import register
 from anytime_pruning.torchvision_import import import_torchvision
 
+# Block, blocks in each stage, width of the inner convolutions in times the usual: the published ImageNet ResNets.
+RESNETS = {
+    "resnet18": ("BasicBlock", (2, 2, 2, 2), 1),
+    "resnet34": ("BasicBlock", (3, 4, 6, 3), 1),
+    "resnet50": ("Bottleneck", (3, 4, 6, 3), 1),
+    "resnet101": ("Bottleneck", (3, 4, 23, 3), 1),
+    "wide_resnet50_2": ("Bottleneck", (3, 4, 6, 3), 2),
+    "wide_resnet101_2": ("Bottleneck", (3, 4, 23, 3), 2),
+}
 
-def _build_resnet(block: str, layers: list[int], n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """torchvision's ResNet with a 3 x 3 stem of stride 1 and no max-pool; its fan-out initialisation throughout."""
+
+def build_resnet(name: str, imagenet_stem: bool, n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+    """torchvision's ResNet, its fan-out initialisation throughout: [B, C, H, W] -> [B, n_classes].
+
+    Args:
+        name: a key of `RESNETS`.
+        imagenet_stem: begin as for ImageNet, with a 7 x 7 convolution of stride 2 and a max-pool of stride 2; else as
+            is usual for CIFAR, with a 3 x 3 convolution of stride 1.
+    Source: He, Zhang, Ren, Sun (arXiv 1512.03385); wide: Zagoruyko, Komodakis (arXiv 1605.07146).
+    """
     resnet = import_torchvision().models.resnet
-    network = resnet.ResNet(getattr(resnet, block), layers, num_classes=n_classes)
-    network.conv1 = nn.Conv2d(image_shape[0], 64, 3, padding=1, bias=False)
+    block, layers, width = RESNETS[name]
+    network = resnet.ResNet(getattr(resnet, block), list(layers), num_classes=n_classes, width_per_group=64 * width)
+    if not imagenet_stem:
+        network.conv1 = nn.Conv2d(image_shape[0], 64, 3, padding=1, bias=False)
+        network.maxpool = nn.Identity()
+    elif image_shape[0] != 3:
+        network.conv1 = nn.Conv2d(image_shape[0], 64, 7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-    network.maxpool = nn.Identity()
     return network
 
 
-@register("model", "resnet18")
-def build_resnet18(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """ResNet-18 for CIFAR: 11.17 million parameters at ten classes."""
-    return _build_resnet("BasicBlock", [2, 2, 2, 2], n_classes, image_shape)
-
-
-@register("model", "resnet50")
-def build_resnet50(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """ResNet-50 for CIFAR: 23.52 million parameters at ten classes."""
-    return _build_resnet("Bottleneck", [3, 4, 6, 3], n_classes, image_shape)
+for _name in RESNETS:
+    register("model", _name)(partial(build_resnet, _name, False))
+    register("model", f"{_name}_imagenet_stem")(partial(build_resnet, _name, True))
 
 
 class PooledVgg(nn.Module):

@@ -1,7 +1,8 @@
 """Pruners: a file for each scoring criterion, imported here so that they are registered.
 
 A pruner is a function (model, batches, generator) -> {parameter name: score}, higher is kept. It may use the network
-freely: `score` puts everything back.
+freely: `score` puts everything back. Its attribute `rounds`, 1 if absent, says in how many steps it wants to prune to a
+density, each scored anew (`pruning.py`).
 """
 
 from collections.abc import Iterable
@@ -10,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from anytime_pruning.errors import SettingError
 from anytime_pruning.masks import prunable_weights
-from anytime_pruning.pruners import magnitude, random, snip  # noqa: F401
+from anytime_pruning.pruners import grasp, magnitude, random, snip, synflow  # noqa: F401
 from anytime_pruning.pruners.preserve import preserved
 from anytime_pruning.registry import lookup
 
