@@ -70,21 +70,33 @@ def test_any_image_size_and_channel_count(name, shape):
     assert model(torch.rand(2, *shape)).shape == (2, 7)
 
 
-@pytest.mark.parametrize("name", names("model"))
-def test_one_training_step_lowers_the_loss(name):
+def take_step(name, side, n_images, lr):
+    """A network before and after a step of SGD, and its loss before and after."""
     torch.manual_seed(0)
-    side = 32 if name.endswith("imagenet_stem") else 8  # that stem would leave one pixel of eight
     model = build_model(name, 3, (1, side, side))
-    images, labels = torch.rand(12, 1, side, side), torch.arange(12) % 3
-    optimizer = torch.optim.SGD(model.parameters(), lr=1e-5)
-    losses = []
-    for _ in range(2):
-        loss = nn.functional.cross_entropy(model(images), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        losses.append(loss.item())
-    assert losses[1] < losses[0]
+    before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
+    images, labels = torch.rand(n_images, 1, side, side), torch.arange(n_images) % 3
+    loss = nn.functional.cross_entropy(model(images), labels)
+    loss.backward()
+    torch.optim.SGD(model.parameters(), lr=lr).step()
+    with torch.no_grad():
+        return model, before, float(loss), float(nn.functional.cross_entropy(model(images), labels))
+
+
+@pytest.mark.parametrize("name", names("model"))
+def test_one_training_step_reaches_every_parameter(name):
+    side = 32 if name.endswith("imagenet_stem") else 8  # that stem would leave one pixel of eight
+    model, before, *losses = take_step(name, side, 4, lr=1.0)
+    assert all(torch.isfinite(torch.tensor(losses)))
+    for key, parameter in model.named_parameters():
+        # A bias before batch norm only moves by rounding; everything else must.
+        assert not torch.equal(parameter, before[key]) or ("features" in key and key.endswith("bias")), key
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_small_training_step_lowers_the_loss(name):
+    *_, before, after = take_step(name, 64 if name.endswith("imagenet_stem") else 8, 12, lr=1e-4)
+    assert after < before
 
 
 def test_normalisation_sits_inside_the_network():

@@ -6,6 +6,7 @@ What is stored where in the folder or archive is `packed_files.py`; here files b
 import hashlib
 import io
 import sys
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -73,50 +74,62 @@ class ImageFolder(DatasetSettings):
 
     def read(self, data_dir: Path) -> ImageArrays:
         with whole_archive(self.path):
-            decoded = _decode_all(self)
+            decoded = decode_all(iterate_files(self.path), self, count_images(self.path))
             class_names = _class_names(decoded, self)
-        content_sha256 = _content_digest(decoded)
-        if self.content_sha256 not in (None, content_sha256):
-            raise DataError(
-                f"{self.path}: content_sha256 is {content_sha256}, expected {self.content_sha256}; "
-                "fetch the files again, or correct the setting"
-            )
-        arrays = {}
-        for split in ("train", "test"):
-            arrays |= _stack(split, decoded, class_names)
-        mean, std = channel_statistics(arrays["train_images"])
-        return ImageArrays(
-            **arrays,
-            class_names=class_names,
-            mean=self.mean or mean,
-            std=self.std or std,
-            crop_padding=self.crop_padding,
-            flip=self.flip,
-            content_sha256=content_sha256,
-        )
+        return assemble(decoded, class_names, self)
 
 
 Decoded = dict[tuple[str, str, str], tuple[bytes, np.ndarray]]
 
 
-def _decode_all(settings: ImageFolder) -> Decoded:
-    """Decode every image in parallel: (split, class, file) to (SHA-256 of the file, uint8 [C, H, W])."""
+def decode_all(files: Iterable[PackedFile], settings: ImageFolder, total: int | None) -> Decoded:
+    """Decode every image in parallel: (split, class, file) to (SHA-256 of the file, uint8 [C, H, W]).
+
+    Args:
+        total: number of files where it is known, for the progress bar.
+    """
 
     def decode(file: PackedFile) -> tuple[tuple[str, str, str], tuple[bytes, np.ndarray]]:
         return file.key, (hashlib.sha256(file.content).digest(), decode_image(file, settings))
 
     decoded: Decoded = {}
-    total = count_images(settings.path)
     with ThreadPoolExecutor() as pool:
         progress = tqdm(total=total, desc=f"decoding {settings.name}", unit="img", disable=not sys.stderr.isatty())
         with progress:
-            for chunk in _chunks(iterate_files(settings.path), 1024):
+            for chunk in _chunks(files, 1024):
                 for key, image in pool.map(decode, chunk):
                     if key in decoded:
                         raise DataError(f"{settings.path}: two files are called {'/'.join(key)}; remove one")
                     decoded[key] = image
                 progress.update(len(chunk))
     return decoded
+
+
+def assemble(decoded: Decoded, class_names: tuple[str, ...], settings: ImageFolder) -> ImageArrays:
+    """The dataset from its decoded images, labels being positions in `class_names`.
+
+    Raises:
+        DataError: the images are not those that `content_sha256` names.
+    """
+    content_sha256 = _content_digest(decoded)
+    if settings.content_sha256 not in (None, content_sha256):
+        raise DataError(
+            f"{settings.path}: content_sha256 is {content_sha256}, expected {settings.content_sha256}; "
+            "fetch the files again, or correct the setting"
+        )
+    arrays = {}
+    for split in ("train", "test"):
+        arrays |= _stack(split, decoded, class_names)
+    mean, std = channel_statistics(arrays["train_images"])
+    return ImageArrays(
+        **arrays,
+        class_names=class_names,
+        mean=settings.mean or mean,
+        std=settings.std or std,
+        crop_padding=settings.crop_padding,
+        flip=settings.flip,
+        content_sha256=content_sha256,
+    )
 
 
 def decode_image(file: PackedFile, settings: ImageFolder) -> np.ndarray:

@@ -8,7 +8,7 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -122,9 +122,14 @@ def fingerprint_of(path: Path) -> str | None:
     """Digest of the files' names, sizes and times: cheap, and changes when the data does. None if absent."""
     if not path.exists():
         return None
+    return fingerprint_files(path, sorted(_members(path)) if path.is_dir() else [""])
+
+
+def fingerprint_files(folder: Path, members: Iterable[str]) -> str:
+    """The same of given files in a folder, in the given order."""
     digest = hashlib.sha256()
-    for member in sorted(_members(path)) if path.is_dir() else [""]:
-        stat = os.stat(path / member)
+    for member in members:
+        stat = os.stat(folder / member)
         digest.update(f"{member} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()
 

@@ -1,0 +1,128 @@
+"""Restricted ImageNet: groups of ImageNet's classes, small images, all of them or a few of each class."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from pydantic import Field
+
+from anytime_pruning.datasets.image_folder import ImageFolder, assemble, decode_all
+from anytime_pruning.datasets.packed_files import SUFFIXES, PackedFile, fingerprint_files
+from anytime_pruning.datasets.source import ImageArrays
+from anytime_pruning.errors import DataError
+from anytime_pruning.registry import register
+from anytime_pruning.validation import Count, Number
+
+# First and last index of the ImageNet classes of each group. An index is a position among the 1000 sorted folder names.
+GROUPS: dict[str, dict[str, tuple[int, int]]] = {
+    "balanced": {
+        "bird": (10, 14),
+        "turtle": (33, 37),
+        "lizard": (42, 46),
+        "spider": (72, 76),
+        "crab": (118, 122),  # and lobsters
+        "dog": (200, 204),
+        "cat": (281, 285),
+        "big cat": (286, 290),
+        "beetle": (302, 306),
+        "butterfly": (322, 326),
+        "monkey": (371, 374),
+        "fish": (393, 397),
+        "fruit": (948, 952),
+        "fungus": (992, 996),
+    },
+    # Of the paper of the original: Tsipras et al., "Robustness May Be at Odds with Accuracy" (arXiv 1805.12152).
+    "original": {
+        "dog": (151, 268),
+        "cat": (281, 285),
+        "frog": (30, 32),
+        "turtle": (33, 37),
+        "bird": (80, 100),
+        "primate": (365, 382),
+        "fish": (389, 397),
+        "crab": (118, 121),
+        "insect": (300, 319),
+    },
+}
+N_CLASSES = 1000
+# The folders of ImageNet, by what this project calls the split.
+FOLDERS = {"train": "train", "test": "val"}
+
+
+@register("dataset", "restricted_imagenet")
+class RestrictedImageNet(ImageFolder):
+    """From a folder with train/<wnid>/ and val/<wnid>/ of all 1000 classes; only files of the groups are read."""
+
+    source: Literal["restricted_imagenet"] = "restricted_imagenet"
+    path: Path = Field(description="folder of ImageNet, with train/<wnid>/ and val/<wnid>/")
+    channels: Literal[3] = Field(3, description="RGB")
+    groups: Literal["balanced", "original"] = Field("balanced", description="14 groups of classes, or the original 9")
+    shots: Count | None = Field(None, description="so many training images of each group; all of them if absent")
+    mean: tuple[Number, ...] | None = Field((0.4717, 0.4499, 0.3837), description="per channel")
+    std: tuple[Number, ...] | None = Field((0.26, 0.2516, 0.2575), description="per channel")
+
+    def fingerprint(self) -> str | None:
+        if self.is_pinned() or not (self.path / "train").is_dir():
+            return None
+        return fingerprint_files(self.path, [member for _, _, member in self._choose()])
+
+    def read(self, data_dir: Path) -> ImageArrays:
+        chosen = self._choose()
+        return assemble(decode_all(self._files(chosen), self, len(chosen)), tuple(GROUPS[self.groups]), self)
+
+    def _choose(self) -> list[tuple[str, str, str]]:
+        """(split, group, path below the folder) of every image that is used."""
+        wnids = self._wnids()
+        chosen = []
+        for split, folder in FOLDERS.items():
+            for group, (first, last) in GROUPS[self.groups].items():
+                members = [name for wnid in wnids[first : last + 1] for name in self._images(f"{folder}/{wnid}")]
+                if not members:
+                    places = f"{folder}/{wnids[first]}/ to {wnids[last]}/"
+                    raise DataError(f"{self.path}: no images of {group} in {places}; every group needs some")
+                if split == "train" and self.shots is not None:
+                    members = self._take_shots(group, members)
+                chosen += [(split, group, member) for member in members]
+        return chosen
+
+    def _wnids(self) -> list[str]:
+        for folder in FOLDERS.values():
+            if not (self.path / folder).is_dir():
+                raise DataError(
+                    f"{self.path}: no folder {folder}/; an ImageNet with train/<wnid>/ and val/<wnid>/ is needed"
+                )
+        wnids, held_out = (
+            sorted(sub.name for sub in (self.path / folder).iterdir() if sub.is_dir()) for folder in FOLDERS.values()
+        )
+        if len(wnids) != N_CLASSES:
+            raise DataError(
+                f"{self.path}: train/ holds {len(wnids)} class folders; all {N_CLASSES} of ImageNet are needed, as "
+                "a class is found by its position among them (folders of classes that are not used may be empty)"
+            )
+        if odd := sorted(set(wnids) ^ set(held_out)):
+            raise DataError(f"{self.path}: {odd[0]} is a folder of train/ or val/ only; both need one for each class")
+        return wnids
+
+    def _images(self, folder: str) -> list[str]:
+        names = sorted(file.name for file in (self.path / folder).iterdir())
+        return [f"{folder}/{name}" for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+
+    def _take_shots(self, group: str, members: list[str]) -> list[str]:
+        """So many of a group's images, as if drawn at random, but the same everywhere; fewer shots are among more."""
+        if len(members) < self.shots:
+            raise DataError(
+                f"dataset.shots: {self.shots} is not allowed: {group} has {len(members)} training images in {self.path}"
+            )
+        by_chance = sorted(members, key=lambda member: hashlib.sha256(member.encode()).digest())
+        return sorted(by_chance[: self.shots])
+
+    def _files(self, chosen: list[tuple[str, str, str]]) -> Iterator[PackedFile]:
+        for split, group, member in chosen:
+            path = self.path / member
+            # The same image name may occur in two classes of a group.
+            name = "-".join(PurePosixPath(member).parts[1:])
+            try:
+                yield PackedFile((split, group, name), path.read_bytes(), str(path))
+            except OSError as error:
+                raise DataError(f"{path}: {error.strerror}; fetch the file again, or remove it") from None
