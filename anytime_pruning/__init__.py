@@ -13,6 +13,7 @@ RESULTS_VERSION = 2
 
 _PUBLIC = {
     "build_model": "anytime_pruning.models",
+    "load_network": "anytime_pruning.export",
     "register": "anytime_pruning.registry",
     "run_stream": "anytime_pruning.job",
     "score": "anytime_pruning.pruners",

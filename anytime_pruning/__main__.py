@@ -92,6 +92,15 @@ def print_schema(options: argparse.Namespace) -> None:
     print(json.dumps(study_schema(), indent=2))
 
 
+def export(options: argparse.Namespace) -> None:
+    """The network of a finished run as ONNX and as a compact file of the weights that were kept."""
+    from anytime_pruning.export import export_run
+
+    for path in export_run(options.run, options.weights, options.out).values():
+        print(f"{path}: {path.stat().st_size:,} bytes")
+    print("Scattered zeros make the sparse file smaller; dense hardware runs the network no faster for them.")
+
+
 def find_stale(options: argparse.Namespace) -> None:
     """Runs on disk that the study's grid does not name any more; listed, or removed with their weights on request."""
     study, runs = plan_study(read_yaml(options.config))
@@ -169,6 +178,12 @@ def _make_parser() -> argparse.ArgumentParser:
     listing.set_defaults(command=list_registered)
     schema = commands.add_parser("schema", help="JSON schema of the configuration", description=print_schema.__doc__)
     schema.set_defaults(command=print_schema)
+
+    network = commands.add_parser("export", help="a trained network as ONNX and sparse", description=export.__doc__)
+    network.set_defaults(command=export)
+    network.add_argument("run", type=Path, metavar="RUN", help="folder of the run, with config.yaml and metrics.json")
+    network.add_argument("--weights", type=Path, metavar="FILE", help="its weights, if they lie elsewhere")
+    network.add_argument("--out", type=Path, metavar="DIR", help="folder for the files (default: that of the weights)")
 
     stale = commands.add_parser("stale", help="runs that no grid names", description=find_stale.__doc__)
     stale.set_defaults(command=find_stale)

@@ -10,7 +10,7 @@ from filelock import FileLock
 from safetensors.torch import save, save_file
 from torch import nn
 
-from anytime_pruning import provenance
+from anytime_pruning import layout, provenance
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.devices import choose_device, choose_precision, naming_the_setting_to_lower, prepare_process
@@ -46,7 +46,7 @@ def run_stream(
     """
     settings = settings if isinstance(settings, RunSettings) else parse_settings(dict(settings))
     out_dir = Path(out_dir)
-    weights_path = Path(weights_path) if weights_path else out_dir / "weights.safetensors"
+    weights_path = Path(weights_path) if weights_path else out_dir / layout.WEIGHTS
     choose_device(settings.execution.device)
     for folder in (out_dir, weights_path.parent):
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ RESULTS = Path("results")
 # What a run writes into its folder; metrics.json comes last and means that the run is done.
 CONFIG, MEGABATCHES, EPOCHS, LAYERS = "config.yaml", "megabatches.csv", "epochs.csv", "layers.csv"
 METRICS = "metrics.json"
+WEIGHTS = "weights.safetensors"
 
 
 def run_name(settings: RunSettings) -> str:
@@ -36,4 +37,4 @@ def run_dir(study: str, name: str) -> Path:
 
 def weights_path(study: str, name: str) -> Path:
     """Final weights of one run, in a tree beside the runs so that large files can be versioned apart."""
-    return RESULTS / study / "checkpoints" / name / "weights.safetensors"
+    return RESULTS / study / "checkpoints" / name / WEIGHTS
