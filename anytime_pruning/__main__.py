@@ -81,7 +81,7 @@ def collect_runs(options: argparse.Namespace) -> None:
 
 def list_registered(options: argparse.Namespace) -> None:
     """Everything that a configuration can name."""
-    from anytime_pruning import models, pruners, replay  # noqa: F401
+    from anytime_pruning import models, pruners, replay, trackers  # noqa: F401
 
     for kind in KINDS:
         print(f"{kind + ':':9}{', '.join(names(kind))}")

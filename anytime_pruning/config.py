@@ -38,6 +38,7 @@ class ExecutionSettings(BaseModel):
     gpu_slots: Count = Field(1, le=64, description="runs that share one GPU at the same time")
     compile: bool = Field(False, description="torch.compile the network: a minute at first, then faster on a GPU")
     data_dir: Path = Field(Path("data"), description="folder of downloads and of the decoded cache")
+    tracker: Name = Field("none", description="where a run reports to beside its files: none, tensorboard or wandb")
 
 
 class StartFile(BaseModel):

@@ -53,9 +53,7 @@ def load_network(run: Path, weights: Path | None = None) -> nn.Module:
     """
     settings, said = read_settings(run), read_metrics(run).get("input")
     if said is None:
-        raise DataError(
-            f"{run}: metrics.json does not say the shape of its images; train the run again"
-        )
+        raise DataError(f"{run}: metrics.json does not say the shape of its images; train the run again")
     weights = weights or find_weights(run)
     model = build_model(settings["model"], said["n_classes"], tuple(said["image_shape"]), said["mean"], said["std"])
     state = _read_weights(weights)

@@ -87,7 +87,7 @@ def _compute(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive_seed(settings.seed, "network"))
         arrange(model, arrays.image_shape, device)
-        records = run_megabatches(settings.model_copy(update={"precision": precision}), arrays, model, device)
+        records = run_megabatches(settings.model_copy(update={"precision": precision}), arrays, model, device, out_dir)
     # Copies, because safetensors refuses tensors that share memory, as tied weights do.
     weights = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
     facts = {

@@ -1,4 +1,4 @@
-"""The one way to make a pruner, replay policy, dataset source, model or method known by name.
+"""The one way to make a pruner, replay policy, dataset source, model, method or tracker known by name.
 
 A module registers what it defines when it is imported; the packages import their modules explicitly. Names are looked
 up here and nowhere else, so an unknown name always raises the same error, which lists the allowed ones.
@@ -10,7 +10,7 @@ from typing import TypeVar
 from anytime_pruning.errors import SettingError
 
 Registered = TypeVar("Registered")
-KINDS = ("dataset", "method", "model", "pruner", "replay")
+KINDS = ("dataset", "method", "model", "pruner", "replay", "tracker")
 _registered: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
 
 

@@ -5,6 +5,7 @@ What a job does around it is `job.py`; how one megabatch is trained on, `trainin
 
 import time
 from functools import partial
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -24,15 +25,19 @@ from anytime_pruning.registry import lookup
 from anytime_pruning.seeding import make_generator
 from anytime_pruning.starting import load_initial_masks
 from anytime_pruning.stream import Megabatch, split_stream
+from anytime_pruning.trackers import Tracking
 from anytime_pruning.training import Trainer, check_finite
 
 
-def run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Module, device: torch.device) -> Records:
+def run_megabatches(
+    settings: RunSettings, arrays: ImageArrays, model: nn.Module, device: torch.device, out_dir: Path
+) -> Records:
     """For t = 1 ... T prune to the scheduled density, train on all data so far, test.
 
     Args:
         settings: with the precision to compute in; not `auto`.
         model: maps images in [0, 1] to logits, on the device; is pruned and trained in place.
+        out_dir: folder of the run, where a tracker may write.
     Raises:
         DivergenceError: a loss or score is not finite.
     """
@@ -55,7 +60,7 @@ def run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Module
     masks = load_initial_masks(model, settings)
     apply_masks(model, masks)
     trainer = Trainer(model, data, settings, make_generator(settings.seed, "training"))
-    with Progress(name, cost, settings.n_megabatches) as progress:
+    with Progress(name, cost, settings.n_megabatches) as progress, Tracking(settings, out_dir) as tracking:
         for t, density in enumerate(settings.densities(), start=1):
             started = time.perf_counter()
             # 1. The replay-inclusive set, what the policy keeps of M_1 ... M_t; and 2. a sample of it, pi_t.
@@ -64,12 +69,13 @@ def run_megabatches(settings: RunSettings, arrays: ImageArrays, model: nn.Module
             masks = prune(model, masks, density, data, sample, settings, t, build_afresh)
             prune_seconds = time.perf_counter() - started
             # 4. Train what is left, then test.
-            training = trainer.train_megabatch(t, masks, train, valid, on_epoch=progress.epoch_done)
+            training = trainer.train_megabatch(t, masks, train, valid, (progress.epoch_done, tracking.epoch_done))
             tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
             check_finite(tested.loss, f"megabatch {t}, test")
             seconds = time.perf_counter() - started
             row = records.add(count_kept(model), density, len(valid), training, tested, seconds, prune_seconds)
             progress.megabatch_done(row)
+            tracking.megabatch_done(row)
     return records
 
 

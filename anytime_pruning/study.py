@@ -96,11 +96,12 @@ def check_runs(runs: Iterable[RunSettings]) -> None:
     Raises:
         SettingError: as `plan_study`.
     """
-    from anytime_pruning import models, pruners, replay  # noqa: F401
+    from anytime_pruning import models, pruners, replay, trackers  # noqa: F401
 
     for settings in runs:
         lookup("model", settings.model)
         lookup("replay", settings.replay)
+        lookup("tracker", settings.execution.tracker)
         if prunes(settings.method):
             lookup("pruner", settings.pruner)
         # Before an image folder is decoded only its limit is known, if there is one.

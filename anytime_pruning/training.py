@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import torch
@@ -86,7 +86,7 @@ class Trainer:
         self.augment_with = generator if settings.augment else None
 
     def train_megabatch(
-        self, t: int, masks: Masks, train: Tensor, valid: Tensor, on_epoch: Callable[[Epoch], None]
+        self, t: int, masks: Masks, train: Tensor, valid: Tensor, listeners: Iterable[Callable[[Epoch], None]] = ()
     ) -> MegabatchTraining:
         """Train on a replay-inclusive set and leave the network with the weights of its best validation accuracy.
 
@@ -94,7 +94,7 @@ class Trainer:
             t: index of the megabatch, for records and messages.
             masks: bool masks; what they do not keep is exactly zero after every step. Empty: nothing is pruned.
             train, valid: int64 [n] indices into the data.
-            on_epoch: called after each epoch.
+            listeners: called after each epoch.
         Raises:
             DivergenceError: a loss is NaN or infinite.
         """
@@ -128,7 +128,8 @@ class Trainer:
             if validation.correct_count > best_correct:
                 best_correct, best_epoch = validation.correct_count, epoch
                 best_state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-            on_epoch(epochs[-1])
+            for listener in listeners:
+                listener(epochs[-1])
         train_clean = self._evaluate(train)
         # Of validation one is known already, that which selects.
         other = self._evaluate(valid, None if released else self.augment_with)

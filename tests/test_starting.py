@@ -30,9 +30,9 @@ def watch_start(monkeypatch):
     seen = []
     run = anytime_pruning.job.run_megabatches
 
-    def watched(settings, arrays, model, device):
+    def watched(settings, arrays, model, *others):
         seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
-        return run(settings, arrays, model, device)
+        return run(settings, arrays, model, *others)
 
     monkeypatch.setattr(anytime_pruning.job, "run_megabatches", watched)
     return seen

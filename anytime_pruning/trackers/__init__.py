@@ -1,0 +1,78 @@
+"""Trackers: where a run reports to beside its own files, for those who watch many. A file for each, registered here.
+
+A tracker is a class (settings, out_dir) with `log(values, step)` and `close()`. Its package is imported when it is
+made. A run never fails because its tracker does, and its numbers are the same with and without.
+"""
+
+import random
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Protocol
+
+from anytime_pruning.config import RunSettings
+from anytime_pruning.records import MegabatchRow
+from anytime_pruning.registry import lookup
+from anytime_pruning.trackers import none, tensorboard, wandb  # noqa: F401
+from anytime_pruning.training import Epoch
+
+
+class Tracker(Protocol):
+    """What a tracker offers."""
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Report some numbers by name, after so many training samples."""
+
+    def close(self) -> None:
+        """Finish what is still to be written."""
+
+
+class Tracking:
+    """A run's tracker as a listener: told of each epoch and megabatch; the first failure is said once and ends it.
+
+    Args:
+        settings: of the run; `execution.tracker` names the tracker.
+        out_dir: folder of the run, below which a tracker may write.
+    """
+
+    def __init__(self, settings: RunSettings, out_dir: Path):
+        self._name, self._samples = settings.execution.tracker, 0
+        make = lookup("tracker", self._name)
+        self._tracker: Tracker | None = None
+        self._guarded(lambda: setattr(self, "_tracker", make(settings, out_dir)))
+
+    def epoch_done(self, epoch: Epoch) -> None:
+        """Report an epoch's losses and accuracies."""
+        self._samples += epoch.samples
+        self._log("epoch", asdict(epoch))
+
+    def megabatch_done(self, row: MegabatchRow) -> None:
+        """Report what a megabatch came to."""
+        self._log("megabatch", asdict(row))
+
+    def __enter__(self) -> "Tracking":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        """Close the tracker, also when the run fails."""
+        if self._tracker is not None:
+            self._guarded(self._tracker.close)
+        self._tracker = None
+
+    def _log(self, group: str, values: dict[str, Any]) -> None:
+        if self._tracker is not None:
+            values = {f"{group}/{name}": float(value) for name, value in values.items()}
+            self._guarded(lambda: self._tracker.log(values, self._samples))
+
+    def _guarded(self, call: Callable[[], None]) -> None:
+        """Call into a foreign package: nothing it raises reaches the run, and no random draw of it does either."""
+        state = random.getstate()
+        try:
+            call()
+        except Exception as error:
+            self._tracker = None
+            reason = " ".join(str(error).split()) or type(error).__name__
+            print(f"warning: execution.tracker: {self._name} is off for this run: {reason}", file=sys.stderr)
+        finally:
+            random.setstate(state)

@@ -1,0 +1,21 @@
+"""No tracker: a run's own files say everything."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from anytime_pruning.config import RunSettings
+from anytime_pruning.registry import register
+
+
+@register("tracker", "none")
+class NoTracker:
+    """Reports nothing."""
+
+    def __init__(self, settings: RunSettings, out_dir: Path):
+        pass
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""

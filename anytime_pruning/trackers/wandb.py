@@ -1,0 +1,36 @@
+"""Weights & Biases, offline unless the environment says otherwise: `wandb sync` uploads a folder later."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from anytime_pruning.config import RunSettings
+from anytime_pruning.registry import register
+
+
+@register("tracker", "wandb")
+class WandbTracker:
+    """A run of W&B in `wandb/` below the run's folder. WANDB_MODE=online sends it, under the user's own login."""
+
+    def __init__(self, settings: RunSettings, out_dir: Path):
+        try:
+            import wandb
+        except ImportError:
+            raise RuntimeError("wandb is not installed; pip install -r envs/extras.txt") from None
+        self._run = wandb.init(
+            project="anytime-pruning",
+            name=f"{settings.dataset.name} {settings.model} {settings.method} seed {settings.seed} {settings.digest()}",
+            config=settings.model_dump(mode="json", exclude={"execution"}),
+            dir=str(out_dir),
+            mode=os.environ.get("WANDB_MODE", "offline"),
+            # Nothing of the machine or the code is recorded but what the run itself reports.
+            settings=wandb.Settings(silent=True, console="off", disable_git=True, disable_code=True),
+        )
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """One record; W&B wants steps that rise, so the samples are a value of it."""
+        self._run.log({**values, "samples": step})
+
+    def close(self) -> None:
+        """Finish the run's files."""
+        self._run.finish()
