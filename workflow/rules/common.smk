@@ -9,6 +9,7 @@ sys.path.insert(0, workflow.basedir)
 from anytime_pruning import layout
 from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.errors import ArtifactError
+from anytime_pruning.estimate import describe_cost, read_machines
 from anytime_pruning.figure_plan import plan_figures
 from anytime_pruning.study import check_runs, plan_study
 from anytime_pruning.workflow import (
@@ -47,3 +48,6 @@ LOGS_DIR = f"results/{STUDY.study}/logs"
 METRICS = [f"{RUNS_DIR}/{name}/{layout.METRICS}" for name in RUNS]
 
 logger.info(f"Study {STUDY.study}: {len(RUNS)} runs, {len(MISSING)} of them to train.")
+if MISSING:
+    machines = read_machines(Path(workflow.basedir) / "benchmarks" / "results")
+    logger.info(describe_cost((run.settings for run in MISSING), machines))
