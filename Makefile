@@ -34,7 +34,7 @@ figures: $(FIGURES_VENV)/installed
 	  if [ -d results/$$study/runs ]; then \
 	    found=1; echo "Drawing paper_figures/$$study/"; \
 	    PATH="$(CURDIR)/$(FIGURES_VENV)/bin:$$PATH" snakemake paper --cores all --configfile $$config --keep-going \
-	      --forcerun collect_present_runs --allowed-rules paper collect_present_runs plot_figure write_table || failed=1; \
+	      --forcerun collect_present_runs --allowed-rules paper collect_present_runs plot_figure write_table check_claims || failed=1; \
 	  fi; \
 	done; [ -n "$$found" ] || echo "No study has results yet; make demo makes some."; exit $$failed
 

@@ -15,6 +15,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/claims.smk"
 
 
 # The runs are named beside the figures: a figure that is there already would hide a run that is missing.
@@ -23,6 +24,7 @@ rule all:
     input:
         METRICS,
         FIGURES,
+        [f"{CLAIMS}.md", f"{CLAIMS}.csv"],
     message:
         f"All runs and figures of {STUDY.study} are there"
 
@@ -37,5 +39,6 @@ rule experiments:
 rule paper:
     input:
         FIGURES,
+        [f"{CLAIMS}.md", f"{CLAIMS}.csv"],
     message:
         f"All figures of {STUDY.study} are there"

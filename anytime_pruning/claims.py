@@ -1,0 +1,118 @@
+"""The paper's claims as config/claims.yaml lists them, and which runs a claim is about. Torch-free."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from anytime_pruning.config import RunSettings
+from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.layout import CONFIG
+from anytime_pruning.series import AXES, plain_settings
+from anytime_pruning.study import read_yaml
+from anytime_pruning.validation import Number, validate
+
+Measure = Literal[
+    "test_acc_pct",
+    "cumulative_error_count",
+    "generalization_gap_pct",
+    "clean_gap_pct",
+    "density",
+    "first_density",
+    "direction_changes",
+    "early_density",
+]
+
+
+class Strict(BaseModel):
+    """A frozen part of the file that knows all its keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Place(Strict):
+    """Where something is claimed: the source of the images, the network, T, and settings that are not the default."""
+
+    data: str
+    model: str
+    n_megabatches: tuple[int, ...] = Field(min_length=1)
+    settings: dict[str, Any] = Field(default_factory=dict)
+
+
+class Side(Strict):
+    """One series of runs."""
+
+    method: str
+    pruner: str
+
+
+class Claim(Strict):
+    """One claim; the file explains the keys."""
+
+    id: str
+    text: str
+    source: str
+    where: Place
+    measure: Measure
+    first: Side
+    second: Side | None = None
+    relative: bool = False
+    claimed: Number | Literal["positive", "negative"]
+    tolerance: Number | None = Field(None, ge=0)
+    unit: str
+
+    @model_validator(mode="after")
+    def _check_number(self) -> "Claim":
+        if isinstance(self.claimed, str) == (self.tolerance is not None):
+            raise SettingError(f"claims.{self.id}: tolerance belongs to a claimed number, and to nothing else")
+        if self.relative and self.second is None:
+            raise SettingError(f"claims.{self.id}: relative needs a second series")
+        return self
+
+
+class Claims(Strict):
+    """The file."""
+
+    claims: list[Claim] = Field(min_length=1)
+
+
+def read_claims(path: Path) -> list[Claim]:
+    """The claims of a file.
+
+    Raises:
+        SettingError: it is missing or not understood; or two claims share an id.
+    """
+    claims = validate(Claims, read_yaml(path)).claims
+    ids = [claim.id for claim in claims]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise SettingError(f"claims: two are called {name!r}")
+    return claims
+
+
+def describe_run(folder: Path) -> dict[str, Any]:
+    """What a claim asks of a run: `data`, the source of its images, and every setting that is not the default.
+
+    Raises:
+        DataError: its config.yaml is missing or damaged.
+    """
+    try:
+        raw = yaml.safe_load((folder / CONFIG).read_text())
+        settings = plain_settings(raw)
+        dataset = {key: value for key, value in raw["dataset"].items() if key == "shots" and value is not None}
+        source = raw["dataset"].get("source", raw["dataset"]["name"])
+    except OSError as error:
+        raise DataError(f"{folder / CONFIG}: {error.strerror}") from None
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+        raise DataError(f"{folder / CONFIG}: not readable") from None
+    # Where the numbers are rounded is no part of a claim; file paths are none of a run's numbers.
+    unsaid = {*AXES, "dataset", "precision", "execution"}
+    fields = {key: field for key, field in RunSettings.model_fields.items() if key not in unsaid}
+    others = {key: settings[key] for key, field in fields.items() if settings.get(key) != _plain(field.default)}
+    return {"data": source, "others": others | dataset}
+
+
+def _plain(value: Any) -> Any:
+    """A default as YAML has it."""
+    return list(value) if isinstance(value, tuple) else value

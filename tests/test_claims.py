@@ -1,0 +1,174 @@
+"""Claims: what the file may hold, which runs a claim is about, and when it counts as reproduced."""
+
+import check_claims
+import pandas as pd
+import pytest
+import yaml
+from claim_measures import early_density, measure_runs
+from conftest import ROOT
+from made_up_tables import PAPER, make_layers, make_megabatches, make_runs
+
+from anytime_pruning.claims import Claim, describe_run, read_claims
+from anytime_pruning.config import parse_settings
+from anytime_pruning.errors import DataError, SettingError
+
+CLAIM = {
+    "id": "better",
+    "text": "APP is better",
+    "source": "the paper",
+    "where": {"data": "cifar100", "model": "resnet50", "n_megabatches": [8]},
+    "measure": "test_acc_pct",
+    "first": {"method": "app", "pruner": "snip"},
+    "second": {"method": "dense", "pruner": "none"},
+    "claimed": 3,
+    "tolerance": 0.5,
+    "unit": "points",
+}
+WHERE = {"dataset": "cifar100", "model": "resnet50", "n_megabatches": 8}
+
+
+def checked(tmp_path, gains, claim=CLAIM, **settings):
+    """The rows of one claim, where APP gains so much over dense with each seed, under the given settings."""
+    where = WHERE | {key: settings.pop(key) for key in ("model", "n_megabatches", "dataset") if key in settings}
+    name = where["dataset"] if isinstance(where["dataset"], str) else where["dataset"]["name"]
+    runs = make_runs(
+        lengths=(where["n_megabatches"],),
+        seeds=range(len(gains)),
+        dataset=name,
+        model=where["model"],
+        series=[("paper", "app", "snip"), ("paper", "dense", "none")],
+    )
+    runs["protocol"] = settings.get("protocol", "paper")
+    is_app = runs["method"] == "app"
+    runs.loc[is_app, "test_acc_pct"] += [gains[seed] for seed in runs.loc[is_app, "seed"]]
+    for run in runs.itertuples():
+        content = parse_settings(where | {"method": run.method, "seed": run.seed} | settings)
+        folder = tmp_path / "runs" / run.run
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.yaml").write_text(yaml.safe_dump(content.model_dump(mode="json")))
+    tables = {"runs": runs, "megabatches": make_megabatches(), "layers": make_layers()}
+    return check_claims.check([Claim.model_validate(claim)], tables, tmp_path / "runs")
+
+
+@pytest.mark.parametrize(
+    ("gains", "verdict"),
+    [
+        ((2.9, 3.0, 3.1), "reproduced"),
+        ((3.5, 3.5, 3.5), "reproduced"),  # within the tolerance
+        ((3.6, 3.6, 3.6), "not reproduced"),
+        ((0.9, 1.0, 1.1), "not reproduced"),
+        ((-3.1, -3.0, -2.9), "not reproduced"),
+        ((-1.0, 3.0, 7.0), "not reproduced"),  # the interval has the number, but zero, too
+        ((2.9, 3.1), "not run"),  # too few seeds
+    ],
+)
+def test_a_number_is_reproduced_where_it_was_claimed(gains, verdict, tmp_path):
+    (row,) = checked(tmp_path, gains).to_dict("records")
+    assert row["verdict"] == verdict
+    assert row["measured"] == pytest.approx(sum(gains) / len(gains))
+    assert row["seeds"] == len(gains)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dataset": "cifar10"},
+        {"dataset": "digits"},
+        {"dataset": {"name": "cifar100-jpeg", "source": "image_folder", "path": "x"}},
+        {"model": "resnet18"},
+        {"n_megabatches": 20},
+        {"epochs": 5},
+        {"train_limit": 10_000},
+        {"replay": "none"},
+        {"lr_milestones": [2, 4]},
+    ],
+)
+def test_nothing_else_ever_counts_as_reproduced(changes, tmp_path):
+    (row,) = checked(tmp_path, (2.9, 3.0, 3.1), **changes).to_dict("records")
+    assert row["verdict"] == "other data"
+    assert row["measured"] == pytest.approx(3)
+    value = next(iter(changes.values()))
+    assert str(value["name"] if isinstance(value, dict) else value) in row["measured_on"]
+
+
+def test_the_released_protocol_checks_no_claim(tmp_path):
+    (row,) = checked(tmp_path, (2.9, 3.0, 3.1), protocol="released").to_dict("records")
+    assert row["verdict"] == "not run"
+    assert row["seeds"] == 0
+
+
+def test_a_claim_without_a_number_needs_the_interval_on_its_side(tmp_path):
+    claim = {**CLAIM, "claimed": "positive", "tolerance": None}
+    for number, (gains, verdict) in enumerate(
+        [((1, 2, 3.1), "not reproduced"), ((2, 2.1, 2.2), "reproduced"), ((-2, -2.1, -2.2), "not reproduced")]
+    ):
+        (row,) = checked(tmp_path / str(number), gains, claim).to_dict("records")
+        assert row["verdict"] == verdict
+    below = {**claim, "claimed": "negative"}
+    assert checked(tmp_path / "below", (-2, -2.1, -2.2), below)["verdict"].tolist() == ["reproduced"]
+
+
+def test_a_relative_difference_is_in_percent_of_the_second(tmp_path):
+    """90, 92 and 94 for the dense baseline."""
+    (row,) = checked(tmp_path, (9.0, 9.2, 9.4), {**CLAIM, "relative": True, "claimed": 10}).to_dict("records")
+    assert row["measured"] == pytest.approx(10)
+    assert row["verdict"] == "reproduced"
+
+
+def test_measures_by_hand():
+    which = {"lengths": (4,), "series": PAPER[:2], "seeds": (0,)}
+    tables = {"megabatches": make_megabatches(**which).assign(density_measured=0.5), "layers": make_layers(**which)}
+    assert measure_runs("first_density", tables).tolist() == [0.5, 0.5]
+    assert measure_runs("direction_changes", tables).tolist() == [0, 0]  # that gap only rises
+    # Of three layers the first, at t = 1: SNIP keeps all of it, magnitude a quarter.
+    assert early_density(tables["layers"]).tolist() == [100, 25]
+
+
+def test_a_run_is_described_by_what_is_not_the_default(tmp_path):
+    data = {"name": "mine", "source": "restricted_imagenet", "path": "x", "shots": 5}
+    settings = parse_settings({"dataset": data, "model": "resnet50", "epochs": 3, "batch_size": 32, "seed": 4})
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
+    found = describe_run(tmp_path)
+    assert found == {"data": "restricted_imagenet", "others": {"epochs": 3, "batch_size": 32, "shots": 5}}
+    with pytest.raises(DataError, match=r"config.yaml: No such file"):
+        describe_run(tmp_path / "gone")
+
+
+def test_the_file_lists_every_number_of_the_paper():
+    claims = read_claims(ROOT / "config" / "claims.yaml")
+    numbers = {claim.claimed for claim in claims if not isinstance(claim.claimed, str)}
+    assert {17.97, -9927, -20.49, 11.12, -5533, -14.79, 7, -22, 0.366, 0.8} == numbers
+    assert {claim.id for claim in claims if isinstance(claim.claimed, str)} == {"long-streams", "early-layers"}
+    assert all(claim.source for claim in claims)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"unit": None}, "claims.0.unit: None is not allowed"),
+        ({"colour": 1}, "claims.0.colour: unknown setting"),
+        ({"measure": "speed"}, "claims.0.measure: 'speed' is not allowed"),
+        ({"tolerance": None}, "claims.better: tolerance belongs to a claimed number"),
+        ({"second": None, "relative": True}, "claims.better: relative needs a second series"),
+    ],
+)
+def test_a_mistake_in_the_file_is_named(change, message, tmp_path):
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": [CLAIM | change]}))
+    with pytest.raises(SettingError, match=message):
+        read_claims(tmp_path / "claims.yaml")
+
+
+def test_two_claims_of_one_name_are_refused(tmp_path):
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": [CLAIM, CLAIM]}))
+    with pytest.raises(SettingError, match="two are called 'better'"):
+        read_claims(tmp_path / "claims.yaml")
+
+
+def test_cells_as_people_read_them(tmp_path):
+    rows = checked(tmp_path, (2.9, 3.0, 3.1))
+    shown = check_claims.render(rows)
+    assert shown.iloc[0]["Claimed"] == "3.00 points"
+    assert shown.iloc[0]["Interval"] == "2.75 to 3.25"
+    assert shown.iloc[0]["Measured on"] == "cifar100, resnet50, T = 8"
+    empty = check_claims.render(pd.DataFrame([check_claims.row_of(Claim.model_validate(CLAIM), None, "", "not run")]))
+    assert empty.iloc[0].tolist()[3:] == ["–", "–", 0, "–", "not run"]

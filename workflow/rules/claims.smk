@@ -1,0 +1,27 @@
+# The paper's claims against the results of this study. Of runs that are missing it says so; a claim that nothing measures is
+# "not run".
+CLAIMS = f"{FIGURES_DIR}/claims"
+
+
+rule check_claims:
+    input:
+        claims="config/claims.yaml",
+        tables=[f"{TABLES_DIR}/{name}.csv" for name in ("runs", "megabatches", "layers")],
+        runs=RUNS_LIST,
+        program="workflow/scripts/check_claims.py",
+        scripts=sorted(Path("workflow/scripts").glob("*.py")),
+        code="anytime_pruning/claims.py",
+    output:
+        md=f"{CLAIMS}.md",
+        csv=f"{CLAIMS}.csv",
+    log:
+        f"{LOGS_DIR}/check_claims.log",
+    params:
+        runs_dir=RUNS_DIR,
+        tables_dir=TABLES_DIR,
+        stem=CLAIMS,
+    message:
+        "Checking the paper's claims"
+    shell:
+        "python {input.program:q} {input.claims:q} {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.stem:q} "
+        "> {log:q} 2>&1"
