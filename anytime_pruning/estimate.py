@@ -32,6 +32,8 @@ MEGA_MACS = {
 FLOP_PER_MAC, TRAINING_PASSES = 2, 3
 # For a GPU that nobody has measured yet: operations per second that a mid-range one may sustain on these networks.
 ASSUMED_GPU_FLOPS = 20e12
+# Below, start-up and small images decide and not operations: a tenth of an hour of that GPU.
+WORTH_SAYING = 0.1 * 3600 * ASSUMED_GPU_FLOPS
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def read_machines(folder: Path) -> list[Machine]:
 
 
 def describe_cost(runs: Iterable[RunSettings], machines: list[Machine]) -> str:
-    """One line: about how many hours some runs take, on what, and what is not counted."""
+    """One line: about how many hours some runs take, on what, and what is not counted; empty if that is minutes."""
     flop_by_model: dict[str, float] = {}
     uncounted, runs = [], list(runs)
     for settings in runs:
@@ -76,6 +78,8 @@ def describe_cost(runs: Iterable[RunSettings], machines: list[Machine]) -> str:
             uncounted.append(f"{settings.model} on {settings.dataset.name}")
         else:
             flop_by_model[settings.model] = flop_by_model.get(settings.model, 0) + flop
+    if not uncounted and sum(flop_by_model.values()) < WORTH_SAYING:
+        return ""
     parts = []
     gpus = [machine for machine in machines if machine.is_gpu]
     if flop_by_model and not gpus:

@@ -53,7 +53,7 @@ def test_a_runs_config_file_repeats_the_run(tiny, in_folder):
     ("arguments", "message"),
     [
         (["--dataset", "mnist", "--model", "resnet20"], "dataset: 'mnist' is not known; allowed: cifar10"),
-        (["--dataset", "digits", "--model", "alexnet"], "model: 'alexnet' is not known; allowed: resnet18"),
+        (["--dataset", "digits", "--model", "alexnet"], "model: 'alexnet' is not known; allowed: resnet101, "),
         (["--dataset", "digits", "--model", "resnet20", "--pruner", "x"], "pruner: 'x' is not known; allowed: "),
         (["--dataset", "digits", "--model", "resnet20", "--lr=-1"], "lr: -1 is not allowed"),
         (["--dataset", "digits", "--model", "resnet20", "--lr", "[1"], "lr: '[1' cannot be read"),

@@ -43,12 +43,12 @@ def test_a_figure_without_all_its_runs_says_so_and_the_old_one_goes(tables_dir, 
 
 def test_a_table_without_all_its_runs_says_so(tables_dir, tmp_path):
     runs, out = make_runs(series=PAPER[:2])["run"].tolist(), tmp_path / "out"
-    table = planned("results", [*runs, "z/gone"], kinds=("md", "tex", "csv"))
+    table = planned("results", [*runs, "z/gone"], kinds=("md", "html", "tex", "csv"))
     assert draw_figure.draw(table, tables_dir, out / "results") == ["z/gone"]
     assert "1 of the 9 runs" in (out / "results.missing.md").read_text()
     assert "z/gone" in (out / "results.missing.md").read_text()
     assert draw_figure.draw(table | {"runs": runs}, tables_dir, out / "results") == []
-    assert names(out) == {"results.md", "results.tex", "results.csv"}
+    assert names(out) == {"results.md", "results.html", "results.tex", "results.csv"}
 
 
 def test_names_of_datasets_may_be_numbers(tmp_path):

@@ -66,6 +66,10 @@ def test_a_measured_gpu_is_what_counts(tmp_path):
     assert "slow" not in line
 
 
+def test_minutes_are_not_worth_a_line():
+    assert describe_cost([parse_settings({"dataset": "digits", "model": "resnet20", "epochs": 2})], []) == ""
+
+
 def test_what_is_not_known_is_said():
     unknown = {"name": "mine", "source": "image_folder", "path": "nowhere", "content_sha256": "0" * 64}
     line = describe_cost([parse_settings(CIFAR | {"dataset": unknown})], [])

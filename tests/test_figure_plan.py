@@ -30,7 +30,7 @@ def test_a_study_of_one_stream():
     plots = {"short", "framework", f"dynamics-{name}", f"long-{name}", f"layers-{name}"}
     assert set(figures) == plots | {"results", "differences", "cost", "direction_changes"}
     assert {figures[plot].kinds for plot in plots} == {("pdf", "png", "csv")}
-    assert figures["results"].kinds == ("md", "tex", "csv")
+    assert figures["results"].kinds == ("md", "html", "tex", "csv")
     assert len(figures["short"].runs) == 8
     assert shown(figures[f"layers-{name}"]) == ["app/magnitude", "app/snip"]  # what is pruned more than once
     assert figures["framework"].options["densities"][0] == pytest.approx(0.8)

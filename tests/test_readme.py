@@ -10,6 +10,7 @@ import anytime_pruning
 from anytime_pruning import registry
 from anytime_pruning.config import ExecutionSettings, RunSettings, parse_settings
 from anytime_pruning.datasets.image_folder import ImageFolder
+from anytime_pruning.datasets.restricted_imagenet import RestrictedImageNet
 from anytime_pruning.errors import DataError
 from anytime_pruning.records import LayerRow, MegabatchRow
 from anytime_pruning.registry import names
@@ -56,7 +57,8 @@ def test_your_own_data(tmp_path):
 
 
 def test_every_key_and_column_is_explained_and_defaults_are_right():
-    keys = {*Study.model_fields, *RunSettings.model_fields, *ExecutionSettings.model_fields, *ImageFolder.model_fields}
+    keys = {*Study.model_fields, *RunSettings.model_fields, *ExecutionSettings.model_fields}
+    keys |= {*ImageFolder.model_fields, *RestrictedImageNet.model_fields}
     rows = {*MegabatchRow.__dataclass_fields__, *LayerRow.__dataclass_fields__, *Epoch.__dataclass_fields__}
     missing = [key for key in keys | rows if f"`{key}`" not in README]
     assert set(missing) <= {"name", "source"}  # a dataset's name is its key, and the source is shown with its value

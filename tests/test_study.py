@@ -5,7 +5,7 @@ from conftest import ROOT
 from anytime_pruning.errors import SettingError
 from anytime_pruning.study import check_runs, plan_study, read_yaml, study_schema
 
-CONFIGS = sorted((ROOT / "config").glob("*.yaml"))
+CONFIGS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.stem != "claims")
 
 
 def plan(**changes):
@@ -135,12 +135,41 @@ def test_the_studies_are_the_ones_described():
     plans = {path.stem: plan_study(read_yaml(path))[1] for path in CONFIGS}
     # digits: (app, osp) x (snip, magnitude) and dense, two lengths, three seeds
     assert len(plans["default"]) == (2 * 2 + 1) * 2 * 3
-    # two datasets, three networks, three methods, three seeds, T = 8, the released hyper-parameters
-    assert len(plans["paper"]) == 2 * 3 * 3 * 3
-    for run in plans["paper"]:
-        s = run.settings
-        assert (s.n_megabatches, s.epochs, s.lr, s.lr_milestones, s.batch_size) == (8, 50, 0.1, (20, 40), 64)
-        assert (s.momentum, s.weight_decay, s.tau, s.sample_frac, s.valid_frac) == (0.9, 1e-4, 4.5, 0.2, 0.1)
+    # app with two pruners, osp, dense and released, five seeds
+    assert len(plans["cifar10-jpeg"]) == 5 * 5
+    paper = [run.settings for run in plans["paper"]]
+    for s in paper:
+        assert (s.epochs, s.lr, s.lr_milestones, s.valid_frac) == (50, 0.1, (20, 40), 0.1)
+        assert (s.momentum, s.weight_decay, s.sample_frac) == (0.9, 1e-4, 0.2)
+        assert s.batch_size == (32 if s.dataset.name == "restricted-imagenet-540" else 64)
+    # Every row of the paper's tables and figures, in three seeds.
+    short = [
+        s
+        for s in paper
+        if s.n_megabatches == 8 and s.pruner in ("snip", "none") and s.method != "app_cubic" and s == usual(s)
+    ]
+    assert len(short) == 2 * 10 * 3 * 3
+    assert {s.n_megabatches for s in paper if s.dataset.name == "cifar10"} == {8, 25, 50, 100}
+    assert {s.n_megabatches for s in paper if s.dataset.source == "restricted_imagenet"} == {3, 10, 120}
+    for model in ("resnet50", "resnet18"):
+        of_model = [
+            s for s in paper if (s.dataset.name, s.model, s.method, s.n_megabatches) == ("cifar10", model, "app", 8)
+        ]
+        assert {s.pruner for s in of_model} == {"snip", "magnitude", "random", "grasp", "synflow"}
+    # The ablations.
+    assert {s.tau for s in paper} == {2, 3, 4.5, 6, 9}
+    assert {s.replay for s in paper} == {"full", "none", "previous", "buffer"}
+    assert {s.method for s in paper} == {"app", "app_cubic", "osp", "dense"}
+    assert {(s.dataset.name, s.model) for s in paper if s.protocol == "released"} == {
+        ("cifar10", "resnet18"),
+        ("cifar100", "resnet50"),
+    }
+
+
+def usual(settings):
+    """The same run with what ablations change as the paper has it."""
+    paper = {"tau": 4.5, "replay": "full", "protocol": "paper", "scope": "global", "prune_on": "replay"}
+    return settings.model_copy(update=paper | {"buffer_size": 1000})
 
 
 def test_a_file_that_is_no_configuration_is_named(tmp_path):

@@ -1,5 +1,7 @@
 """Tables from collected tables whose numbers are made up."""
 
+import html
+
 import numpy as np
 import pandas as pd
 import tabulate_changes
@@ -115,6 +117,10 @@ def test_markdown_and_latex_are_tables_of_the_same_cells(tmp_path):
     assert r"92.00 $\pm$ 4.97" in latex
     assert r"Test accuracy (\%)" in latex
     save_table(shown, note, numbers, tmp_path / "results.v2")
-    assert {path.name for path in tmp_path.iterdir()} == {f"results.v2.{kind}" for kind in ("md", "tex", "csv")}
+    assert {path.name for path in tmp_path.iterdir()} == {f"results.v2.{kind}" for kind in ("md", "html", "tex", "csv")}
+    page = (tmp_path / "results.v2.html").read_text()
+    assert page.count("<tr") == 1 + len(shown)
+    assert "<td>92.00 ± 4.97</td>" in page
+    assert html.escape(note) in page
     assert (tmp_path / "results.v2.md").read_text().endswith(f"\n\n{note}\n")
     assert np.isclose(pd.read_csv(tmp_path / "results.v2.csv")["test_acc_pct_low"][0], 92 - 4.9683, atol=1e-3)

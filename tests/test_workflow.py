@@ -108,10 +108,10 @@ def test_the_grid_becomes_runs_tables_and_figures(trained):
     ]
     figures = {path.name for path in (folder / "paper_figures" / "tiny").iterdir()}
     plots = ("short", "framework", "dynamics-digits-resnet20-T2", "layers-digits-resnet20-T2")
-    tables = ("results", "differences", "cost")
+    tables = ("results", "differences", "cost", "claims")
     assert figures == {
         f"{stem}.{kind}"
-        for stems, kinds in ((plots, ("pdf", "png", "csv")), (tables, ("md", "tex", "csv")))
+        for stems, kinds in ((plots, ("pdf", "png", "csv")), (tables, ("md", "html", "tex", "csv")))
         for stem in stems
         for kind in kinds
     }
@@ -159,8 +159,10 @@ def test_an_added_run_is_trained_though_every_figure_is_there(clone):
 
 def make_figures(clone):
     """What `make figures` calls for one study."""
-    (call_,) = re.findall(r"snakemake (paper .*?) \|\|", (ROOT / "Makefile").read_text().replace("\\\n", ""))
-    return call(clone, "snakemake", *call_.replace("$$config", "config/tiny.yaml").split())
+    text = (ROOT / "Makefile").read_text().replace("\\\n", "")
+    (call_,) = re.findall(r"snakemake (paper .*?)\)\n", text)
+    (options,) = re.findall(r"^DRAW := (.*)$", text, re.MULTILINE)
+    return call(clone, "snakemake", *call_.replace("$$config", "config/tiny.yaml").replace("$(DRAW)", options).split())
 
 
 def test_drawing_alone_says_which_runs_a_figure_misses_and_trains_nothing(clone):
@@ -191,7 +193,7 @@ def test_drawing_alone_says_which_runs_a_figure_misses_and_trains_nothing(clone)
     [
         ({"epochs": 0}, "error: epochs: 0 is not allowed: Input should be greater than or equal to 1"),
         ({"epoch": 1}, "error: grid[0].epoch: unknown setting (value 1); allowed: "),
-        ({"model": "resnet21"}, "error: model: 'resnet21' is not known; allowed: resnet18, resnet20"),
+        ({"model": "resnet21"}, "error: model: 'resnet21' is not known; allowed: resnet101, "),
         ({"n_megabatches": 21}, "error: n_megabatches: 21 is not allowed: 60 training images make at most 20"),
         ({"dataset": "mnist"}, "error: dataset: 'mnist' is not known; allowed: cifar10, cifar100, digits"),
     ],
@@ -222,8 +224,9 @@ def test_the_papers_grid_plans_and_nothing_of_the_demonstration_leaks_in(tmp_pat
     folder = make_checkout(tmp_path)
     done = snakemake(folder, "--dry-run", config="config/paper.yaml")
     assert done.returncode == 0, done.stderr
-    assert "Study paper: 54 runs, 54 of them to train." in done.stdout
-    assert re.search(r"^train +54$", done.stdout, re.MULTILINE)
+    assert "Study paper: 312 runs, 312 of them to train." in done.stdout
+    assert re.search(r"^train +312$", done.stdout, re.MULTILINE)
+    assert re.search(r"About \d+ GPU-hours at 20 TFLOP/s, which is assumed", done.stdout)
     names = (folder / "results" / "paper" / "runs.txt").read_text()
     assert "digits" not in names
 

@@ -25,8 +25,8 @@ rule check_claims:
         f"{LOGS_DIR}/check_claims.log",
     params:
         runs_dir=RUNS_DIR,
-        tables_dir=TABLES_DIR,
-        stem=CLAIMS,
+        tables_dir=lambda wildcards, input: Path(input.tables[0]).parent,
+        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
     message:
         "Checking the paper's claims"
     shell:

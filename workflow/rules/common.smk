@@ -50,4 +50,5 @@ METRICS = [f"{RUNS_DIR}/{name}/{layout.METRICS}" for name in RUNS]
 logger.info(f"Study {STUDY.study}: {len(RUNS)} runs, {len(MISSING)} of them to train.")
 if MISSING:
     machines = read_machines(Path(workflow.basedir) / "benchmarks" / "results")
-    logger.info(describe_cost((run.settings for run in MISSING), machines))
+    if estimate := describe_cost((run.settings for run in MISSING), machines):
+        logger.info(estimate)
