@@ -1,4 +1,4 @@
-# make demo | test | figures | bench | lint | clean. Everything is installed into .venv, but for figures, which need far less,
+# make demo | test | figures | report | bench | lint | clean. Everything is installed into .venv, but for figures, which need far less,
 # into .venv-figures; nothing elsewhere.
 PYTHON ?= python3
 VENV := .venv
@@ -9,12 +9,13 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: demo test figures bench lint clean help
+.PHONY: demo test figures report bench lint clean help
 
 help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
 	@echo "make test      run the tests"
 	@echo "make figures   draw the figures again of every study that has results; trains nothing"
+	@echo "make report    the same, and for each study a page to read: results/<study>/report.html"
 	@echo "make bench     measure the speed of this machine (15 minutes; make bench QUICK=1: 3)"
 	@echo "make lint      check format and style"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
@@ -28,15 +29,22 @@ test: $(VENV)/develops
 
 # Only the rules that draw are allowed: nothing is trained. A figure whose runs are missing says which in its place, the
 # others are drawn, and the command fails.
-figures: $(FIGURES_VENV)/installed
-	@found=; failed=0; for config in config/*.yaml; do \
+DRAW := --cores all --keep-going --forcerun collect_present_runs \
+  --allowed-rules paper report collect_present_runs plot_figure write_table check_claims walkthrough
+# Of every study that has results, one after another: $(1) is a command on $$config and $$study.
+each_study = found=; failed=0; for config in config/*.yaml; do \
 	  study=$$(sed -n 's/^study: *//p' $$config); \
-	  if [ -d results/$$study/runs ]; then \
-	    found=1; echo "Drawing paper_figures/$$study/"; \
-	    PATH="$(CURDIR)/$(FIGURES_VENV)/bin:$$PATH" snakemake paper --cores all --configfile $$config --keep-going \
-	      --forcerun collect_present_runs --allowed-rules paper collect_present_runs plot_figure write_table check_claims || failed=1; \
+	  if [ -n "$$study" ] && [ -d results/$$study/runs ]; then \
+	    found=1; export PATH="$(CURDIR)/$(FIGURES_VENV)/bin:$$PATH"; { $(1); } || failed=1; \
 	  fi; \
 	done; [ -n "$$found" ] || echo "No study has results yet; make demo makes some."; exit $$failed
+
+figures: $(FIGURES_VENV)/installed
+	@$(call each_study,echo "Drawing paper_figures/$$study/"; snakemake paper --configfile $$config $(DRAW))
+
+report: $(FIGURES_VENV)/reports
+	@$(call each_study,echo "Writing results/$$study/report.html"; snakemake report --configfile $$config $(DRAW) \
+	  && snakemake report --configfile $$config --report results/$$study/report.html)
 
 bench: $(VENV)/runs
 	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
@@ -58,6 +66,11 @@ $(FIGURES_VENV)/installed: envs/figures.txt
 	@$(FIGURES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/figures.txt
 	@touch $@
 
+$(FIGURES_VENV)/reports: envs/report.txt $(FIGURES_VENV)/installed
+	@echo "Installing envs/report.txt into $(FIGURES_VENV) ..."
+	@$(FIGURES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/report.txt
+	@touch $@
+
 $(VENV)/runs: envs/requirements.txt
 	@$(CHECK_PYTHON)
 	@echo "Installing envs/requirements.txt into $(VENV) ..."
@@ -65,7 +78,7 @@ $(VENV)/runs: envs/requirements.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/requirements.txt
 	@touch $@
 
-$(VENV)/develops: envs/dev.txt $(VENV)/runs
+$(VENV)/develops: envs/dev.txt envs/extras.txt envs/report.txt $(VENV)/runs
 	@echo "Installing envs/dev.txt into $(VENV) ..."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dev.txt
 	@touch $@

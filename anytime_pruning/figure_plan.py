@@ -14,7 +14,7 @@ from anytime_pruning.config import RunSettings
 from anytime_pruning.series import name_variants, plain_settings
 from anytime_pruning.study import PlannedRun
 
-FIGURE_KINDS, TABLE_KINDS = ("pdf", "png", "csv"), ("md", "tex", "csv")
+FIGURE_KINDS, TABLE_KINDS = ("pdf", "png", "csv"), ("md", "html", "tex", "csv")
 # The shortest stream whose gap is shown against the megabatch, and the shortest that is not called short any more.
 SHORTEST_CURVE, MODERATE = 8, 25
 

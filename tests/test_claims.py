@@ -218,4 +218,4 @@ def test_cells_as_people_read_them(tmp_path):
     assert shown.iloc[0]["Interval"] == "2.75 to 3.25"
     assert shown.iloc[0]["Measured on"] == "cifar100, resnet50, T = 8"
     empty = check_claims.render(pd.DataFrame([check_claims.row_of(Claim.model_validate(CLAIM), None, "", "not run")]))
-    assert empty.iloc[0].tolist()[3:] == ["–", "–", 0, "–", "not run"]
+    assert empty.iloc[0].tolist()[3:] == ["–", "–", "0", "–", "not run"]

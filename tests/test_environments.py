@@ -16,6 +16,14 @@ def test_figures_need_a_part_of_what_training_needs_in_the_same_versions():
     assert pins("figures.txt") < pins("requirements.txt")
 
 
+def test_no_two_environments_differ_in_a_version():
+    versions = {}
+    for name in ("requirements", "figures", "extras", "report", "dev"):
+        for line in pins(f"{name}.txt"):
+            package, version = line.split("==")
+            assert versions.setdefault(package.lower(), version) == version, line
+
+
 def test_planning_collecting_and_drawing_import_nothing_else():
     """What is installed but not in envs/figures.txt must not be imported."""
     named = {line.split("==")[0] for line in pins("requirements.txt") - pins("figures.txt")}

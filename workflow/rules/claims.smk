@@ -12,8 +12,15 @@ rule check_claims:
         scripts=sorted(Path("workflow/scripts").glob("*.py")),
         code="anytime_pruning/claims.py",
     output:
-        md=f"{CLAIMS}.md",
-        csv=f"{CLAIMS}.csv",
+        f"{CLAIMS}.md",
+        report(
+            f"{CLAIMS}.html",
+            category="8 The paper's claims",
+            caption="../report/claims.rst",
+            labels={"figure": "claims (table)"},
+        ),
+        f"{CLAIMS}.tex",
+        f"{CLAIMS}.csv",
     log:
         f"{LOGS_DIR}/check_claims.log",
     params:

@@ -4,6 +4,21 @@ FIGURES = [f"{FIGURES_DIR}/{name}.{kind}" for name, figure in PLANNED_FIGURES.it
 PLOTS = [name for name, figure in PLANNED_FIGURES.items() if "pdf" in figure.kinds]
 TABLES = [name for name, figure in PLANNED_FIGURES.items() if "tex" in figure.kinds]
 
+# Where each stands in the report; what to see there is in workflow/report/.
+CATEGORIES = {
+    "framework": "1 The method",
+    "short": "2 Results",
+    "results": "2 Results",
+    "differences": "2 Results",
+    "few_shot": "2 Results",
+    "dynamics": "3 Along the stream",
+    "gap": "4 The gap over megabatches",
+    "direction_changes": "4 The gap over megabatches",
+    "layers": "5 Where weights are pruned",
+    "ablation": "6 Ablations",
+    "cost": "7 Cost",
+}
+
 
 rule plot_figure:
     input:
@@ -12,7 +27,15 @@ rule plot_figure:
         program="workflow/scripts/draw_figure.py",
         scripts=sorted(Path("workflow/scripts").glob("*.py")),
     output:
-        multiext(f"{FIGURES_DIR}/{{figure}}", ".pdf", ".png", ".csv"),
+        # The first names the others, and the second is what the report shows.
+        f"{FIGURES_DIR}/{{figure}}.pdf",
+        report(
+            f"{FIGURES_DIR}/{{figure}}.png",
+            category=lambda wildcards: CATEGORIES[PLANNED_FIGURES[wildcards.figure].draw],
+            caption="../report/figure.rst",
+            labels={"figure": "{figure}"},
+        ),
+        f"{FIGURES_DIR}/{{figure}}.csv",
     log:
         f"{LOGS_DIR}/plot_figure-{{figure}}.log",
     wildcard_constraints:
@@ -33,7 +56,15 @@ rule write_table:
         program="workflow/scripts/draw_figure.py",
         scripts=sorted(Path("workflow/scripts").glob("*.py")),
     output:
-        multiext(f"{FIGURES_DIR}/{{figure}}", ".md", ".tex", ".csv"),
+        f"{FIGURES_DIR}/{{figure}}.md",
+        report(
+            f"{FIGURES_DIR}/{{figure}}.html",
+            category=lambda wildcards: CATEGORIES[PLANNED_FIGURES[wildcards.figure].draw],
+            caption="../report/figure.rst",
+            labels={"figure": "{figure} (table)"},
+        ),
+        f"{FIGURES_DIR}/{{figure}}.tex",
+        f"{FIGURES_DIR}/{{figure}}.csv",
     log:
         f"{LOGS_DIR}/write_table-{{figure}}.log",
     wildcard_constraints:

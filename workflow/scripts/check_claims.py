@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 from claim_measures import measure_runs
-from figure_data import STREAM, TableError, read_table, to_markdown, write_csv
+from figure_data import STREAM, TableError, read_table, save_table
 from seed_statistics import MIN_SEEDS, Estimate, estimate, paired_difference
 from tabulate_results import number
 
@@ -26,6 +26,7 @@ NOTE = (
     f"**{OTHER_DATA}**: measured on something else, which the row names; it says nothing about the paper's number. "
     f"**{NOT_RUN}**: nothing here measures it, or fewer than {MIN_SEEDS} seeds do."
 )
+SIDES = {"positive": "above 0", "negative": "below 0"}
 COLUMNS = ("Claim", "Source", "Claimed", "Measured", "Interval", "Seeds", "Measured on", "Verdict")
 
 
@@ -134,7 +135,7 @@ def render(rows: pd.DataFrame) -> pd.DataFrame:
     for row in rows.itertuples():
         small = row.unit.startswith("of the")
         decimals = 3 if small else 0 if row.unit == "errors" else 2
-        claimed = row.claimed if isinstance(row.claimed, str) else number(row.claimed, decimals)
+        claimed = SIDES[row.claimed] if isinstance(row.claimed, str) else number(row.claimed, decimals)
         has_value = row.seeds > 0
         cells.append(
             (
@@ -143,7 +144,7 @@ def render(rows: pd.DataFrame) -> pd.DataFrame:
                 f"{claimed} {row.unit}",
                 number(row.measured, decimals) if has_value else "–",
                 f"{number(row.low, decimals)} to {number(row.high, decimals)}" if has_value else "–",
-                row.seeds,
+                str(row.seeds),
                 row.measured_on or "–",
                 row.verdict,
             )
@@ -176,9 +177,7 @@ def main() -> int:
         return 2
     missing = len(set(planned) - set(tables["runs"]["run"]))
     note = NOTE + (f" **{missing} of the study's {len(planned)} runs are not there.**" if missing else "")
-    options.stem.parent.mkdir(parents=True, exist_ok=True)
-    options.stem.with_name(f"{options.stem.name}.md").write_text(f"{to_markdown(render(rows))}\n{note}\n")
-    write_csv(rows, options.stem)
+    save_table(render(rows), note, rows, options.stem)
     return 0
 
 

@@ -1,11 +1,12 @@
 """What all figures and tables share besides the look: reading collected tables, the order of series, writing files."""
 
+import html
 from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-FIGURE_KINDS, TABLE_KINDS = ("pdf", "png", "csv"), ("md", "tex", "csv")
+FIGURE_KINDS, TABLE_KINDS = ("pdf", "png", "csv"), ("md", "html", "tex", "csv")
 STREAM = ["dataset", "model", "n_megabatches"]
 # What sets the lines of a panel apart, besides dataset, model and T.
 SERIES = ["protocol", "method", "pruner", "variant"]
@@ -93,7 +94,7 @@ def save_figure(figure, data: pd.DataFrame, stem: Path) -> None:
 
 
 def save_table(shown: pd.DataFrame, note: str, data: pd.DataFrame, stem: Path) -> None:
-    """Write <stem>.md and .tex, the table as people read it with a note, and .csv, its numbers.
+    """Write <stem>.md, .html and .tex, the table as people read it with a note, and .csv, its numbers.
 
     Args:
         shown: every cell a text.
@@ -101,8 +102,17 @@ def save_table(shown: pd.DataFrame, note: str, data: pd.DataFrame, stem: Path) -
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
     with_kind(stem, "md").write_text(to_markdown(shown) + f"\n{note}\n")
+    with_kind(stem, "html").write_text(to_html(shown, note))
     with_kind(stem, "tex").write_text(f"% {note}\n{to_latex(shown)}")
     write_csv(data, stem)
+
+
+def to_html(shown: pd.DataFrame, note: str) -> str:
+    """A page with the table and its note, for the report."""
+    table = shown.to_html(index=False, border=0)
+    style = "body{font:14px sans-serif}td,th{padding:.3em .7em;text-align:left;border-bottom:1px solid #ccc}"
+    head = f"<head><meta charset='utf-8'><style>{style}</style></head>"
+    return f"<!DOCTYPE html><html>{head}<body>{table}<p>{html.escape(note.replace('**', ''))}</p></body></html>\n"
 
 
 def to_latex(shown: pd.DataFrame) -> str:
