@@ -43,7 +43,8 @@ figures: $(FIGURES_VENV)/installed
 	@$(call each_study,echo "Drawing paper_figures/$$study/"; snakemake paper --configfile $$config $(DRAW))
 
 report: $(FIGURES_VENV)/reports
-	@$(call each_study,echo "Writing results/$$study/report.html"; snakemake report --configfile $$config $(DRAW) \
+	@$(call each_study,echo "Writing results/$$study/report.html"; rm -f results/$$study/report.html results/$$study/walkthrough.html; \
+	  snakemake report --configfile $$config $(DRAW) \
 	  && snakemake report --configfile $$config --report results/$$study/report.html)
 
 bench: $(VENV)/runs

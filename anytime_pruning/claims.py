@@ -7,6 +7,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from anytime_pruning.config import RunSettings
+from anytime_pruning.datasets import DatasetSettings, parse_dataset
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.layout import CONFIG
 from anytime_pruning.series import AXES, plain_settings
@@ -32,10 +33,10 @@ class Strict(BaseModel):
 
 
 class Place(Strict):
-    """Where something is claimed: the source of the images, the network, T, and settings that are not the default."""
+    """Where something is claimed: sources of the images, networks, Ts, and settings that are not the default."""
 
-    data: str
-    model: str
+    data: tuple[str, ...] = Field(min_length=1)
+    model: tuple[str, ...] = Field(min_length=1)
     n_megabatches: tuple[int, ...] = Field(min_length=1)
     settings: dict[str, Any] = Field(default_factory=dict)
 
@@ -91,26 +92,41 @@ def read_claims(path: Path) -> list[Claim]:
     return claims
 
 
-def describe_run(folder: Path) -> dict[str, Any]:
-    """What a claim asks of a run: `data`, the source of its images, and every setting that is not the default.
+# What a claim does not ask about: the axes, which are looked at apart, and where and how finely a run is computed.
+UNSAID = frozenset({*AXES, "precision", "execution"})
 
+
+def describe_run(folder: Path) -> dict[str, Any]:
+    """What a claim asks of a run.
+
+    Returns:
+        `data`, the source of its images; `others`, every setting, of the run or its dataset, that is not the default;
+        and `precision_asked`, which may differ between two runs that a claim is about.
     Raises:
         DataError: its config.yaml is missing or damaged.
     """
     try:
         raw = yaml.safe_load((folder / CONFIG).read_text())
-        settings = plain_settings(raw)
-        dataset = {key: value for key, value in raw["dataset"].items() if key == "shots" and value is not None}
-        source = raw["dataset"].get("source", raw["dataset"]["name"])
+        settings, dataset = plain_settings(raw), parse_dataset(raw["dataset"])
     except OSError as error:
         raise DataError(f"{folder / CONFIG}: {error.strerror}") from None
-    except (yaml.YAMLError, KeyError, TypeError, AttributeError):
+    except (yaml.YAMLError, KeyError, TypeError, SettingError):
         raise DataError(f"{folder / CONFIG}: not readable") from None
-    # Where the numbers are rounded is no part of a claim; file paths are none of a run's numbers.
-    unsaid = {*AXES, "dataset", "precision", "execution"}
-    fields = {key: field for key, field in RunSettings.model_fields.items() if key not in unsaid}
-    others = {key: settings[key] for key, field in fields.items() if settings.get(key) != _plain(field.default)}
-    return {"data": source, "others": others | dataset}
+    fields = {key: field for key, field in RunSettings.model_fields.items() if key not in UNSAID}
+    others = {key: settings[key] for key, field in fields.items() if settings[key] != _plain(field.default)}
+    return {
+        "data": dataset.source,
+        "others": others | _dataset_settings(dataset),
+        "precision_asked": settings["precision"],
+    }
+
+
+def _dataset_settings(dataset: DatasetSettings) -> dict[str, Any]:
+    """What is special about a dataset of a source that claims are about; an image folder is other data in any case."""
+    if dataset.source == "image_folder":
+        return {}
+    identity = dataset.identity()
+    return {key: value for key, value in identity.items() if key not in ("name", "source", "content_sha256")}
 
 
 def _plain(value: Any) -> Any:

@@ -16,7 +16,7 @@ CLAIM = {
     "id": "better",
     "text": "APP is better",
     "source": "the paper",
-    "where": {"data": "cifar100", "model": "resnet50", "n_megabatches": [8]},
+    "where": {"data": ["cifar100"], "model": ["resnet50"], "n_megabatches": [8]},
     "measure": "test_acc_pct",
     "first": {"method": "app", "pruner": "snip"},
     "second": {"method": "dense", "pruner": "none"},
@@ -41,8 +41,12 @@ def checked(tmp_path, gains, claim=CLAIM, **settings):
     runs["protocol"] = settings.get("protocol", "paper")
     is_app = runs["method"] == "app"
     runs.loc[is_app, "test_acc_pct"] += [gains[seed] for seed in runs.loc[is_app, "seed"]]
+    precisions = settings.pop("precision", ["auto"])
+    parts = [runs.assign(run=runs["run"] + f"-{precision}", precision=precision) for precision in precisions]
+    runs = pd.concat(parts, ignore_index=True)
     for run in runs.itertuples():
-        content = parse_settings(where | {"method": run.method, "seed": run.seed} | settings)
+        values = {"method": run.method, "seed": run.seed, "precision": run.precision}
+        content = parse_settings(where | values | settings)
         folder = tmp_path / "runs" / run.run
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(content.model_dump(mode="json")))
@@ -91,6 +95,46 @@ def test_nothing_else_ever_counts_as_reproduced(changes, tmp_path):
     assert str(value["name"] if isinstance(value, dict) else value) in row["measured_on"]
 
 
+IMAGENET = {"name": "few", "source": "restricted_imagenet", "path": "x", "shots": 540}
+FEW = CLAIM | {
+    "where": {"data": ["restricted_imagenet"], "model": ["resnet50"], "n_megabatches": [8], "settings": {"shots": 540}}
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({}, "reproduced"),
+        ({"shots": 100}, "other data"),
+        ({"shots": None}, "other data"),
+        ({"groups": "original"}, "other data"),  # nine classes
+        ({"image_size": 64}, "other data"),
+    ],
+)
+def test_every_setting_of_a_dataset_counts(changes, verdict, tmp_path):
+    (row,) = checked(tmp_path, (2.9, 3.0, 3.1), FEW, dataset=IMAGENET | changes).to_dict("records")
+    assert row["verdict"] == verdict
+
+
+def test_a_claim_over_several_networks_is_judged_for_each_that_was_run(tmp_path):
+    claim = CLAIM | {"where": CLAIM["where"] | {"model": ["resnet18", "resnet50", "vgg16_bn"]}}
+    for model in ("resnet18", "resnet50"):
+        (row,) = checked(tmp_path / model, (2.9, 3.0, 3.1), claim, model=model).to_dict("records")
+        assert (row["verdict"], row["measured_on"]) == ("reproduced", f"cifar100, {model}, T = 8")
+
+
+def test_runs_in_two_precisions_are_not_mixed(tmp_path):
+    rows = checked(tmp_path, (2.9, 3.0, 3.1), precision=["auto", "float32"])
+    assert rows["verdict"].tolist() == ["reproduced"] * 2
+    assert [place.partition("; ")[2] for place in rows["measured_on"]] == ["", "precision=float32"]
+
+
+def test_what_differs_is_named_whichever_run_has_it(tmp_path):
+    """A dense run has no pruning settings, but what it is compared with has."""
+    (row,) = checked(tmp_path, (2.9, 3.0, 3.1), scope="local", tau=3.0).to_dict("records")
+    assert (row["verdict"], row["measured_on"]) == ("other data", "cifar100, resnet50, T = 8; scope=local; tau=3.0")
+
+
 def test_the_released_protocol_checks_no_claim(tmp_path):
     (row,) = checked(tmp_path, (2.9, 3.0, 3.1), protocol="released").to_dict("records")
     assert row["verdict"] == "not run"
@@ -129,7 +173,8 @@ def test_a_run_is_described_by_what_is_not_the_default(tmp_path):
     settings = parse_settings({"dataset": data, "model": "resnet50", "epochs": 3, "batch_size": 32, "seed": 4})
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
     found = describe_run(tmp_path)
-    assert found == {"data": "restricted_imagenet", "others": {"epochs": 3, "batch_size": 32, "shots": 5}}
+    others = {"epochs": 3, "batch_size": 32, "shots": 5}
+    assert found == {"data": "restricted_imagenet", "others": others, "precision_asked": "auto"}
     with pytest.raises(DataError, match=r"config.yaml: No such file"):
         describe_run(tmp_path / "gone")
 
@@ -138,7 +183,9 @@ def test_the_file_lists_every_number_of_the_paper():
     claims = read_claims(ROOT / "config" / "claims.yaml")
     numbers = {claim.claimed for claim in claims if not isinstance(claim.claimed, str)}
     assert {17.97, -9927, -20.49, 11.12, -5533, -14.79, 7, -22, 0.366, 0.8} == numbers
-    assert {claim.id for claim in claims if isinstance(claim.claimed, str)} == {"long-streams", "early-layers"}
+    assert {claim.id for claim in claims if isinstance(claim.claimed, str)} == {
+        *("better-than-dense", "better-than-one-shot", "long-streams", "early-layers")
+    }
     assert all(claim.source for claim in claims)
 
 

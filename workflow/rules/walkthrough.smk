@@ -6,7 +6,8 @@ rule walkthrough:
     input:
         figures=FIGURES,
         claims=f"{CLAIMS}.md",
-        tables=f"{TABLES_DIR}/runs.csv",
+        tables=[f"{TABLES_DIR}/{name}.csv" for name in ("runs", "layers")],
+        plan=FIGURE_PLAN,
         notebook="workflow/notebooks/walkthrough.ipynb",
         program="workflow/scripts/run_notebook.py",
     output:

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from anytime_pruning.claims import Claim, Side, describe_run, read_claims
 from anytime_pruning.errors import ArtifactError
+from anytime_pruning.workflow import read_runs_list
 
 REPRODUCED, NOT_REPRODUCED, OTHER_DATA, NOT_RUN = "reproduced", "not reproduced", "other data", "not run"
 NOTE = (
@@ -32,9 +33,9 @@ COLUMNS = ("Claim", "Source", "Claimed", "Measured", "Interval", "Seeds", "Measu
 def check(claims: list[Claim], tables: dict[str, pd.DataFrame], runs_dir: Path) -> pd.DataFrame:
     """A row for each claim where it was claimed; else one for each other stream that measures it; else an empty one."""
     runs = tables["runs"].query("protocol == 'paper'").copy()
-    described = {name: describe_run(runs_dir / name) for name in runs["run"]}
-    runs["data"] = [described[name]["data"] for name in runs["run"]]
-    runs["others"] = [described[name]["others"] for name in runs["run"]]
+    described = [describe_run(runs_dir / name) for name in runs["run"]]
+    for column in ("data", "others", "precision_asked"):
+        runs[column] = [one[column] for one in described]
     rows = []
     for claim in claims:
         measured = runs.assign(value=runs["run"].map(measure_runs(claim.measure, tables)))
@@ -51,13 +52,13 @@ def check(claims: list[Claim], tables: dict[str, pd.DataFrame], runs_dir: Path) 
 def fits(claim: Claim, run: dict) -> bool:
     """Whether a run is one that the claim is about: images, network, stream and every setting."""
     place = claim.where
-    as_claimed = (run["data"], run["model"], run["others"]) == (place.data, place.model, place.settings)
-    return as_claimed and run["n_megabatches"] in place.n_megabatches
+    in_place = all(run[key] in getattr(place, key) for key in ("data", "model", "n_megabatches"))
+    return in_place and run["others"] == place.settings
 
 
 def by_stream(runs: pd.DataFrame) -> list[pd.DataFrame]:
-    """The runs of each dataset, network and T."""
-    return [group for _, group in runs.groupby(STREAM, sort=True)]
+    """The runs of each dataset, network and T; those asked for in another precision are none of the others' pairs."""
+    return [group for _, group in runs.groupby([*STREAM, "precision_asked"], sort=True)]
 
 
 def judge(claim: Claim, runs: pd.DataFrame, is_there: bool) -> dict | None:
@@ -102,12 +103,12 @@ def is_met(claim: Claim, found: Estimate) -> bool:
 
 
 def name_place(runs: pd.DataFrame) -> str:
-    """Dataset, network and T, and what is not as in the released commands."""
+    """Dataset, network and T, and what is not as in the released commands; a pruning setting is not the dense run's."""
     run = runs.iloc[0]
-    others = ", ".join(
-        f"{key}={value}" for key, value in sorted(run["others"].items()) if key not in ("pruner", "scope")
-    )
-    return f"{run['dataset']}, {run['model']}, T = {run['n_megabatches']}" + (f"; {others}" if others else "")
+    others = {f"{key}={value}" for one in runs["others"] for key, value in one.items()}
+    if run["precision_asked"] != "auto":
+        others.add(f"precision={run['precision_asked']}")
+    return "; ".join([f"{run['dataset']}, {run['model']}, T = {run['n_megabatches']}", *sorted(others)])
 
 
 def row_of(claim: Claim, found: Estimate | None, where: str, verdict: str) -> dict:
@@ -163,11 +164,17 @@ def main() -> int:
     try:
         claims = read_claims(options.claims)
         tables = {name: read_table(options.tables_dir / f"{name}.csv") for name in ("runs", "megabatches", "layers")}
+        planned = read_runs_list(options.runs_list)
         rows = check(claims, tables, options.runs_dir)
     except (ArtifactError, TableError) as error:
         print(f"error: claims: {error}", file=sys.stderr)
         return 2
-    planned = [line for line in options.runs_list.read_text().splitlines() if line and not line.startswith("#")]
+    except OSError as error:
+        print(f"error: claims: {error.filename}: {error.strerror}", file=sys.stderr)
+        return 2
+    except KeyError as error:
+        print(f"error: claims: no column {error} in {options.tables_dir}", file=sys.stderr)
+        return 2
     missing = len(set(planned) - set(tables["runs"]["run"]))
     note = NOTE + (f" **{missing} of the study's {len(planned)} runs are not there.**" if missing else "")
     save_table(render(rows), note, rows, options.stem)
