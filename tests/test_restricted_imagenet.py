@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
+import torch
 from conftest import encode
 from PIL import Image
 
@@ -12,6 +13,7 @@ from anytime_pruning.datasets import load_dataset, parse_dataset
 from anytime_pruning.datasets.restricted_imagenet import GROUPS
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.job import run_stream
+from anytime_pruning.stream import split_stream
 from anytime_pruning.study import plan_study
 
 # Class 0, 1, ... in sorted order; the made-up numbers are not multiples of anything, as the real ones.
@@ -62,11 +64,19 @@ def test_groups_are_ranges_of_class_indices(imagenet, groups, n_groups, n_classe
     assert (arrays.crop_padding, arrays.flip) == (4, True)
 
 
-def test_the_papers_numbers_of_images():
-    """69 classes of ImageNet, and few-shot streams that divide evenly: 14 * 540 = 120 * 63 = 10 * 756."""
-    assert sum(last - first + 1 for first, last in GROUPS["balanced"].values()) == 69
-    assert 14 * 540 == 120 * 63 == 10 * 756
-    assert 3 * 29_839 == 89_517 <= 69 * 1300
+def test_the_papers_streams_can_be_cut():
+    """Few shots in equal megabatches, 120 of 63 or 10 of 756; and the full set in 3 of 29,839, if it has all images."""
+    few = parse_dataset({"name": "ours", "source": "restricted_imagenet", "path": "nowhere", "shots": 540})
+    for n_images, n_megabatches, size in (
+        (few.train_count(), 120, 63),
+        (few.train_count(), 10, 756),
+        (89_517, 3, 29_839),
+    ):
+        stream = split_stream(n_images, n_megabatches, 0.1, torch.Generator().manual_seed(0))
+        assert {len(part.train) + len(part.valid) for part in stream} == {size}
+    # 69 classes of at most 1300 images. As many of each group would be 14 * 4 * 1300 = 72,800 at most, so these are all.
+    n_classes = [last - first + 1 for first, last in GROUPS["balanced"].values()]
+    assert 14 * min(n_classes) * 1300 < 89_517 <= sum(n_classes) * 1300
 
 
 def test_shots_are_as_many_of_each_group_and_nested(imagenet):
@@ -84,6 +94,14 @@ def test_the_choice_does_not_depend_on_the_place(imagenet, tmp_path):
     here, there = read(imagenet, shots=4), read(copy, shots=4)
     assert here.content_sha256 == there.content_sha256
     assert (here.train_images == there.train_images).all()
+
+
+def test_hidden_files_and_folders_are_not_seen(imagenet, tmp_path):
+    copy = shutil.copytree(imagenet, tmp_path / "copy")
+    for hidden in (copy / "train", copy / "train" / WNIDS[10]):
+        (hidden / ".cache").mkdir()
+    (copy / "train" / WNIDS[10] / f"._{WNIDS[10]}_0.JPEG").write_bytes(b"what some systems put beside a file")
+    assert read(copy, shots=4).content_sha256 == read(imagenet, shots=4).content_sha256
 
 
 def test_groups_and_shots_are_part_of_a_runs_name(imagenet):
@@ -129,8 +147,17 @@ def test_the_fingerprint_notices_a_changed_file(imagenet, tmp_path):
     [
         (lambda folder: shutil.rmtree(folder / "val"), "no folder val/; an ImageNet with"),
         (lambda folder: shutil.rmtree(folder / "train" / WNIDS[7]), "train/ holds 999 class folders; all 1000"),
+        (lambda folder: flatten(folder / "val"), "val/ holds 0 class folders; all 1000"),
         (
-            lambda folder: (folder / "val" / WNIDS[7]).rename(folder / "val" / "x"),
+            lambda folder: (folder / "train" / WNIDS[7]).rename(folder / "train" / "great white shark"),
+            "train/great white shark/ is not called by a WordNet ID such as n01440764",
+        ),
+        (
+            lambda folder: (folder / "train" / WNIDS[12] / "images").mkdir(),
+            f"train/{WNIDS[12]}/images: lies too deep; images belong into train/{WNIDS[12]}/ itself",
+        ),
+        (
+            lambda folder: (folder / "val" / WNIDS[7]).rename(folder / "val" / "n99999999"),
             f"{WNIDS[7]} is a folder of train/ or",
         ),
         (lambda folder: empty(folder, "val", 10, 14), f"no images of bird in val/{WNIDS[10]}/ to {WNIDS[14]}/"),
@@ -144,6 +171,13 @@ def test_what_is_wrong_with_the_folder_is_named(damage, message, imagenet, tmp_p
     with pytest.raises(DataError, match=message) as error:
         read(copy, shots=5)
     assert "\n" not in str(error.value)
+
+
+def flatten(folder):
+    """As the official archive of the validation images unpacks: no class folders."""
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "ILSVRC2012_val_00000001.JPEG").write_bytes(b"")
 
 
 def empty(folder, split, first, last, content=None):

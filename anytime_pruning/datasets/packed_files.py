@@ -118,6 +118,12 @@ def count_images(path: Path) -> int | None:
     return None
 
 
+def is_image(name: str) -> bool:
+    """Whether a file's path is that of an image, as far as its name tells; hidden files are none."""
+    path = PurePosixPath(name)
+    return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
+
+
 def fingerprint_of(path: Path) -> str | None:
     """Digest of the files' names, sizes and times: cheap, and changes when the data does. None if absent."""
     if not path.exists():
@@ -176,7 +182,7 @@ def _key(name: str) -> tuple[str, str, str] | None:
         DataError: an image lies deeper than in its class folder, and would be left out silently.
     """
     parts = _parts(name)
-    if not parts or parts[-1].startswith(".") or PurePosixPath(parts[-1]).suffix.lower() not in SUFFIXES:
+    if not is_image(name):
         return None
     inside = next((parts[i:] for i in (0, 1) if len(parts) > i and parts[i] in SPLITS), ())
     if len(inside) > 3:

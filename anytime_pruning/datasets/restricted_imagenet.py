@@ -1,6 +1,8 @@
 """Restricted ImageNet: groups of ImageNet's classes, small images, all of them or a few of each class."""
 
 import hashlib
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -8,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from anytime_pruning.datasets.image_folder import ImageFolder, assemble, decode_all
-from anytime_pruning.datasets.packed_files import SUFFIXES, PackedFile, fingerprint_files
+from anytime_pruning.datasets.packed_files import PackedFile, fingerprint_files, is_image
 from anytime_pruning.datasets.source import ImageArrays
 from anytime_pruning.errors import DataError
 from anytime_pruning.registry import register
@@ -46,6 +48,7 @@ GROUPS: dict[str, dict[str, tuple[int, int]]] = {
     },
 }
 N_CLASSES = 1000
+WNID = re.compile(r"n\d{8}")
 # The folders of ImageNet, by what this project calls the split.
 FOLDERS = {"train": "train", "test": "val"}
 
@@ -63,7 +66,7 @@ class RestrictedImageNet(ImageFolder):
     std: tuple[Number, ...] | None = Field((0.26, 0.2516, 0.2575), description="per channel")
 
     def train_count(self) -> int | None:
-        return None if self.shots is None else self.shots * len(GROUPS[self.groups])
+        return None if self.shots is None else self.shots * 13
 
     def fingerprint(self) -> str | None:
         if self.is_pinned() or not (self.path / "train").is_dir():
@@ -90,29 +93,43 @@ class RestrictedImageNet(ImageFolder):
         return chosen
 
     def _wnids(self) -> list[str]:
-        for folder in FOLDERS.values():
-            if not (self.path / folder).is_dir():
-                raise DataError(
-                    f"{self.path}: no folder {folder}/; an ImageNet with train/<wnid>/ and val/<wnid>/ is needed"
-                )
-        wnids, held_out = (
-            sorted(sub.name for sub in (self.path / folder).iterdir() if sub.is_dir()) for folder in FOLDERS.values()
-        )
-        if len(wnids) != N_CLASSES:
-            raise DataError(
-                f"{self.path}: train/ holds {len(wnids)} class folders; all {N_CLASSES} of ImageNet are needed, as "
-                "a class is found by its position among them (folders of classes that are not used may be empty)"
-            )
+        wnids, held_out = (self._class_folders(folder) for folder in FOLDERS.values())
         if odd := sorted(set(wnids) ^ set(held_out)):
             raise DataError(f"{self.path}: {odd[0]} is a folder of train/ or val/ only; both need one for each class")
         return wnids
 
+    def _class_folders(self, folder: str) -> list[str]:
+        """Names of the class folders, sorted. Any others, of words or numbers, would be sorted into other classes."""
+        if not (self.path / folder).is_dir():
+            raise DataError(
+                f"{self.path}: no folder {folder}/; an ImageNet with train/<wnid>/ and val/<wnid>/ is needed"
+            )
+        names = sorted(sub.name for sub in _visible(self.path / folder) if sub.is_dir())
+        if len(names) != N_CLASSES:
+            raise DataError(
+                f"{self.path}: {folder}/ holds {len(names)} class folders; all {N_CLASSES} of ImageNet are needed, as "
+                "a class is found by its position among them (folders of classes that are not used may be empty)"
+            )
+        if odd := [name for name in names if not WNID.fullmatch(name)]:
+            raise DataError(
+                f"{self.path}: {folder}/{odd[0]}/ is not called by a WordNet ID such as n01440764; a class is found by "
+                "its position among these"
+            )
+        return names
+
     def _images(self, folder: str) -> list[str]:
-        names = sorted(file.name for file in (self.path / folder).iterdir())
-        return [f"{folder}/{name}" for name in names if PurePosixPath(name).suffix.lower() in SUFFIXES]
+        entries = sorted(_visible(self.path / folder), key=lambda entry: entry.name)
+        for entry in entries:
+            if entry.is_dir():
+                raise DataError(f"{entry.path}: lies too deep; images belong into {folder}/ itself")
+        return [f"{folder}/{entry.name}" for entry in entries if is_image(entry.name)]
 
     def _take_shots(self, group: str, members: list[str]) -> list[str]:
-        """So many of a group's images, as if drawn at random, but the same everywhere; fewer shots are among more."""
+        """So many of a group's images, as if drawn at random, but the same everywhere; fewer shots are among more.
+
+        The released code takes the first ones in the order of folders: all shots of a group from its first ImageNet
+        class, while the test images are of each.
+        """
         if len(members) < self.shots:
             raise DataError(
                 f"dataset.shots: {self.shots} is not allowed: {group} has {len(members)} training images in {self.path}"
@@ -129,3 +146,8 @@ class RestrictedImageNet(ImageFolder):
                 yield PackedFile((split, group, name), path.read_bytes(), str(path))
             except OSError as error:
                 raise DataError(f"{path}: {error.strerror}; fetch the file again, or remove it") from None
+
+
+def _visible(folder: Path) -> list[os.DirEntry]:
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
