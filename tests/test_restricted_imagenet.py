@@ -74,7 +74,7 @@ def test_the_papers_streams_can_be_cut():
     ):
         stream = split_stream(n_images, n_megabatches, 0.1, torch.Generator().manual_seed(0))
         assert {len(part.train) + len(part.valid) for part in stream} == {size}
-    # 69 classes of at most 1300 images. As many of each group would be 14 * 4 * 1300 = 72,800 at most, so these are all.
+    # 69 classes of at most 1300 images. As many of each group would be at most 14 * 4 * 1300 = 72,800, so it is all.
     n_classes = [last - first + 1 for first, last in GROUPS["balanced"].values()]
     assert 14 * min(n_classes) * 1300 < 89_517 <= sum(n_classes) * 1300
 

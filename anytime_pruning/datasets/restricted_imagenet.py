@@ -66,7 +66,7 @@ class RestrictedImageNet(ImageFolder):
     std: tuple[Number, ...] | None = Field((0.26, 0.2516, 0.2575), description="per channel")
 
     def train_count(self) -> int | None:
-        return None if self.shots is None else self.shots * 13
+        return None if self.shots is None else self.shots * len(GROUPS[self.groups])
 
     def fingerprint(self) -> str | None:
         if self.is_pinned() or not (self.path / "train").is_dir():
