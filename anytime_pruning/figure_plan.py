@@ -81,7 +81,7 @@ def _describe(runs: list[PlannedRun]) -> list[Shown]:
             series=tuple(settings[run.name][key] for key in ("protocol", "method", "pruner")),
             variant=variants[run.name],
             gradual=_is_gradual(run.settings),
-            few_shot=run.settings.dataset.source == "restricted_imagenet",
+            few_shot=getattr(run.settings.dataset, "shots", None) is not None,
         )
         for run in runs
     ]

@@ -78,7 +78,7 @@ def test_a_dense_study_has_no_pruning_to_show():
 def test_few_shot_runs_have_a_table_and_are_not_among_the_short_streams(monkeypatch):
     _, runs = plan_study({"study": "s", "defaults": DEFAULTS, "grid": [METHODS]})
     few = [run for run in runs if run.settings.seed == 0]
-    dataset = few[0].settings.dataset.model_copy(update={"source": "restricted_imagenet", "name": "few"})
+    dataset = few[0].settings.dataset.model_copy(update={"shots": 5, "name": "few"})
     runs += [
         type(run)(re.sub("^digits", "few", run.name), run.settings.model_copy(update={"dataset": dataset}))
         for run in few
