@@ -1,25 +1,43 @@
 """A trained network for use elsewhere: as ONNX, and as a compact file of the weights that were kept."""
 
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import torch
+from pydantic import BaseModel, Field, model_validator
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch import nn
+from safetensors.torch import load
+from torch import Tensor, nn
 
 from anytime_pruning import layout
 from anytime_pruning.collect import read_settings
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.masks import prunable_weights
 from anytime_pruning.models import build_model
-from anytime_pruning.sparse_file import pack, unpack
+from anytime_pruning.sparse_file import is_packed, pack, unpack
 from anytime_pruning.storage import read_metrics, write_atomically
+from anytime_pruning.validation import Count, Number, validate
 
 ONNX, SPARSE = "network.onnx", "network.sparse.safetensors"
 
 
-def export_run(run: Path, weights: Path | None = None, out: Path | None = None) -> dict[str, Path]:
+class Input(BaseModel):
+    """What metrics.json says of the images that a network was made for."""
+
+    image_shape: tuple[Count, Count, Count] = Field(description="(channels, height, width)")
+    n_classes: Count
+    mean: tuple[Number, ...] = Field(description="per channel")
+    std: tuple[Annotated[Number, Field(gt=0)], ...] = Field(description="per channel")
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> "Input":
+        if not len(self.mean) == len(self.std) == self.image_shape[0]:
+            raise ValueError("mean and std must have one number for each channel")
+        return self
+
+
+def export_run(run: str | Path, weights: str | Path | None = None, out: str | Path | None = None) -> dict[str, Path]:
     """Write the network of a finished run as ONNX and as a compact sparse file.
 
     Args:
@@ -29,44 +47,57 @@ def export_run(run: Path, weights: Path | None = None, out: Path | None = None) 
     Returns:
         Path by file name: of the weights, too.
     Raises:
-        SettingError: a package that ONNX needs is not installed.
-        DataError: the run or its weights are missing, damaged or not of each other.
+        SettingError: a package that ONNX needs is not installed, or the network is not known.
+        DataError: the run or its weights are missing, damaged or not of each other; nothing is written.
     """
-    weights = weights or find_weights(run)
+    images = read_input(Path(run))
+    weights = Path(weights) if weights else find_weights(Path(run))
     model = load_network(run, weights)
-    out = out or weights.parent
-    paths = {"weights": weights, ONNX: out / ONNX, SPARSE: out / SPARSE}
-    shape = read_metrics(run)["input"]["image_shape"]
-    sparse = pack(model.state_dict(), prunable_weights(model))
-    write_atomically(paths[ONNX], lambda path: write_onnx(model, shape, path))
-    write_atomically(paths[SPARSE], lambda path: path.write_bytes(sparse))
-    return paths
+    out = Path(out) if out else weights.parent
+    # Both are made before the first is written: what cannot be exported leaves nothing behind.
+    contents = {
+        ONNX: make_onnx(model, images.image_shape),
+        SPARSE: pack(model.state_dict(), prunable_weights(model)),
+    }
+    for name, content in contents.items():
+        write_atomically(out / name, lambda path, content=content: path.write_bytes(content))
+    return {"weights": weights} | {name: out / name for name in contents}
 
 
-def load_network(run: Path, weights: Path | None = None) -> nn.Module:
+def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Module:
     """The trained network of a finished run, in eval mode: images in [0, 1] of [B, C, H, W] to logits.
 
     Args:
         weights: a safetensors file, dense or sparse as `export_run` writes it; the run's own if None.
     Raises:
+        SettingError: the network is not registered.
         DataError: as `export_run`.
     """
-    settings, said = read_settings(run), read_metrics(run).get("input")
-    if said is None:
-        raise DataError(f"{run}: metrics.json does not say the shape of its images; train the run again")
-    weights = weights or find_weights(run)
-    model = build_model(settings["model"], said["n_classes"], tuple(said["image_shape"]), said["mean"], said["std"])
-    state = _read_weights(weights)
-    expected = model.state_dict()
-    wrong = sorted(
-        name
-        for name in {*expected, *state}
-        if name not in expected or name not in state or expected[name].shape != state[name].shape
-    )
-    if wrong:
-        raise DataError(f"{weights}: not the weights of this {settings['model']}: {wrong[0]} is missing or differs")
+    run = Path(run)
+    name, images = read_settings(run)["model"], read_input(run)
+    weights = Path(weights) if weights else find_weights(run)
+    model = build_model(name, images.n_classes, images.image_shape, images.mean, images.std)
+    state, expected = _read_weights(weights), model.state_dict()
+    forms = [{key: (tensor.shape, tensor.dtype) for key, tensor in tensors.items()} for tensors in (state, expected)]
+    if wrong := sorted({key for key, _ in forms[0].items() ^ forms[1].items()}):
+        raise DataError(f"{weights}: not the weights of this {name}: {wrong[0]} is missing or differs")
     model.load_state_dict(state, strict=True)
     return model.eval()
+
+
+def read_input(run: Path) -> Input:
+    """Shape, classes and normalisation of a run's images.
+
+    Raises:
+        DataError: metrics.json is missing or damaged, or does not say them.
+    """
+    said = read_metrics(run).get("input")
+    if said is None:
+        raise DataError(f"{run}: metrics.json does not say the shape of its images; train the run again")
+    try:
+        return validate(Input, said, "input.")
+    except SettingError as error:
+        raise DataError(f"{run / layout.METRICS}: {error}") from None
 
 
 def find_weights(run: Path) -> Path:
@@ -89,37 +120,54 @@ def find_weights(run: Path) -> Path:
     )
 
 
-def write_onnx(model: nn.Module, image_shape: list[int], path: Path) -> None:
+def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
     """A network as ONNX: `images` float32 [batch, C, H, W] in [0, 1] to `logits` [batch, n_classes], any batch.
 
+    Args:
+        model: in eval mode, on the CPU.
+        image_shape: (channels, height, width).
     Raises:
         SettingError: a package is missing.
+        DataError: the network does what cannot be written as ONNX, such as deciding by the values of its images.
     """
     try:
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
+        from onnx_ir.passes.common import ClearMetadataAndDocStringPass
     except ImportError as error:
         raise SettingError(
             f"export: the package {error.name} is not installed; pip install -r envs/extras.txt"
         ) from None
-    images = torch.zeros(2, *image_shape)
-    program = torch.onnx.export(
-        model,
-        (images,),
-        input_names=["images"],
-        output_names=["logits"],
-        dynamic_shapes=({0: torch.export.Dim("batch")},),
-        dynamo=True,
-        verbose=False,
-    )
-    program.save(str(path), external_data=False)
-
-
-def _read_weights(path: Path) -> dict[str, torch.Tensor]:
     try:
-        state: dict[str, Any] = load_file(path)
+        with warnings.catch_warnings():
+            # The exporter calls what torch itself has deprecated.
+            warnings.simplefilter("ignore", FutureWarning)
+            program = torch.onnx.export(
+                model,
+                (torch.zeros(2, *image_shape),),
+                input_names=["images"],
+                output_names=["logits"],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamo=True,
+                verbose=False,
+            )
+    except torch.onnx.OnnxExporterError as error:
+        reason = str(error.__cause__ or error).strip().partition("\n")[0]
+        raise DataError(f"export: this network cannot be written as ONNX: {reason}") from None
+    # Each node would say which lines of which files it comes from: paths of the machine, in a file made to be shared.
+    ClearMetadataAndDocStringPass()(program.model)
+    return program.model_proto.SerializeToString()
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a safetensors file, dense or sparse."""
+    try:
+        data = path.read_bytes()
+        state = load(data)
+        return unpack(data) if is_packed(data) else state
     except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from None
+        raise DataError(f"{path}: {error.strerror}") from None
     except SafetensorError as error:
         raise DataError(f"{path}: not a safetensors file: {' '.join(str(error).split())}") from None
-    return unpack(path.read_bytes()) if any(name.startswith("values/") for name in state) else state
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None

@@ -69,9 +69,7 @@ def unpack(data: bytes) -> dict[str, Tensor]:
     """
     try:
         stored = load(data)
-        # The bytes were just checked to be a safetensors file: eight for the header's length, then the header.
-        metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
-        contents = _Contents.model_validate_json(metadata[_METADATA_KEY])
+        contents = _Contents.model_validate_json(_metadata(data)[_METADATA_KEY])
     except SafetensorError as error:
         raise DataError(f"sparse weights: not a safetensors file: {' '.join(str(error).split())}") from None
     except KeyError as error:
@@ -89,6 +87,20 @@ def unpack(data: bytes) -> dict[str, Tensor]:
     if stored:
         raise DataError(f"sparse weights: damaged: {min(stored)} belongs to nothing")
     return state
+
+
+def is_packed(data: bytes) -> bool:
+    """Whether the bytes of a safetensors file are such a file; where no weight was sparse, only its metadata tells.
+
+    Args:
+        data: known to be a safetensors file.
+    """
+    return _METADATA_KEY in _metadata(data)
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """What a safetensors file says beside its tensors: eight bytes for the header's length, then the header."""
+    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
 
 
 def _split(tensor: Tensor) -> dict[str, Tensor]:

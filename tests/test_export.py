@@ -1,15 +1,21 @@
+import contextlib
+import io
+import json
 import shutil
+import sys
+import warnings
 
 import pytest
 import torch
+from conftest import ROOT
 from safetensors.torch import load_file, save_file
 
 from anytime_pruning import build_model, load_network, run_stream
 from anytime_pruning.__main__ import main
 from anytime_pruning.errors import DataError
-from anytime_pruning.export import export_run, find_weights, write_onnx
+from anytime_pruning.export import find_weights, make_onnx
 from anytime_pruning.memory_format import arrange
-from anytime_pruning.sparse_file import unpack
+from anytime_pruning.sparse_file import pack, unpack
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extras are not installed (envs/extras.txt)")
 
@@ -31,82 +37,145 @@ def run(data_dir, tmp_path_factory):
     return root / "runs" / "a" / "b"
 
 
-def infer(path, images):
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    """Its files, and what the command said."""
+    out = tmp_path_factory.mktemp("exported")
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), warnings.catch_warnings():
+        warnings.simplefilter("error")  # a user is told nothing of torch's inner affairs
+        assert main(["export", str(run), "--out", str(out)]) == 0
+    return out, said.getvalue()
+
+
+def infer(model, images):
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     (logits,) = session.run(["logits"], {"images": images.numpy()})
     return torch.from_numpy(logits)
 
 
-def test_onnx_gives_torchs_outputs_for_any_batch(run, tmp_path):
-    paths = export_run(run, out=tmp_path)
+def test_onnx_gives_torchs_outputs_for_any_batch(run, exported):
     model = load_network(run)
     for count in (1, 5):
         images = torch.rand(count, 1, 8, 8)
         with torch.no_grad():
             expected = model(images)
-        assert torch.allclose(infer(paths["network.onnx"], images), expected, atol=1e-5)
+        assert torch.allclose(infer(exported[0] / "network.onnx", images), expected, atol=1e-5)
     assert expected.std() > 0.01
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet18_imagenet_stem", "resnet50", "vgg16_bn"])
-def test_other_networks_with_hooks_of_training(name, tmp_path):
+def test_onnx_names_no_place_on_this_machine(exported):
+    content = (exported[0] / "network.onnx").read_bytes()
+    assert b"images" in content
+    for place in (str(ROOT), torch.__path__[0], ".py"):
+        assert place.encode() not in content
+
+
+@pytest.mark.parametrize("name", ["resnet18_imagenet_stem", "resnet50", "vgg16_bn"])
+def test_other_networks_with_hooks_of_training(name):
     shape = (3, 32, 32)
     model = build_model(name, 7, shape, (0.5,) * 3, (0.25,) * 3).eval()
     arrange(model, shape, torch.device("cpu"))
-    write_onnx(model, list(shape), tmp_path / "network.onnx")
-    images = torch.rand(3, *shape)
-    with torch.no_grad():
-        assert torch.allclose(infer(tmp_path / "network.onnx", images), model(images), atol=1e-4, rtol=1e-4)
+    onnx = make_onnx(model, shape)
+    for count in (1, 3):
+        images = torch.rand(count, *shape)
+        with torch.no_grad():
+            assert torch.allclose(infer(onnx, images), model(images), atol=1e-4, rtol=1e-4)
 
 
-def test_the_sparse_file_is_the_network_exactly(run, tmp_path):
-    path = export_run(run, out=tmp_path)["network.sparse.safetensors"]
+def test_a_network_that_onnx_cannot_say(tmp_path):
+    class Deciding(torch.nn.Module):
+        def forward(self, images):
+            return images.flatten(1) if images.sum() > 0 else images.flatten(1) * 2
+
+    with pytest.raises(DataError, match=r"export: this network cannot be written as ONNX: .") as error:
+        make_onnx(Deciding().eval(), (1, 8, 8))
+    assert "\n" not in str(error.value)
+
+
+def test_the_sparse_file_is_the_network_exactly(run, exported):
+    path = exported[0] / "network.sparse.safetensors"
     dense = load_file(find_weights(run))
     again = unpack(path.read_bytes())
     assert again.keys() == dense.keys()
     assert all(torch.equal(again[name], tensor) for name, tensor in dense.items())
     images = torch.rand(4, 1, 8, 8)
     with torch.no_grad():
-        assert torch.equal(load_network(run, path)(images), load_network(run)(images))
+        assert torch.equal(load_network(str(run), str(path))(images), load_network(run)(images))
     # 0.8 ** 9 = 13 % of the weights; of the others one bit, or two where the zero is negative.
     assert path.stat().st_size < 0.3 * find_weights(run).stat().st_size
 
 
-def test_the_command_says_sizes_and_promises_no_speed(run, tmp_path, capsys):
-    assert main(["export", str(run), "--out", str(tmp_path)]) == 0
-    said = capsys.readouterr().out
+def test_a_network_without_zeros_is_loaded_from_its_sparse_file_too(run, tmp_path):
+    dense = {
+        name: torch.ones_like(tensor) if tensor.dim() == 4 else tensor
+        for name, tensor in load_file(find_weights(run)).items()
+    }
+    (tmp_path / "packed").write_bytes(pack(dense, [name for name in dense if dense[name].dim() == 4]))
+    again = load_network(run, tmp_path / "packed").state_dict()
+    assert all(torch.equal(again[name], tensor) for name, tensor in dense.items())
+
+
+def test_the_command_says_sizes_and_promises_no_speed(exported):
+    out, said = exported
     for name in ("network.onnx", "network.sparse.safetensors"):
-        assert f"{name}: {(tmp_path / name).stat().st_size:,} bytes" in said
+        assert f"{name}: {(out / name).stat().st_size:,} bytes" in said
     assert "no faster" in said
 
 
-def test_sizes_stand_in_metrics(run, tmp_path):
-    import json
-
-    size = json.loads((run / "metrics.json").read_text())["size"]
-    paths = export_run(run, out=tmp_path)
-    assert size == {
-        "dense_bytes": paths["weights"].stat().st_size,
-        "sparse_bytes": paths["network.sparse.safetensors"].stat().st_size,
+def test_sizes_stand_in_metrics(run, exported):
+    assert json.loads((run / "metrics.json").read_text())["size"] == {
+        "dense_bytes": find_weights(run).stat().st_size,
+        "sparse_bytes": (exported[0] / "network.sparse.safetensors").stat().st_size,
     }
 
 
-def test_what_is_wrong_is_one_line_and_nothing_is_written(run, tmp_path, capsys):
+def test_what_is_wrong_is_one_line_and_nothing_is_written(run, exported, tmp_path, capsys, monkeypatch):
     copy = shutil.copytree(run, tmp_path / "run")
-    text, other = tmp_path / "text.safetensors", tmp_path / "other.safetensors"
+    text, other, half, damaged = (tmp_path / f"{name}.safetensors" for name in ("text", "other", "half", "damaged"))
     text.write_text("no weights")
     save_file({"x": torch.zeros(1)}, other)
+    save_file({name: tensor.half() for name, tensor in load_file(find_weights(run)).items()}, half)
+    sparse = (exported[0] / "network.sparse.safetensors").read_bytes()
+    damaged.write_bytes(sparse.replace(b"values/network.conv1", b"values/network.conv0"))
     for arguments, message in (
         ([str(tmp_path / "gone"), "--weights", str(other)], "No such file"),
+        ([str(tmp_path / "gone")], "No such file or directory; this run has to be trained first"),
         ([str(copy)], "no such file; fetch the weights, or train them: python -m anytime_pruning train --settings"),
         ([str(copy), "--weights", str(text)], "not a safetensors file"),
         ([str(copy), "--weights", str(other)], "not the weights of this resnet20"),
+        ([str(copy), "--weights", str(half)], "not the weights of this resnet20"),
+        ([str(copy), "--weights", str(damaged)], f"{damaged}: sparse weights: damaged"),
         ([str(copy), "--weights", str(tmp_path / "nothing")], "No such file"),
+        ([str(copy), "--weights", str(tmp_path)], "Is a directory"),
     ):
         assert main(["export", *arguments, "--out", str(tmp_path / "out")]) == 2
         (line,) = capsys.readouterr().err.splitlines()
         assert message in line
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    assert main(["export", str(run), "--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: export: the package onnxscript is not installed; pip install -r envs/extras.txt"
     assert not (tmp_path / "out").exists()
-    (copy / "metrics.json").write_text("{}")
-    with pytest.raises(DataError, match="does not say the shape"):
-        export_run(copy, find_weights(run))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda said: said.pop("input"), "does not say the shape of its images; train the run again"),
+        (lambda said: said["input"].pop("n_classes"), "metrics.json: input.n_classes: this setting is required"),
+        (lambda said: said["input"].update(n_classes="ten"), "metrics.json: input.n_classes: 'ten' is not allowed"),
+        (lambda said: said["input"].update(image_shape=[8, 8]), "metrics.json: input.image_shape.2"),
+        (lambda said: said["input"].update(std=[0]), r"metrics.json: input.std.0: 0 is not allowed"),
+        (lambda said: said["input"].update(mean=[0, 0, 0]), "one number for each channel"),
+        (lambda said: said.update(input=7), "metrics.json: input"),
+    ],
+)
+def test_metrics_that_do_not_say_what_the_images_were(change, message, run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    said = json.loads((copy / "metrics.json").read_text())
+    change(said)
+    (copy / "metrics.json").write_text(json.dumps(said))
+    with pytest.raises(DataError, match=message) as error:
+        load_network(copy, find_weights(run))
+    assert "\n" not in str(error.value)

@@ -51,9 +51,14 @@ BITS = st.one_of(st.sampled_from([0, 0, 0, 1 << 31, 0x7FC01234, 0x7F800001, 1, 0
 def test_whatever_bits_a_state_has_come_back(drawn):
     state = {}
     for name, (bits, dtype, _) in drawn.items():
-        # Where the size differs, the bytes twice in a row, so that numbers of eight bytes fit, too.
-        flat = torch.from_numpy(np.tile(bits.ravel(), 2).view(np.uint8))
-        state[name] = torch.from_numpy(bits).view(dtype) if dtype.itemsize == 4 else flat.view(dtype)
+        # The bytes of each number twice, so that numbers of any size fit; two of four, side by side, for example.
+        # 0-d arrays of four bytes stay as they are.
+        twice = torch.from_numpy(np.tile(bits.reshape(-1, 1), 2).view(np.uint8).ravel())
+        state[name] = (
+            torch.from_numpy(bits).view(dtype)
+            if dtype.itemsize == 4
+            else twice.view(dtype).view(*bits.shape, 8 // dtype.itemsize)
+        )
     prunable = [name for name, (*_, is_prunable) in drawn.items() if is_prunable]
     assert_same(state, unpack(pack(state, prunable)))
 

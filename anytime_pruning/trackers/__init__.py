@@ -1,17 +1,19 @@
 """Trackers: where a run reports to beside its own files, for those who watch many. A file for each, registered here.
 
-A tracker is a class (settings, out_dir) with `log(values, step)` and `close()`. Its package is imported when it is
-made. A run never fails because its tracker does, and its numbers are the same with and without.
+A tracker is a class (settings, out_dir) with `log(values, step)` and `close(failed)`. Its package is imported when it
+is made. A run never fails because its tracker does, and its numbers are the same with and without.
 """
 
 import random
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol
 
+import torch
+
 from anytime_pruning.config import RunSettings
+from anytime_pruning.devices import warn
 from anytime_pruning.records import MegabatchRow
 from anytime_pruning.registry import lookup
 from anytime_pruning.trackers import none, tensorboard, wandb  # noqa: F401
@@ -24,8 +26,8 @@ class Tracker(Protocol):
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Report some numbers by name, after so many training samples."""
 
-    def close(self) -> None:
-        """Finish what is still to be written."""
+    def close(self, failed: bool) -> None:
+        """Finish what is still to be written; of a run that failed, or of a whole one."""
 
 
 class Tracking:
@@ -54,10 +56,10 @@ class Tracking:
     def __enter__(self) -> "Tracking":
         return self
 
-    def __exit__(self, *exception: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
         """Close the tracker, also when the run fails."""
         if self._tracker is not None:
-            self._guarded(self._tracker.close)
+            self._guarded(lambda: self._tracker.close(failed=kind is not None))
         self._tracker = None
 
     def _log(self, group: str, values: dict[str, Any]) -> None:
@@ -69,10 +71,11 @@ class Tracking:
         """Call into a foreign package: nothing it raises reaches the run, and no random draw of it does either."""
         state = random.getstate()
         try:
-            call()
+            with torch.random.fork_rng(devices=[]):
+                call()
         except Exception as error:
             self._tracker = None
             reason = " ".join(str(error).split()) or type(error).__name__
-            print(f"warning: execution.tracker: {self._name} is off for this run: {reason}", file=sys.stderr)
+            warn(f"execution.tracker: {self._name} is off for this run: {reason}")
         finally:
             random.setstate(state)

@@ -17,5 +17,5 @@ class NoTracker:
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Nothing."""
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         """Nothing."""

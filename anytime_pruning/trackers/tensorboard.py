@@ -16,13 +16,14 @@ class TensorBoardTracker:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise RuntimeError("tensorboard is not installed; pip install -r envs/extras.txt") from None
-        self._writer = SummaryWriter(str(out_dir / "tensorboard"))
+        # From step 0: the events of an attempt that was broken off are not shown together with these.
+        self._writer = SummaryWriter(str(out_dir / "tensorboard"), purge_step=0)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """A scalar for each value."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
-    def close(self) -> None:
+    def close(self, failed: bool) -> None:
         """Write out what is buffered."""
         self._writer.close()
