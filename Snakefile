@@ -7,7 +7,7 @@ min_version("9.0")
 # Only without a --configfile, which would be merged into it: the demonstration's settings would leak into that study.
 if not workflow.configfiles:
 
-    configfile: "config/default.yaml"
+    configfile: "config/demo.yaml"
 
 
 include: "workflow/rules/common.smk"

@@ -4,9 +4,9 @@ import shutil
 
 import pytest
 import yaml
+from checkout import call, make_checkout, snakemake
 from conftest import ROOT, encode
 from PIL import Image
-from test_workflow import call, make_checkout, snakemake
 
 pytestmark = pytest.mark.workflow
 CHROMIUM = next(

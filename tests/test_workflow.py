@@ -3,73 +3,14 @@
 import os
 import random
 import re
-import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
+from checkout import TINY, call, jobs, make_checkout, metrics_files, snakemake, with_lr, write_config
 from conftest import ROOT
 
 pytestmark = pytest.mark.workflow
-PARTS = ("Snakefile", "anytime_pruning", "config", "profiles", "workflow")
-TINY = {
-    "study": "tiny",
-    "execution": {"device": "cpu"},
-    "defaults": {
-        "dataset": "digits",
-        "model": "resnet20",
-        "n_megabatches": 2,
-        "epochs": 1,
-        "train_limit": 60,
-        "seed": [0, 1],
-    },
-    "grid": [{"method": "app", "lr": 0.05}, {"method": "dense", "lr": 0.05}],
-}
-
-
-def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    """Run a program of this environment in a folder, as if its environment were activated."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PATH": path}
-    return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def snakemake(folder: Path, *arguments: str, config: str = "config/tiny.yaml") -> subprocess.CompletedProcess:
-    # The target comes first: --configfile takes all names that follow it.
-    return call(folder, "snakemake", *arguments, "--cores", "2", "--configfile", config)
-
-
-def jobs(done: subprocess.CompletedProcess, rule: str) -> int:
-    """How many jobs of a rule finished."""
-    assert done.returncode == 0, done.stderr
-    return len(re.findall(rf"\(Rule: {rule}\)", done.stderr))
-
-
-def write_config(folder: Path, content: dict, name: str = "tiny") -> None:
-    (folder / "config" / f"{name}.yaml").write_text(yaml.safe_dump(content))
-
-
-def with_lr(lr: float) -> dict:
-    """The tiny study with another learning rate in its first entry."""
-    return TINY | {"grid": [TINY["grid"][0] | {"lr": lr}, TINY["grid"][1]]}
-
-
-def make_checkout(folder: Path) -> Path:
-    for part in PARTS:
-        source = ROOT / part
-        ignore = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy(source, folder)
-    write_config(folder, TINY)
-    return folder
-
-
-def metrics_files(folder: Path) -> dict[str, bytes]:
-    root = folder / "results" / "tiny" / "runs"
-    return {str(path.relative_to(root)): path.read_bytes() for path in root.rglob("metrics.json")}
-
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
