@@ -12,6 +12,7 @@ from conftest import ROOT
 
 pytestmark = pytest.mark.workflow
 
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A checkout in which the tiny study was run, and what that call printed."""
