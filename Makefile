@@ -1,4 +1,4 @@
-# make demo | test | figures | report | bench | lint | clean. Everything is installed into .venv, but for figures, which need far less,
+# make demo | test | figures | report | bench | image | integration | lock | lint | clean. Everything is installed into .venv, but for figures, which need far less,
 # into .venv-figures; nothing elsewhere.
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: demo test figures report bench lint clean help
+.PHONY: demo test figures report bench image integration lock lint clean help
 
 help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
@@ -17,6 +17,9 @@ help:
 	@echo "make figures   draw the figures again of every study that has results; trains nothing"
 	@echo "make report    the same, and for each study a page to read: results/<study>/report.html"
 	@echo "make bench     measure the speed of this machine (15 minutes; make bench QUICK=1: 3)"
+	@echo "make image     build the container image, envs/anytime-pruning.sif (make image REQUIREMENTS=envs/requirements.txt: CPU)"
+	@echo "make integration  test container, DVC, Slurm and archive with the tools that are here (20 minutes)"
+	@echo "make lock      write envs/requirements.lock after an edit of envs/requirements.txt"
 	@echo "make lint      check format and style"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
 
@@ -26,6 +29,23 @@ demo: $(VENV)/runs
 
 test: $(VENV)/develops
 	@$(ACTIVATE) python -m pytest
+
+# What an image holds. The lock is for NVIDIA GPUs; requirements.txt takes a CPU build of torch where pip finds one.
+REQUIREMENTS ?= envs/requirements.lock
+
+image:
+	@envs/build-image.sh $(REQUIREMENTS) envs/anytime-pruning.sif
+
+# What is not installed is skipped, and the last lines say so.
+integration: $(VENV)/develops
+	@$(ACTIVATE) python -m pytest -m integration -rs tests/integration
+
+# Versions as in requirements.txt, with what torch needs on a GPU, the hash of every file, and no address.
+lock: $(VENV)/develops
+	@$(ACTIVATE) UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --no-config --generate-hashes --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
+	  --output-file envs/requirements.lock envs/requirements.txt
+	@echo "envs/requirements.lock holds $$(grep -c == envs/requirements.lock) versions with their hashes."
 
 # Only the rules that draw are allowed: nothing is trained. A figure whose runs are missing says which in its place, the
 # others are drawn, and the command fails.

@@ -11,6 +11,12 @@ if not workflow.configfiles:
 
 
 include: "workflow/rules/common.smk"
+
+
+# With --use-singularity, every job of these rules runs in it.
+container: STUDY.container
+
+
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/collect.smk"

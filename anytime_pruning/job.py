@@ -102,6 +102,7 @@ def _compute(
         "size": {"dense_bytes": len(save(weights)), "sparse_bytes": len(pack(weights, prunable_weights(model)))},
         "data_sha256": arrays.content_sha256,
         "code": provenance.describe_code(),
+        "container": provenance.describe_container(),
         "versions": provenance.describe_versions(),
         "hardware": provenance.describe_hardware(device),
         "wall_time_s": round(time.perf_counter() - started, 3),

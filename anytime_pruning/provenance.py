@@ -1,5 +1,6 @@
 """Where numbers come from: commit, versions, hardware. Everything here describes a run and changes nothing in it."""
 
+import hashlib
 import os
 import platform
 import resource
@@ -17,6 +18,22 @@ def describe_code() -> dict[str, str | bool | None]:
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {"commit": commit, "modified": None if changes is None else bool(changes)}
+
+
+def describe_container() -> dict[str, str | None] | None:
+    """The image that this process runs in: its file's name and SHA-256, which names it wherever it is; None outside.
+
+    The digest is None where the file cannot be read from inside.
+    """
+    image = os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER")
+    if not image:
+        return None
+    try:
+        with open(image, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        digest = None
+    return {"image": Path(image).name, "sha256": digest}
 
 
 def describe_versions() -> dict[str, str]:

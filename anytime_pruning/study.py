@@ -28,6 +28,7 @@ class Study(BaseModel):
 
     Attributes:
         study: its name; everything it makes lies in `results/<study>/` and `paper_figures/<study>/`.
+        container: image that jobs run in with --use-singularity: a SIF file, or an address such as docker://...
         execution: device, threads and data folder of every run.
         datasets: image folders and the like by name; `digits`, `cifar10` and `cifar100` need no entry.
         defaults: settings of every run, where a grid entry says nothing else.
@@ -38,6 +39,7 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     study: Name
+    container: str = Field("envs/anytime-pruning.sif", min_length=1)
     execution: dict[str, Any] = Field(default_factory=dict)
     datasets: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     defaults: dict[str, Any] = Field(default_factory=dict)

@@ -10,7 +10,7 @@ from pathlib import Path
 import yaml
 from conftest import ROOT
 
-PARTS = ("Snakefile", "anytime_pruning", "config", "profiles", "workflow")
+PARTS = ("Snakefile", "anytime_pruning", "config", "envs", "profiles", "workflow")
 TINY = {
     "study": "tiny",
     "execution": {"device": "cpu"},
@@ -54,9 +54,10 @@ def with_lr(lr: float) -> dict:
 
 
 def make_checkout(folder: Path) -> Path:
+    folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = ROOT / part
-        ignore = shutil.ignore_patterns("__pycache__")
+        ignore = shutil.ignore_patterns("__pycache__", "*.sif")
         shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy(source, folder)
     write_config(folder, TINY)
     return folder

@@ -3,6 +3,7 @@
 import os
 import random
 import re
+import shutil
 import subprocess
 
 import pandas as pd
@@ -187,9 +188,32 @@ def test_the_demonstration_is_the_default(tmp_path):
     assert "Study other: 30 runs, 30 of them to train." in done.stdout
 
 
-def test_the_workflow_has_no_lint_but_missing_environments(tmp_path):
-    """Rules run in the caller's environment or, all alike, in a container."""
+def test_the_workflow_has_no_lint(tmp_path):
     folder = make_checkout(tmp_path)
     done = call(folder, "snakemake", "--lint")
-    lints = set(re.findall(r"^    \* (.*?):$", done.stdout + done.stderr, re.MULTILINE))
-    assert lints == {"Specify a conda environment or container for each rule."}
+    assert done.returncode == 0, done.stderr
+    assert "Congratulations, your workflow is in a good condition!" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("runtime", "message"),
+    [
+        (False, "error: --use-singularity is not allowed: neither apptainer nor singularity is installed;"),
+        (True, "error: container: 'envs/anytime-pruning.sif' is not there; `make image` builds"),
+    ],
+)
+def test_a_container_that_cannot_run_is_one_line_before_any_job(runtime, message, tmp_path, monkeypatch):
+    folder = make_checkout(tmp_path / "project")
+    found = tmp_path / "bin"  # all of the system that there is
+    found.mkdir()
+    for program in ("bash", "sh"):
+        (found / program).symlink_to(shutil.which(program))
+    if runtime:
+        (found / "apptainer").write_text("#!/bin/sh\necho apptainer version 1.4.5\n")
+        (found / "apptainer").chmod(0o755)
+    monkeypatch.setenv("PATH", str(found))
+    done = snakemake(folder, "--use-singularity")
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "error" in line.lower()]
+    assert line.startswith(message)
+    assert not (folder / "results").exists()

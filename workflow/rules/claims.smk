@@ -23,6 +23,8 @@ rule check_claims:
         f"{CLAIMS}.csv",
     log:
         f"{LOGS_DIR}/check_claims.log",
+    conda:
+        "../../envs/figures.yaml"
     params:
         runs_dir=RUNS_DIR,
         tables_dir=lambda wildcards, input: Path(input.tables[0]).parent,

@@ -8,6 +8,8 @@ rule collect_runs:
         [f"{TABLES_DIR}/{name}.csv" for name in ("runs", "megabatches", "epochs", "layers")],
     log:
         f"{LOGS_DIR}/collect_runs.log",
+    conda:
+        "../../envs/figures.yaml"
     params:
         runs_dir=RUNS_DIR,
         tables_dir=lambda wildcards, output: Path(output[0]).parent,

@@ -6,6 +6,8 @@ from pathlib import Path
 
 sys.path.insert(0, workflow.basedir)
 
+from snakemake_interface_executor_plugins.settings import DeploymentMethod
+
 from anytime_pruning import layout
 from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.errors import ArtifactError
@@ -14,6 +16,7 @@ from anytime_pruning.figure_plan import plan_figures
 from anytime_pruning.study import check_runs, plan_study
 from anytime_pruning.workflow import (
     data_of_run,
+    prepare_container,
     put_own_python_first,
     table_of_figure,
     write_figure_plan,
@@ -22,6 +25,8 @@ from anytime_pruning.workflow import (
 
 try:
     STUDY, PLANNED = plan_study(config)
+    if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
+        prepare_container(STUDY.container)
     MISSING = [run for run in PLANNED if not (layout.run_dir(STUDY.study, run.name) / layout.METRICS).exists()]
     # Models and pruners register themselves with their code, which needs torch; drawing figures does not.
     if MISSING and find_spec("torch"):

@@ -7,6 +7,8 @@ rule prepare_data:
         f"{PLANNED[0].settings.execution.data_dir}/cache/{{cache}}.safetensors",
     log:
         f"{LOGS_DIR}/prepare-{{cache}}.log",
+    conda:
+        "../../envs/train.yaml"
     params:
         dataset=lambda wildcards, output: DATASETS[output[0]].dataset.model_dump_json(),
         data_dir=lambda wildcards, output: DATASETS[output[0]].execution.data_dir,

@@ -40,6 +40,8 @@ rule plot_figure:
         f"{LOGS_DIR}/plot_figure-{{figure}}.log",
     wildcard_constraints:
         figure="|".join(map(re.escape, PLOTS)),
+    conda:
+        "../../envs/figures.yaml"
     params:
         tables_dir=TABLES_DIR,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
@@ -69,6 +71,8 @@ rule write_table:
         f"{LOGS_DIR}/write_table-{{figure}}.log",
     wildcard_constraints:
         figure="|".join(map(re.escape, TABLES)),
+    conda:
+        "../../envs/figures.yaml"
     params:
         tables_dir=TABLES_DIR,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),

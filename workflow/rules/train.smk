@@ -11,6 +11,8 @@ rule train:
         f"{LOGS_DIR}/{{run}}.log",
     wildcard_constraints:
         run=".+",
+    conda:
+        "../../envs/train.yaml"
     threads: PLANNED[0].settings.execution.threads
     resources:
         gpu=1,

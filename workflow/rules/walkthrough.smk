@@ -19,6 +19,11 @@ rule walkthrough:
         ),
     log:
         f"{LOGS_DIR}/walkthrough.log",
+    conda:
+        "../../envs/report.yaml"
+    # Jupyter is not in the image.
+    container:
+        None
     params:
         study=STUDY.study,
     message:
