@@ -1,0 +1,106 @@
+"""The workflow inside its image, for real, with the image that `make image` built."""
+
+import hashlib
+import json
+import shutil
+
+import pytest
+from checkout import call, jobs, make_checkout, snakemake
+from conftest import ROOT, without_times
+
+IMAGE = ROOT / "envs" / "anytime-pruning.sif"
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        not any(map(shutil.which, ("apptainer", "singularity"))),
+        reason="neither apptainer nor singularity is installed",
+    ),
+    pytest.mark.skipif(not IMAGE.exists(), reason="no image: make image REQUIREMENTS=envs/requirements.txt"),
+]
+PROBE = """
+
+rule probe:
+    output:
+        "probe.txt",
+    shell:
+        "ls -d /.singularity.d > {output}; printenv CUDA_VISIBLE_DEVICES >> {output}; "
+        "command -v python >> {output}; printenv OF_THE_HOST >> {output} || true"
+"""
+
+
+@pytest.fixture(scope="module")
+def inside(tmp_path_factory):
+    """A checkout in which the tiny study ran in the image."""
+    folder = make_checkout(tmp_path_factory.mktemp("inside") / "project")
+    (folder / "envs" / IMAGE.name).symlink_to(IMAGE)
+    return folder, snakemake(folder, "--use-singularity", "--singularity-args", f"--nv --cleanenv --bind {ROOT}/envs")
+
+
+@pytest.fixture(scope="module")
+def outside(tmp_path_factory):
+    folder = make_checkout(tmp_path_factory.mktemp("outside") / "project")
+    assert jobs(snakemake(folder), "train") == 4
+    return folder
+
+
+def metrics_of(folder):
+    root = folder / "results" / "tiny" / "runs"
+    return {str(path.relative_to(root)): json.loads(path.read_text()) for path in sorted(root.rglob("metrics.json"))}
+
+
+def test_every_run_says_which_image_it_ran_in(inside, outside):
+    folder, done = inside
+    assert jobs(done, "train") == 4
+    with IMAGE.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    found = [metrics["container"] for metrics in metrics_of(folder).values()]
+    assert found == [{"image": IMAGE.name, "sha256": digest}] * 4
+    assert [metrics["container"] for metrics in metrics_of(outside).values()] == [None] * 4
+
+
+def test_results_are_those_of_outside_to_the_bit(inside, outside):
+    folder, _ = inside
+    ours, theirs = metrics_of(folder), metrics_of(outside)
+    assert list(ours) == list(theirs)
+    for name, metrics in ours.items():
+        assert metrics["final"] == theirs[name]["final"]
+        run = f"results/tiny/runs/{name}".removesuffix("metrics.json")
+        for table in ("megabatches", "epochs", "layers"):
+            assert without_times(folder / run / f"{table}.csv") == without_times(outside / run / f"{table}.csv")
+        weights = run.replace("/runs/", "/checkpoints/", 1) + "weights.safetensors"
+        assert (folder / weights).read_bytes() == (outside / weights).read_bytes()
+    for figure in ("short.png", "short.csv", "results.md"):
+        assert (folder / "paper_figures/tiny" / figure).read_bytes() == (
+            outside / "paper_figures/tiny" / figure
+        ).read_bytes()
+
+
+def test_leaving_the_image_again_trains_nothing(inside):
+    folder, _ = inside
+    assert "Nothing to be done" in snakemake(folder).stderr
+
+
+def test_a_job_sees_its_gpu_and_the_images_python_and_nobody_elses_packages(tmp_path, monkeypatch):
+    folder = make_checkout(tmp_path / "project")
+    shutil.copy(IMAGE, folder / "envs")
+    with (folder / "Snakefile").open("a") as file:
+        file.write(PROBE)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("OF_THE_HOST", "leaked")
+    # With the options of the profile itself.
+    done = call(folder, "snakemake", "probe", "--cores", "1", "--use-singularity", "--configfile", "config/tiny.yaml")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "probe.txt").read_text().split() == ["/.singularity.d", "1", "/opt/venv/bin/python"]
+    # Nothing of a home folder is left in the checkout, which is one inside.
+    assert not [path.name for path in folder.iterdir() if path.name in (".config", ".cache", ".local")]
+
+
+def test_the_image_keeps_no_cache_and_no_settings_of_the_machine_that_built_it():
+    # An empty file is what a mount during the build leaves.
+    look = "cat /etc/pip.conf; ls -A /root/.cache /home/researcher/.cache /var/lib/apt/lists"
+    done = call(ROOT, "apptainer", "exec", "--containall", str(IMAGE), "sh", "-c", look)
+    assert done.stdout.removeprefix("/var/lib/apt/lists:").strip() == ""
+    labels = call(ROOT, "apptainer", "inspect", "--labels", str(IMAGE)).stdout
+    for label in ("title", "version", "revision", "source", "licenses"):
+        assert f"org.opencontainers.image.{label}: " in labels
+    assert str(ROOT) not in labels
