@@ -132,8 +132,8 @@ def test_one_more_run_in_the_grid_is_the_one_that_trains(clone):
     assert changed == {"config", "dvc.lock", "results", "paper_figures"}
     params = json.loads(works(clone, "dvc", "params", "diff", "--json"))
     assert "'lr': 0.02" in params["config/tiny.yaml"]["grid"]["new"]
-    metrics = json.loads(works(clone, "dvc", "metrics", "diff", "--json"))["diff"]
-    added = [path for path, diff in metrics.items() if "old" not in diff["test_acc_pct"]]
+    metrics = json.loads(works(clone, "dvc", "metrics", "diff", "--json"))
+    added = [path for path, diff in metrics.items() if diff["test_acc_pct"]["old"] is None]
     assert added == ["results/tiny/metrics/digits-resnet20-T2-paper-app-snip-lr=0.02.json"]
 
 
