@@ -1,23 +1,19 @@
 """DVC as a user calls it: the stages of dvc.yaml on a tiny study in a git checkout, a folder and a real SSH server."""
 
-import getpass
 import hashlib
 import json
-import os
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import yaml
 from checkout import TINY, call, jobs, make_checkout, metrics_files, write_config
 from conftest import ROOT
+from ssh_server import SSHD, SSHServer, closed_port
 
 DVC = Path(sys.executable).parent / "dvc"
-SSHD = Path("/usr/sbin/sshd")
 RUNS, STAGES = 4, ("experiments@tiny", "paper@tiny")
 pytestmark = [
     pytest.mark.integration,
@@ -166,43 +162,6 @@ def test_the_lock_in_git_is_in_step_with_the_results_in_git():
     assert json.loads(works(ROOT, "dvc", "status", "--json", *lock)) == {}, "after a look: dvc commit"
 
 
-class SSHServer:
-    """OpenSSH on the loopback device, with keys of its own in a folder."""
-
-    def __init__(self, folder: Path):
-        self.folder = folder
-        for key in ("host", "right", "wrong"):
-            command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / key)]
-            subprocess.run(command, check=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
-        (folder / "sshd_config").write_text(
-            f"ListenAddress 127.0.0.1:{self.port}\nHostKey {folder}/host\nPidFile none\n"
-            f"AuthorizedKeysFile {folder}/right.pub\nStrictModes no\nUsePAM no\n"
-            "PasswordAuthentication no\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n"
-        )
-        if os.getuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)  # sshd asks for it when started by root
-        self.log = (folder / "log").open("w")
-        self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stderr=self.log)
-        self.url = f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{folder}/store"
-        self._wait()
-
-    def _wait(self) -> None:
-        for _ in range(100):
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.1)
-        raise TimeoutError((self.folder / "log").read_text())
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait()
-        self.log.close()
-
-
 @pytest.fixture(scope="module")
 def ssh_server(tmp_path_factory):
     if not SSHD.exists():
@@ -264,12 +223,6 @@ def test_a_corrupted_object_is_noticed_and_a_right_one_taken(remote, trained, cl
         largest.write_bytes(right)
     works(clone, "dvc", "pull")
     assert weights(clone) == weights(trained)
-
-
-def closed_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.mark.parametrize("wrong", ["closed port", "key that is not authorized"])
