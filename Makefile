@@ -38,7 +38,7 @@ image:
 	@envs/build-image.sh $(REQUIREMENTS) envs/anytime-pruning.sif
 
 # What is not installed is skipped, and the last lines say so.
-integration: $(VENV)/develops
+integration: $(VENV)/integrates
 	@$(ACTIVATE) python -m pytest -m integration -rs tests/integration
 
 # Versions as in requirements.txt, with what torch needs on a GPU, the hash of every file, and no address.
@@ -113,4 +113,9 @@ dvc: $(VENV)/versions
 $(VENV)/versions: envs/dvc.txt $(VENV)/runs
 	@echo "Installing envs/dvc.txt into $(VENV) ..."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dvc.txt
+	@touch $@
+
+$(VENV)/integrates: envs/dvc.txt envs/slurm.txt $(VENV)/develops
+	@echo "Installing envs/dvc.txt and envs/slurm.txt into $(VENV) ..."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dvc.txt --requirement envs/slurm.txt
 	@touch $@

@@ -47,6 +47,8 @@ rule write_metrics:
         directory(f"results/{STUDY.study}/metrics"),
     log:
         f"{LOGS_DIR}/write_metrics.log",
+    conda:
+        "../../envs/figures.yaml"
     message:
         "Writing the metrics of each series"
     shell:
