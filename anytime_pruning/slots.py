@@ -11,6 +11,7 @@ import torch
 from filelock import FileLock, Timeout
 
 from anytime_pruning.devices import choose_device
+from anytime_pruning.errors import SettingError
 
 POLL_S = 0.5
 
@@ -42,18 +43,34 @@ def claim_slot(names: Sequence[str], slots: int, folder: Path) -> Iterator[int]:
 
     Yields:
         The position in `names` of the one that is held. The least used come first.
+    Raises:
+        SettingError: the folder cannot be used.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     locks = [
         (place, FileLock(folder / f"{names[place]}-{k}.lock")) for k in range(slots) for place in range(len(names))
     ]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        place, lock = _wait_for_one(locks, slots)
+    except OSError as error:
+        raise SettingError(
+            f"TMPDIR: {folder}, where runs lock their GPUs, cannot be used: {error.strerror}; name a folder of this "
+            "machine that you can write to"
+        ) from None
+    try:
+        yield place
+    finally:
+        lock.release()
+
+
+def _wait_for_one(locks: Sequence[tuple[int, FileLock]], slots: int) -> tuple[int, FileLock]:
+    """The first of several locks that is free, now held, and its place."""
     told = False
     while True:
         for place, lock in locks:
             try:
-                with lock.acquire(blocking=False):
-                    yield place
-                    return
+                lock.acquire(blocking=False)
+                return place, lock
             except Timeout:
                 continue
         if not told:
@@ -63,4 +80,5 @@ def claim_slot(names: Sequence[str], slots: int, folder: Path) -> Iterator[int]:
 
 
 def _slots_dir() -> Path:
-    return Path(tempfile.gettempdir()) / f"anytime-pruning-slots-{os.getuid()}"
+    """Of this user. A Slurm job has slots of its own: Slurm gave it its GPUs, whoever else computes on this machine."""
+    return Path(tempfile.gettempdir()) / f"anytime-pruning-slots-{os.getuid()}" / os.environ.get("SLURM_JOB_ID", "")

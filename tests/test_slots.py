@@ -1,14 +1,23 @@
 import multiprocessing
 import signal
+import tempfile
 import time
+from types import SimpleNamespace
 
-from anytime_pruning.slots import claim_slot
+import pytest
+import torch
+from checkout import call
+from conftest import ROOT
+
+from anytime_pruning import slots
+from anytime_pruning.errors import SettingError
+from anytime_pruning.slots import claim_device, claim_slot
 
 GPUS = ["gpu-a", "gpu-b"]
 
 
-def work(folder, slots, log, seconds):
-    with claim_slot(GPUS, slots, folder) as place:
+def work(folder, slots, log, seconds, names=GPUS):
+    with claim_slot(names, slots, folder) as place:
         with open(log, "a") as file:
             file.write(f"{time.monotonic()} take {place}\n")
         time.sleep(seconds)
@@ -58,16 +67,128 @@ def test_a_killed_job_frees_its_slot(tmp_path):
     job_b.kill()
 
 
-def test_who_has_to_wait_is_told(tmp_path, capsys, monkeypatch):
-    from anytime_pruning import slots
+def test_who_is_killed_while_waiting_takes_nothing_along(tmp_path, capfd):
+    said = ""
+    with claim_slot(["gpu"], 1, tmp_path / "slots"):
+        (job,) = start(1, tmp_path / "slots", 1, tmp_path / "log", 600, ["gpu"])
+        while "waiting" not in said:
+            assert job.is_alive()
+            said += capfd.readouterr().out
+            time.sleep(0.05)
+        job.kill()
+        job.join()
+    with claim_slot(["gpu"], 1, tmp_path / "slots") as place:
+        assert place == 0
+    assert not (tmp_path / "log").exists()
 
+
+def test_who_has_to_wait_is_told(tmp_path, capsys, monkeypatch):
     waits = []
     with claim_slot(["gpu"], 1, tmp_path) as _:
         monkeypatch.setattr(slots.time, "sleep", lambda seconds: waits.append(seconds) or 1 / 0)
-        try:
-            with claim_slot(["gpu"], 1, tmp_path):
-                raise AssertionError("the slot was taken twice")
-        except ZeroDivisionError:
-            pass
+        with pytest.raises(ZeroDivisionError), claim_slot(["gpu"], 1, tmp_path):
+            raise AssertionError("the slot was taken twice")
     assert waits == [slots.POLL_S]
     assert capsys.readouterr().out == "waiting for one of 1 GPU slots (execution.gpu_slots: 1)\n"
+
+
+def test_an_error_of_the_run_is_not_one_of_its_slot(tmp_path):
+    with pytest.raises(OSError, match="^disk full$"), claim_slot(["gpu"], 1, tmp_path):
+        raise OSError("disk full")
+
+
+def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):
+    (tmp_path / "slots").write_text("somebody else's")
+    message = f"TMPDIR: {tmp_path}/slots, where runs lock their GPUs, cannot be used: File exists; name a folder"
+    with pytest.raises(SettingError, match=message), claim_slot(GPUS, 1, tmp_path / "slots"):
+        pass
+
+
+@pytest.fixture
+def pretend_gpus(tmp_path, monkeypatch):
+    """Two GPUs, as far as claiming one goes, locks of our own, and nobody who would let go while we wait."""
+
+    def wait(seconds):
+        raise AssertionError("no slot is free")
+
+    monkeypatch.setattr(slots, "choose_device", torch.device)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda gpu: SimpleNamespace(uuid=GPUS[gpu]))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.setattr(slots.time, "sleep", wait)
+
+
+def test_a_run_takes_the_gpu_that_has_most_free_slots(pretend_gpus):
+    with claim_device("cuda", 2) as first, claim_device("cuda", 2) as second, claim_device("cuda", 2) as third:
+        assert [first.index, second.index, third.index] == [0, 1, 0]
+        with claim_device("cuda:1", 2) as named:
+            assert named.index == 1
+
+
+def test_jobs_of_slurm_wait_only_for_each_other(pretend_gpus, monkeypatch):
+    """Slurm gave each its GPUs; within one allocation, runs share them as they do without Slurm."""
+    with claim_device("cuda:0", 1), claim_device("cuda:1", 1):
+        for job in ("7", "8"):
+            monkeypatch.setenv("SLURM_JOB_ID", job)
+            with claim_device("cuda", 1) as first, claim_device("cuda", 1) as second:
+                assert [first.index, second.index] == [0, 1]
+
+
+WORKFLOW = """
+rule all:
+    input:
+        expand("done/{job}", job=range(6)),
+
+rule work:
+    output:
+        "done/{job}",
+    shell:
+        "python job.py {wildcards.job} && touch {output}"
+"""
+# Each event is a line of one file, written while the slot is held: their order is that of the events. A job stays until
+# both GPUs were in use; the first two are killed at the first attempt, while they still hold their slots.
+JOB = f"""
+import os, signal, sys, time
+sys.path.insert(0, {str(ROOT)!r})
+from pathlib import Path
+from anytime_pruning.slots import claim_slot
+
+job, log = sys.argv[1], Path("log")
+
+def say(event):
+    with log.open("a") as file:
+        file.write(f"{{event}} {{place}} {{job}}\\n")
+
+with claim_slot(["0", "1"], 1, Path("slots")) as place:
+    say("take")
+    if job in "01" and not Path("killed" + job).exists():
+        Path("killed" + job).touch()
+        say("leave")
+        os.kill(os.getpid(), signal.SIGKILL)
+    patience = time.monotonic() + 60
+    while not all(f"take {{gpu}}" in log.read_text() for gpu in "01") and time.monotonic() < patience:
+        time.sleep(0.05)
+    time.sleep(0.3)
+    say("leave")
+"""
+
+
+@pytest.mark.workflow
+def test_jobs_of_snakemake_share_gpus_without_overlap_and_who_is_killed_frees_his(tmp_path):
+    """Six jobs at once on two pretend GPUs. Were a slot lost with each job that is killed, none would be left."""
+    (tmp_path / "Snakefile").write_text(WORKFLOW)
+    (tmp_path / "job.py").write_text(JOB)
+    done = call(tmp_path, "snakemake", "--cores", "6", "--retries", "1")
+    assert done.returncode == 0, done.stderr
+    holders = {}
+    events = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    for event, place, job in events:
+        if event == "take":
+            assert place not in holders, events
+            holders[place] = job
+        else:
+            assert holders.pop(place) == job, events
+    assert not holders
+    assert {place for _, place, _ in events} == {"0", "1"}
+    assert sorted(job for event, _, job in events if event == "take") == sorted("00112345")
