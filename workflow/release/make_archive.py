@@ -1,6 +1,6 @@
 """`make archive`: one file to deposit, with code, settings, metrics, tables, figures and environments of a commit.
 
-Described as a Workflow RO-Crate, every file named with its SHA-256; the same to the byte whenever it is made of a commit.
+Described as a Workflow RO-Crate, every file named with its SHA-256; the same to the byte whenever it is made.
 """
 
 import gzip

@@ -1,0 +1,85 @@
+"""The reviewer's path: a real clone of this repository's HEAD, and the archive of it unpacked, in which `make figures` is typed."""
+
+import os
+import random
+import subprocess
+import tarfile
+
+import pytest
+from checkout import call
+from conftest import ROOT
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(
+        call(ROOT, "git", "rev-parse", "HEAD~20").returncode != 0, reason="no git clone with its history"
+    ),
+]
+
+
+def git(folder, *arguments):
+    return subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=True).stdout
+
+
+def make_figures(folder):
+    """What it printed; it must end well and train nothing."""
+    done = call(folder, "make", "figures")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "rule train" not in done.stdout + done.stderr
+    assert "Finished jobid" in done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A clone in which all times were changed before `make figures` was typed for the first time."""
+    folder = tmp_path_factory.mktemp("reviewer") / "project"
+    git(ROOT, "clone", "-q", str(ROOT), str(folder))
+    for path in folder.rglob("*"):
+        if path.is_file() and ".git" not in path.parts:
+            when = 1_600_000_000 + random.Random(str(path.relative_to(folder))).random() * 2e8
+            os.utime(path, (when, when))
+    make_figures(folder)
+    return folder
+
+
+def test_every_figure_and_table_comes_out_as_it_is_in_git(clone):
+    assert git(clone, "status", "--porcelain") == ""
+    drawn = git(clone, "ls-files", "paper_figures").splitlines()
+    assert len([name for name in drawn if name.endswith(".png")]) >= 4
+    assert not (clone / "data").exists()
+
+
+def test_the_environment_is_the_light_one(clone):
+    done = call(clone, ".venv-figures/bin/python", "-c", "import torch")
+    assert "No module named 'torch'" in done.stderr
+
+
+def test_an_older_commit_and_back_and_no_memory_of_snakemake(clone):
+    head = git(clone, "rev-parse", "HEAD").strip()
+    git(clone, "checkout", "-q", "HEAD~20")
+    git(clone, "checkout", "-q", head)
+    subprocess.run(["rm", "-rf", ".snakemake"], cwd=clone, check=True)
+    make_figures(clone)
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_a_table_that_was_lost_is_made_again_as_it_was(clone):
+    for path in (clone / "paper_figures" / "cifar10-jpeg").glob("results.*"):
+        path.unlink()
+    make_figures(clone)
+    assert git(clone, "status", "--porcelain") == ""
+
+
+def test_the_archive_draws_its_figures_without_git(clone, tmp_path):
+    assert call(clone, "make", "archive").returncode == 0
+    (path,) = (clone / "dist").glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path, filter="data")
+    folder = tmp_path / path.name.removesuffix(".tar.gz")
+    (folder / ".venv-figures").symlink_to(clone / ".venv-figures")
+    for stamp in ("installed", "archives"):
+        (clone / ".venv-figures" / stamp).touch()
+    make_figures(folder)
+    done = call(folder, "sha256sum", "--check", "--quiet", "SHA256SUMS")
+    assert done.returncode == 0, done.stdout

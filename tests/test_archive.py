@@ -1,0 +1,103 @@
+"""The archive to deposit: of a small checkout, and of this one as a user unpacks it in integration/test_archive.py."""
+
+import hashlib
+import json
+import subprocess
+import sys
+import tarfile
+from importlib.resources import files
+from types import SimpleNamespace
+
+import pytest
+from conftest import ROOT
+from rocrate_validator import models, services
+from rocrate_validator.utils.http import HttpRequester
+
+MAKE = "workflow/release/make_archive.py"
+
+
+@pytest.fixture
+def clone(tmp_path):
+    folder = tmp_path / "project"
+    subprocess.run(["git", "clone", "-q", ROOT, folder], check=True)
+    # What is tested is the program as it is here.
+    (folder / MAKE).parent.mkdir(parents=True, exist_ok=True)
+    (folder / MAKE).write_text((ROOT / MAKE).read_text())
+    git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-am", "x"]
+    subprocess.run(["git", "add", "-A"], cwd=folder, check=True)
+    subprocess.run(git, cwd=folder, check=True)
+    return folder
+
+
+def make(clone, out):
+    done = subprocess.run([sys.executable, MAKE, out], cwd=clone, capture_output=True, text=True)
+    return done, sorted(out.glob("*")) if out.exists() else []
+
+
+@pytest.fixture
+def unpacked(clone, tmp_path):
+    done, (path,) = make(clone, tmp_path / "dist")
+    assert done.returncode == 0, done.stderr
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path, filter="data")
+    return tmp_path / path.name.removesuffix(".tar.gz")
+
+
+def test_it_holds_the_commit_and_its_sums(unpacked, clone):
+    tracked = subprocess.run(["git", "ls-files"], cwd=clone, capture_output=True, text=True, check=True).stdout.split(
+        "\n"
+    )
+    found = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
+    assert found == {name for name in tracked if name} | {"SHA256SUMS", "IMAGE.txt", "ro-crate-metadata.json"}
+    done = subprocess.run(
+        ["sha256sum", "--check", "--quiet", "SHA256SUMS"], cwd=unpacked, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
+    assert len((unpacked / "SHA256SUMS").read_text().splitlines()) == len(found) - 1
+    assert "was not built" in (unpacked / "IMAGE.txt").read_text()
+    assert (unpacked / "envs" / "build-image.sh").stat().st_mode & 0o111
+
+
+def test_it_is_the_same_to_the_byte_and_names_the_image(clone, tmp_path):
+    first, second = (make(clone, tmp_path / name)[1][0] for name in ("a", "b"))
+    assert first.read_bytes() == second.read_bytes()
+    (clone / "envs" / "anytime-pruning.sif").write_bytes(b"image")
+    _, (with_image,) = make(clone, tmp_path / "c")
+    with tarfile.open(with_image) as archive:
+        text = archive.extractfile(f"{with_image.name.removesuffix('.tar.gz')}/IMAGE.txt").read().decode()
+    assert text == f"envs/anytime-pruning.sif sha256 {hashlib.sha256(b'image').hexdigest()}\n"
+
+
+def test_what_is_not_committed_is_refused(clone, tmp_path):
+    (clone / "README.md").write_text("other")
+    done, made = make(clone, tmp_path / "dist")
+    assert done.returncode == 2
+    assert done.stderr == "error: make archive: README.md is not committed; an archive is of a commit\n"
+    assert made == []
+
+
+def test_its_metadata_validates_as_a_workflow_ro_crate(unpacked, monkeypatch):
+    """Offline, with the context that rocrate brings, a later one: two terms stand where version 1.1 has them."""
+    terms = (files("rocrate") / "data" / "ro-crate.jsonld").read_text()
+    terms = terms.replace("https://bioschemas.org/terms/", "https://bioschemas.org/")
+
+    def get(self, url, **options):
+        assert url.startswith("https://w3id.org/ro/crate/")
+        return SimpleNamespace(
+            status_code=200, text=terms, headers={"Content-Type": "application/ld+json"}, json=lambda: json.loads(terms)
+        )
+
+    monkeypatch.setattr(HttpRequester, "get", get, raising=False)
+    for profile in ("ro-crate-1.1", "workflow-ro-crate-1.0"):
+        settings = services.ValidationSettings(
+            rocrate_uri=str(unpacked),
+            profile_identifier=profile,
+            requirement_severity=models.Severity.REQUIRED,
+            disable_remote_crate_download=True,
+        )
+        result = services.validate(settings)
+        assert [issue.message for issue in result.get_issues(models.Severity.REQUIRED)] == []
+        assert result.passed()
+    # And it can fail: a file that the crate names is not there.
+    (unpacked / "Snakefile").unlink()
+    assert not services.validate(settings).passed()
