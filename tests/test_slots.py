@@ -93,7 +93,7 @@ def test_who_has_to_wait_is_told(tmp_path, capsys, monkeypatch):
 
 
 def test_an_error_of_the_run_is_not_one_of_its_slot(tmp_path):
-    with pytest.raises(OSError, match="^disk full$"), claim_slot(["gpu"], 1, tmp_path):
+    with pytest.raises(OSError, match=r"^disk full$"), claim_slot(["gpu"], 1, tmp_path):
         raise OSError("disk full")
 
 
