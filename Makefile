@@ -16,6 +16,7 @@ help:
 	@echo "make test      run the tests"
 	@echo "make figures   draw the figures again of every study that has results; trains nothing"
 	@echo "make report    the same, and for each study a page to read: results/<study>/report.html"
+	@echo "make dvc       dvc repro: the same as make demo, with results versioned by DVC; installs DVC, too"
 	@echo "make bench     measure the speed of this machine (15 minutes; make bench QUICK=1: 3)"
 	@echo "make image     build the container image, envs/anytime-pruning.sif (make image REQUIREMENTS=envs/requirements.txt: CPU)"
 	@echo "make integration  test container, DVC, Slurm and archive with the tools that are here (20 minutes)"
@@ -37,7 +38,7 @@ image:
 	@envs/build-image.sh $(REQUIREMENTS) envs/anytime-pruning.sif
 
 # What is not installed is skipped, and the last lines say so.
-integration: $(VENV)/develops
+integration: $(VENV)/integrates
 	@$(ACTIVATE) python -m pytest -m integration -rs tests/integration
 
 # Versions as in requirements.txt, with what torch needs on a GPU, the hash of every file, and no address.
@@ -102,4 +103,19 @@ $(VENV)/runs: envs/requirements.txt
 $(VENV)/develops: envs/dev.txt envs/extras.txt envs/report.txt $(VENV)/runs
 	@echo "Installing envs/dev.txt into $(VENV) ..."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dev.txt
+	@touch $@
+
+# DVC, on top of what runs.
+.PHONY: dvc
+dvc: $(VENV)/versions
+	@$(ACTIVATE) dvc repro
+
+$(VENV)/versions: envs/dvc.txt $(VENV)/runs
+	@echo "Installing envs/dvc.txt into $(VENV) ..."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dvc.txt
+	@touch $@
+
+$(VENV)/integrates: envs/dvc.txt envs/slurm.txt $(VENV)/develops
+	@echo "Installing envs/dvc.txt and envs/slurm.txt into $(VENV) ..."
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dvc.txt --requirement envs/slurm.txt
 	@touch $@

@@ -21,7 +21,7 @@ def test_figures_need_a_part_of_what_training_needs_in_the_same_versions():
 
 def test_no_two_environments_differ_in_a_version():
     versions = {}
-    for name in ("requirements", "figures", "extras", "report", "slurm", "dev"):
+    for name in ("requirements", "figures", "extras", "report", "dvc", "slurm", "archive", "dev"):
         for line in pins(f"{name}.txt"):
             package, version = line.split("==")
             assert versions.setdefault(package.lower(), version) == version, line

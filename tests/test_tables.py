@@ -8,6 +8,7 @@ import tabulate_changes
 import tabulate_cost
 import tabulate_differences
 import tabulate_results
+import write_metrics
 from figure_data import Series, save_table, to_latex, to_markdown
 from made_up_tables import PAPER, RELEASED, make_megabatches, make_runs
 
@@ -124,3 +125,26 @@ def test_markdown_and_latex_are_tables_of_the_same_cells(tmp_path):
     assert html.escape(note) in page
     assert (tmp_path / "results.v2.md").read_text().endswith(f"\n\n{note}\n")
     assert np.isclose(pd.read_csv(tmp_path / "results.v2.csv")["test_acc_pct_low"][0], 92 - 4.9683, atol=1e-3)
+
+
+def test_the_metrics_of_each_series_are_means_over_seeds():
+    runs = make_runs(lengths=(2,), series=(PAPER[0], RELEASED), variant="tau=3.0, lr=0.1")
+    metrics = write_metrics.summarize(runs)
+    assert list(metrics) == [f"digits-resnet20-T2-{one}-app-snip-tau=3.0_lr=0.1" for one in ("paper", "released")]
+    assert metrics["digits-resnet20-T2-paper-app-snip-tau=3.0_lr=0.1"] == {
+        "test_acc_pct": 91,
+        "cumulative_error_count": 1050,
+        "generalization_gap_pct": -1.5,
+        "clean_gap_pct": 3,
+        "density": 0.36,
+        "seeds": 2,
+    }
+
+
+def test_metrics_of_series_that_are_gone_go(tmp_path, monkeypatch):
+    table, folder = tmp_path / "runs.csv", tmp_path / "metrics"
+    for series, names in ((PAPER[:2], 2), (PAPER[:1], 1)):
+        make_runs(lengths=(2,), series=series).to_csv(table, index=False)
+        monkeypatch.setattr("sys.argv", ["write_metrics.py", str(table), str(folder)])
+        assert write_metrics.main() == 0
+        assert len(list(folder.iterdir())) == names

@@ -35,3 +35,21 @@ use rule collect_runs as collect_present_runs with:
 
 
 ruleorder: collect_runs > collect_present_runs
+
+
+# The same in a few numbers for each series, for `dvc metrics`. A folder, because the grid says which series there are.
+rule write_metrics:
+    input:
+        table=f"{TABLES_DIR}/runs.csv",
+        program="workflow/scripts/write_metrics.py",
+        scripts=[f"workflow/scripts/{name}.py" for name in ("figure_data", "seed_statistics")],
+    output:
+        directory(f"results/{STUDY.study}/metrics"),
+    log:
+        f"{LOGS_DIR}/write_metrics.log",
+    conda:
+        "../../envs/figures.yaml"
+    message:
+        "Writing the metrics of each series"
+    shell:
+        "python {input.program:q} {input.table:q} {output:q} > {log:q} 2>&1"

@@ -1,0 +1,72 @@
+"""What DVC reads is in step with the studies, and holds nothing of one machine. No DVC needed."""
+
+import configparser
+import json
+from pathlib import PurePosixPath
+
+import pytest
+import yaml
+from conftest import ROOT
+
+PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
+STAGES = PIPELINE["stages"]
+STUDIES = STAGES["experiments"]["matrix"]["study"]
+LOCKED = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+IN_GIT = [name.removeprefix("experiments@") for name in LOCKED if name.startswith("experiments@")]
+
+
+def test_every_study_has_its_stages():
+    configs = {path: yaml.safe_load(path.read_text()) for path in (ROOT / "config").glob("*.yaml")}
+    named = {path.stem: content["study"] for path, content in configs.items() if "study" in content}
+    assert all(stem == study for stem, study in named.items())
+    assert {*STUDIES, "paper"} == set(named)
+    assert STAGES["paper"]["matrix"]["study"] == STUDIES
+    assert STAGES["whole-paper"]["frozen"] is True
+    assert all("--configfile config/paper.yaml" in command for command in STAGES["whole-paper"]["cmd"])
+
+
+def test_no_output_is_removed_before_a_stage_or_kept_from_git():
+    for stage in STAGES.values():
+        for output in [*stage.get("outs", []), *stage.get("metrics", [])]:
+            ((path, flags),) = output.items()
+            assert flags == {"cache": False, "persist": True}, path
+
+
+def test_a_new_results_version_concerns_every_training_stage():
+    for name in ("experiments", "whole-paper"):
+        assert {"anytime_pruning/__init__.py": ["RESULTS_VERSION"]} in STAGES[name]["params"]
+
+
+def test_what_is_plotted_is_there():
+    for plot in PIPELINE["plots"]:
+        if isinstance(plot, str):
+            assert (ROOT / plot).is_file()
+        else:
+            ((_, options),) = plot.items()
+            assert (ROOT / ".dvc" / "plots" / f"{options['template']}.json").is_file()
+            ((table, column),) = options["y"].items()
+            assert {options["x"], column} < set((ROOT / table).read_text().splitlines()[0].split(","))
+
+
+@pytest.mark.parametrize("study", IN_GIT)
+def test_the_weights_of_a_study_in_git_are_those_of_all_its_runs(study):
+    """`dvc add` in a clone without them would drop them."""
+    (weights,) = yaml.safe_load((ROOT / "results" / study / "checkpoints.dvc").read_text())["outs"]
+    metrics = [json.loads(path.read_text()) for path in (ROOT / "results" / study / "runs").rglob("metrics.json")]
+    assert weights["path"] == "checkpoints"
+    assert weights["nfiles"] == len(metrics)
+    assert weights["size"] == sum(run["size"]["dense_bytes"] for run in metrics)
+
+
+def test_the_shared_configuration_names_no_machine_and_no_credentials():
+    config = configparser.ConfigParser()
+    config.read(ROOT / ".dvc" / "config")
+    remote = dict(config["'remote \"storage\"'"])
+    assert config.sections() == ["core", "'remote \"storage\"'"]
+    assert set(config["core"]) == {"analytics", "check_update", "remote"}
+    assert config["core"]["analytics"] == "false"
+    assert set(remote) == {"url", "verify"}
+    assert remote["verify"] == "true"  # DVC does not check what it downloads otherwise
+    assert "://" not in remote["url"]
+    assert not PurePosixPath(remote["url"]).is_absolute()
+    assert "/config.local" in (ROOT / ".dvc" / ".gitignore").read_text().split()
