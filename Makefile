@@ -1,4 +1,4 @@
-# make demo | test | figures | report | bench | image | integration | lock | lint | clean. Everything is installed into .venv, but for figures, which need far less,
+# make demo | test | figures | report | bench | image | archive | dvc | integration | lock | lint | clean. Everything is installed into .venv, but for figures, which need far less,
 # into .venv-figures; nothing elsewhere.
 PYTHON ?= python3
 VENV := .venv
@@ -9,7 +9,7 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: demo test figures report bench image integration lock lint clean help
+.PHONY: demo test figures report bench image archive integration lock lint clean help
 
 help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
@@ -19,6 +19,7 @@ help:
 	@echo "make dvc       dvc repro: the same as make demo, with results versioned by DVC; installs DVC, too"
 	@echo "make bench     measure the speed of this machine (15 minutes; make bench QUICK=1: 3)"
 	@echo "make image     build the container image, envs/anytime-pruning.sif (make image REQUIREMENTS=envs/requirements.txt: CPU)"
+	@echo "make archive   write a checksummed archive of this commit into dist/"
 	@echo "make integration  test container, DVC, Slurm and archive with the tools that are here (20 minutes)"
 	@echo "make lock      write envs/requirements.lock after an edit of envs/requirements.txt"
 	@echo "make lint      check format and style"
@@ -100,9 +101,18 @@ $(VENV)/runs: envs/requirements.txt
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/requirements.txt
 	@touch $@
 
-$(VENV)/develops: envs/dev.txt envs/extras.txt envs/report.txt $(VENV)/runs
+$(VENV)/develops: envs/dev.txt envs/archive.txt envs/extras.txt envs/report.txt $(VENV)/runs
 	@echo "Installing envs/dev.txt into $(VENV) ..."
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dev.txt
+	@touch $@
+
+# One file to deposit, of a commit.
+archive: $(FIGURES_VENV)/archives
+	@$(FIGURES_VENV)/bin/python workflow/release/make_archive.py dist
+
+$(FIGURES_VENV)/archives: envs/archive.txt $(FIGURES_VENV)/installed
+	@echo "Installing envs/archive.txt into $(FIGURES_VENV) ..."
+	@$(FIGURES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/archive.txt
 	@touch $@
 
 # DVC, on top of what runs.
