@@ -1,0 +1,182 @@
+"""The workflow on a real Slurm: the one that this machine can submit to, with two GPUs or what it takes for them."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from checkout import TINY, jobs, make_checkout, metrics_files, write_config
+from conftest import ROOT
+
+IMAGE = ROOT / "envs" / "anytime-pruning.sif"
+
+
+def ask(*command):
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return subprocess.CompletedProcess(command, 1, "", str(error))
+
+
+partitions = ask("sinfo", "--noheader", "--format=%R %G")
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.skipif(partitions.returncode != 0, reason=f"no Slurm answers sinfo: {partitions.stderr.strip()[:80]}"),
+    pytest.mark.skipif("gpu:2" not in partitions.stdout, reason="no node of this Slurm has two GPUs"),
+]
+
+# Python reads this when it starts: a job that trains writes a line when it starts and when it ends, with the GPU that
+# Slurm gave it, and stays until both GPUs are in use. The very first is cancelled instead.
+WATCH = """
+import atexit, os, subprocess, sys, time
+from pathlib import Path
+
+def say(event):
+    with log.open("a") as file:
+        file.write(f"{event} {os.environ.get('CUDA_VISIBLE_DEVICES')} {os.environ['SLURM_JOB_ID']}\\n")
+
+if sys.orig_argv[1:4] == ["-m", "anytime_pruning", "train"]:
+    log = Path(os.environ["WATCHED"])
+    if not log.exists():
+        say("cancel")
+        subprocess.run(["scancel", os.environ["SLURM_JOB_ID"]])
+        time.sleep(60)
+    say("start")
+    atexit.register(say, "end")
+    patience = time.monotonic() + 60
+    while not all(f"start {gpu} " in log.read_text() for gpu in "01") and time.monotonic() < patience:
+        time.sleep(0.1)
+"""
+
+
+def make_study(folder, grid=TINY["grid"], seeds=(0, 1)):
+    """A checkout with the tiny study, and a profile that asks for little memory."""
+    make_checkout(folder)
+    write_config(folder, TINY | {"grid": grid, "defaults": TINY["defaults"] | {"seed": list(seeds)}})
+    edit_profile(folder, "mem_mb: 8000", "mem_mb: 1000")
+    return folder
+
+
+def edit_profile(folder, old, new):
+    profile = folder / "profiles" / "slurm" / "config.yaml"
+    assert old in profile.read_text()
+    profile.write_text(profile.read_text().replace(old, new))
+
+
+def snakemake(folder, *arguments, timeout=None, **environment):
+    path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
+    command = ["snakemake", *arguments, "--profile", "profiles/slurm", "--configfile", "config/tiny.yaml"]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env=os.environ | {"PATH": path} | environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
+
+
+@pytest.fixture(scope="module")
+def studied(tmp_path_factory):
+    """A checkout whose profile named a wrong partition; what a call said and left; what one with the right one said."""
+    folder = make_study(tmp_path_factory.mktemp("slurm") / "project")
+    (folder / "watch").mkdir()
+    (folder / "watch" / "sitecustomize.py").write_text(WATCH)
+    edit_profile(folder, "# slurm_partition: gpu ", "slurm_partition: nowhere ")
+    wrong = snakemake(folder)
+    left = sorted(path.name for path in (folder / "results" / "tiny").iterdir())
+    edit_profile(folder, "slurm_partition: nowhere ", f"slurm_partition: {partitions.stdout.split()[0]} ")
+    return folder, wrong, left, snakemake(folder, PYTHONPATH="watch", WATCHED=str(folder / "watch" / "log"))
+
+
+def test_a_partition_that_does_not_exist_is_one_line_before_any_job(studied):
+    _, wrong, left, _ = studied
+    assert wrong.returncode == 2
+    (line,) = [line for line in wrong.stderr.splitlines() if "nowhere" in line or "error" in line.lower()]
+    there = sorted({line.split()[0] for line in partitions.stdout.splitlines()})
+    assert line == f"error: slurm_partition: 'nowhere' is not known; allowed: {', '.join(there)}"
+    assert left == ["figures.json", "runs.txt"]  # what a plan writes
+
+
+def test_two_jobs_at_a_time_on_different_gpus_and_one_that_is_cancelled_is_submitted_again(studied):
+    folder, _, _, done = studied
+    assert jobs(done, "train") == 4
+    assert len(metrics_files(folder)) == 4
+    assert (folder / "paper_figures" / "tiny" / "short.pdf").exists()
+    events = [line.split() for line in (folder / "watch" / "log").read_text().splitlines()]
+    holders, most = {}, 0
+    for event, gpu, job in events[1:]:
+        assert gpu in ("0", "1")
+        if event == "start":
+            assert gpu not in holders, events
+            holders[gpu] = job
+        else:
+            assert holders.pop(gpu) == job, events
+        most = max(most, len(holders))
+    assert most == 2
+    assert len({job for _, _, job in events[1:]}) == 4
+    event, _, cancelled = events[0]
+    assert event == "cancel"
+    assert f"SLURM-job '{cancelled}' failed, SLURM status is: 'CANCELLED'" in done.stderr
+
+
+def test_only_training_is_a_job_of_slurm(studied):
+    """Four runs, of which one is submitted twice."""
+    *_, done = studied
+    submitted = re.findall(r"Job (\d+) has been submitted", done.stderr)
+    trained = re.findall(r"Finished jobid: (\d+) \(Rule: train\)", done.stderr)
+    assert len(submitted) == 5
+    assert set(submitted) == set(trained)
+
+
+def test_what_is_current_on_a_laptop_is_current_here_and_the_other_way_round(studied):
+    folder, _, _, _ = studied
+    assert "Nothing to be done" in snakemake(folder).stderr
+    for path in folder.rglob("data/cache/*"):
+        path.touch()
+    shutil.rmtree(folder / ".snakemake")
+    done = snakemake(folder, "experiments", "--executor", "local", "--cores", "1")
+    assert "Nothing to be done" in done.stderr
+
+
+def test_a_job_that_fails_is_reported_with_its_line_while_others_go_on(tmp_path):
+    missing = {"method": "dense", "initial_weights": {"path": "nowhere.safetensors", "sha256": "0" * 64}}
+    folder = make_study(tmp_path / "project", [*TINY["grid"][1:], missing], seeds=[0])
+    # The minute is that from the failure to the report; before it, jobs are submitted and start.
+    done = snakemake(folder, "experiments", "--retries", "0", timeout=100)
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    assert "error: initial_weights: nowhere.safetensors: No such file or directory" in lines
+    assert len(metrics_files(folder)) == 1
+    assert len(re.findall(r"\(Rule: train\)", done.stderr)) == 1
+
+
+PROBE = """
+
+rule probe:
+    output:
+        "probe.txt",
+    resources:
+        gpu=1,
+    shell:
+        "ls -d /.singularity.d > {output}; printenv CUDA_VISIBLE_DEVICES SLURM_JOB_ID >> {output}"
+"""
+
+
+@pytest.mark.skipif(
+    not any(map(shutil.which, ("apptainer", "singularity"))), reason="neither apptainer nor singularity is installed"
+)
+@pytest.mark.skipif(not IMAGE.exists(), reason="no image: make image REQUIREMENTS=envs/requirements.txt")
+def test_a_job_in_a_container_sees_its_gpu(tmp_path):
+    folder = make_study(tmp_path / "project")
+    (folder / "envs" / IMAGE.name).symlink_to(IMAGE)
+    with (folder / "Snakefile").open("a") as file:
+        file.write(PROBE)
+    done = snakemake(folder, "probe", "--use-singularity", CUDA_VISIBLE_DEVICES="of the caller")
+    assert done.returncode == 0, done.stderr
+    (job,) = re.findall(r"submitted with SLURM jobid (\d+)", done.stderr)
+    inside, gpu, number = (folder / "probe.txt").read_text().split()
+    assert (inside, number) == ("/.singularity.d", job)
+    assert gpu in ("0", "1")
