@@ -25,6 +25,22 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/walkthrough.smk"
 
 
+# On a cluster: seconds each, and data is downloaded where there is a network.
+localrules:
+    prepare_data,
+    collect_runs,
+    collect_present_runs,
+    write_metrics,
+    plot_figure,
+    write_table,
+    check_claims,
+    walkthrough,
+
+
+onstart:
+    check_executor(workflow)
+
+
 report: "workflow/report/study.rst"
 
 

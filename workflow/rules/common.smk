@@ -15,6 +15,7 @@ from anytime_pruning.estimate import describe_cost, read_machines
 from anytime_pruning.figure_plan import plan_figures
 from anytime_pruning.study import check_runs, plan_study
 from anytime_pruning.workflow import (
+    check_partitions,
     data_of_run,
     prepare_container,
     put_own_python_first,
@@ -57,3 +58,15 @@ if MISSING:
     machines = read_machines(Path(workflow.basedir) / "benchmarks" / "results")
     if estimate := describe_cost((run.settings for run in MISSING), machines):
         logger.info(estimate)
+
+
+def check_executor(workflow):
+    """Before the first job is submitted to a cluster: it is there, and as the profile says."""
+    if workflow.executor_plugin.name != "slurm":
+        return
+    given = [rule.resources["slurm_partition"] for rule in workflow.rules if "slurm_partition" in rule.resources]
+    try:
+        check_partitions(str(partition.raw) for partition in given)
+    except ArtifactError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)
