@@ -134,7 +134,7 @@ def test_the_schema_refuses_unknown_keys():
 def test_the_studies_are_the_ones_described():
     plans = {path.stem: plan_study(read_yaml(path))[1] for path in CONFIGS}
     # digits: (app, osp) x (snip, magnitude) and dense, two lengths, three seeds
-    assert len(plans["default"]) == (2 * 2 + 1) * 2 * 3
+    assert len(plans["demo"]) == (2 * 2 + 1) * 2 * 3
     # app with two pruners, osp, dense and released, in the same seeds, enough for intervals
     seeds = {run.settings.seed for run in plans["cifar10-jpeg"]}
     assert seeds == {0, 1, 2, 3, 4}
