@@ -3,6 +3,7 @@
 import re
 
 import pytest
+import yaml
 from conftest import ROOT
 from unsafe_code import find_unsafe, project_files, python_of
 
@@ -92,3 +93,18 @@ def test_the_shell_of_a_rule_gets_every_value_quoted():
     assert len(commands) == sum(text.count("shell:") for text in texts.values()) > 5
     values = [value for command in commands for value in re.findall(r"\{([^}]+)\}", command)]
     assert {value for value in values if not value.endswith(":q")} <= UNQUOTED
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.txt")), ids=lambda path: path.name)
+def test_every_package_is_pinned_and_from_the_index(path):
+    """No address, no option of pip, no range: what is installed is what the list says, from the index that pip has."""
+    pin, other_list = r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+", r"-r [a-z]+\.txt"
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(f"{pin}|{other_list}", line)] == []
+
+
+def test_a_conda_environment_pins_every_package():
+    for path in (ROOT / "envs").glob("*.yaml"):
+        *conda, packages = yaml.safe_load(path.read_text())["dependencies"]
+        assert conda == ["python=3.11", "pip"]
+        assert [line for line in packages["pip"] if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line)] == []
