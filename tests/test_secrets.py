@@ -66,7 +66,8 @@ def planted(clone):  # noqa: F811
     for place in PLACES:
         (clone / place).parent.mkdir(parents=True, exist_ok=True)
         (clone / place).write_text(f"secret = {SECRET}\n")
-    (clone / ".gitignore").write_text((ROOT / ".gitignore").read_text())
+    for name in (".gitignore", ".dvc/.gitignore"):
+        (clone / name).write_text((ROOT / name).read_text())
     git(clone, "add", "-A")
     git(clone, "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-am", "all")
     return clone
