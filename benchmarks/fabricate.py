@@ -3,7 +3,7 @@
 A copy is written by what writes a trained run, with its own settings and digest, so that it passes whatever a trained
 run passes. Its numbers are those of the run it was copied from: they are for measuring the tools, not the method.
 
-`python -m benchmarks.fabricate STUDY.yaml` writes all runs of a study below `results/`, but those that are there.
+`python -m benchmarks.fabricate STUDY.yaml` writes all runs of a study below `results/`, but for those that are there.
 """
 
 import os
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from anytime_pruning import job, layout
+from anytime_pruning import layout
 from anytime_pruning.config import RunSettings
 from anytime_pruning.storage import write_run
 from anytime_pruning.study import PlannedRun, plan_study, read_yaml
@@ -66,6 +66,8 @@ def fabricate(runs: Iterable[PlannedRun], study: str, root: Path) -> int:
 
 def train_template(settings: RunSettings, folder: Path) -> Template:
     """Train a run in a folder and return what writes it again, as a run of other settings."""
+    from anytime_pruning import job  # torch, which a study does not need
+
     with mock.patch.object(job, "write_run", side_effect=write_run) as written:
         job.run_stream(settings, folder)
     _, _, records, provenance, _, weights = written.call_args.args

@@ -1,4 +1,4 @@
-"""How far results differ where they are not the same to the bit: `python -m benchmarks.spread`, about 10 minutes.
+"""How far results differ where they are not the same to the bit: `python -m benchmarks.spread`, about 20 minutes.
 
 One run of the demonstration in several seeds, each computed again in ways that change rounding and nothing else. Writes
 benchmarks/results/<machine>-spread.json and .md.
@@ -15,6 +15,7 @@ import tempfile
 from pathlib import Path
 
 import torch
+from scipy.stats import t as student_t
 
 from anytime_pruning import layout, provenance
 from benchmarks.__main__ import RESULTS, describe_machine
@@ -96,10 +97,12 @@ def to_markdown(result: dict) -> str:
     runs, machine = result["runs"], result["machine"]
     reference = runs[REFERENCE]
     lines = [
-        f"{machine['name']}, torch {machine['torch']}; handwritten digits, ResNet-20, T = 4, APP; {len(reference)} seeds, "
-        f"mean ± standard deviation. Differences are from {REFERENCE}, seed by seed: their mean, and the largest.",
+        f"{machine['name']}, torch {machine['torch']}; handwritten digits, ResNet-20, T = 4, APP, {len(reference)} seeds: "
+        "mean ± standard deviation.",
+        f"Differences are from {REFERENCE}, seed by seed: mean ± half the width of its 95 % interval (Student's t), and "
+        "the largest.",
         "",
-        "| Computed | same to the bit | test accuracy (%) | difference (points) | CER (count) | difference |",
+        "| Computed | same to the bit | test accuracy (%) | difference (points) | CER (count) | difference (count) |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     for way, others in runs.items():
@@ -113,10 +116,15 @@ def to_markdown(result: dict) -> str:
 
 
 def _describe(values: list[float], references: list[float], digits: int) -> str:
+    """Two cells: the values, and their differences from the references."""
+    cell = f"{statistics.mean(values):,.{digits}f} ± {statistics.stdev(values):.{digits}f}"
     differences = [value - reference for value, reference in zip(values, references)]
-    spread = f"{statistics.mean(values):,.{digits}f} ± {statistics.stdev(values):.{digits}f}"
-    largest = max(map(abs, differences))
-    return f"{spread} | {statistics.mean(differences):+.{max(digits, 1)}f}, {largest:.{digits}f}"
+    if not any(differences):
+        return f"{cell} | none"
+    half_width = student_t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
+    mean, largest = statistics.mean(differences), max(map(abs, differences))
+    digits = max(digits, 1)
+    return f"{cell} | {mean:+.{digits}f} ± {half_width:.{digits}f}, at most {largest:.{digits}f}"
 
 
 if __name__ == "__main__":
