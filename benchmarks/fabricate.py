@@ -23,11 +23,11 @@ from anytime_pruning.study import PlannedRun, plan_study, read_yaml
 Template = Callable[[RunSettings, Path, Path], dict[str, Any]]
 
 
-def make_study(n_seeds: int, name: str = "load") -> dict[str, Any]:
-    """A study of ten times so many runs, each of which trains in a second."""
+def make_study(n_seeds: int, data_dir: str = "data") -> dict[str, Any]:
+    """A study, `load`, of ten times so many runs, each of which trains in a second."""
     return {
-        "study": name,
-        "execution": {"device": "cpu"},
+        "study": "load",
+        "execution": {"device": "cpu", "data_dir": data_dir},
         "defaults": {
             "dataset": "digits",
             "model": "resnet20",

@@ -97,9 +97,9 @@ def to_markdown(result: dict) -> str:
     runs, machine = result["runs"], result["machine"]
     reference = runs[REFERENCE]
     lines = [
-        f"{machine['name']}, torch {machine['torch']}; handwritten digits, ResNet-20, T = 4, APP, {len(reference)} seeds: "
-        "mean ± standard deviation.",
-        f"Differences are from {REFERENCE}, seed by seed: mean ± half the width of its 95 % interval (Student's t), and "
+        f"{machine['name']}, torch {machine['torch']}; handwritten digits, ResNet-20, T = 4, APP. Mean ± standard "
+        f"deviation of {len(reference)} seeds.",
+        f"Differences are from {REFERENCE}, seed by seed: mean ± half the width of its 95 % interval (Student's t); "
         "the largest.",
         "",
         "| Computed | same to the bit | test accuracy (%) | difference (points) | CER (count) | difference (count) |",
@@ -123,8 +123,7 @@ def _describe(values: list[float], references: list[float], digits: int) -> str:
         return f"{cell} | none"
     half_width = student_t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
     mean, largest = statistics.mean(differences), max(map(abs, differences))
-    digits = max(digits, 1)
-    return f"{cell} | {mean:+.{digits}f} ± {half_width:.{digits}f}, at most {largest:.{digits}f}"
+    return f"{cell} | {mean:+.{digits}f} ± {half_width:.{digits}f}; {largest:.{digits}f}"
 
 
 if __name__ == "__main__":
