@@ -1,20 +1,12 @@
 """The command line: `python -m anytime_pruning COMMAND`. A user's mistake is one line and exit status 2."""
 
 import argparse
-import json
-import shutil
 import sys
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from anytime_pruning import layout
-from anytime_pruning.config import RunSettings, parse_settings
-from anytime_pruning.errors import ArtifactError, SettingError
-from anytime_pruning.registry import KINDS, names
-from anytime_pruning.study import check_runs, plan_study, read_yaml, study_schema
-from anytime_pruning.validation import check_name
+from anytime_pruning import commands
+from anytime_pruning.config import RunSettings
+from anytime_pruning.errors import ArtifactError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -34,118 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def train(options: argparse.Namespace) -> None:
-    """One run, into its folder below `results/<study>/runs/`, unless it is there already."""
-    settings = parse_settings(_given_settings(options))
-    if options.digest not in (None, settings.digest()):
-        raise SettingError(
-            f"digest: {options.digest} is not allowed: these settings have digest {settings.digest()}; "
-            "the code that planned this run is not the code that runs it"
-        )
-    name = layout.run_name(settings)
-    study = check_name("study", options.study)
-    out_dir = options.out or layout.run_dir(study, name)
-    weights = options.weights or (None if options.out else layout.weights_path(study, name))
-    check_runs([settings])
-    from anytime_pruning.job import run_stream
-
-    final = run_stream(settings, out_dir, weights)["final"]
-    print(
-        f"test accuracy {final['test_acc_pct']:.2f} %, CER {final['cumulative_error_count']} errors "
-        f"({100 * final['cumulative_error_rate']:.1f} %), density {final['density']:.3f}; in {out_dir}"
-    )
-
-
-def prepare(options: argparse.Namespace) -> None:
-    """Download or decode one dataset of a study into the cache."""
-    from anytime_pruning.datasets import load_dataset, parse_dataset
-    from anytime_pruning.datasets.cache import cache_path
-
-    dataset = parse_dataset(_parse_yaml("dataset", options.dataset))
-    arrays = load_dataset(dataset, options.data_dir)
-    print(
-        f"{dataset.name}: {len(arrays.train_images)} training and {len(arrays.test_images)} test images, "
-        f"{arrays.n_classes} classes, shape {arrays.image_shape}\n"
-        f"mean {arrays.mean}, std {arrays.std}\ncontent_sha256 {arrays.content_sha256}\n"
-        f"cache {cache_path(dataset, options.data_dir)}"
-    )
-
-
-def collect_runs(options: argparse.Namespace) -> None:
-    """All runs of a list in four tidy tables: runs.csv, megabatches.csv, epochs.csv and layers.csv."""
-    from anytime_pruning.collect import collect
-    from anytime_pruning.workflow import read_runs_list
-
-    collect(read_runs_list(options.runs_list), options.runs_dir, options.tables_dir, options.present_only)
-
-
-def list_registered(options: argparse.Namespace) -> None:
-    """Everything that a configuration can name."""
-    from anytime_pruning import models, pruners, replay, trackers  # noqa: F401
-
-    for kind in KINDS:
-        print(f"{kind + ':':9}{', '.join(names(kind))}")
-
-
-def print_schema(options: argparse.Namespace) -> None:
-    """JSON schema of a study's configuration file."""
-    print(json.dumps(study_schema(), indent=2))
-
-
-def export(options: argparse.Namespace) -> None:
-    """The network of a finished run as ONNX and as a compact file of the weights that were kept."""
-    from anytime_pruning.export import export_run
-
-    for path in export_run(options.run, options.weights, options.out).values():
-        print(f"{path}: {path.stat().st_size:,} bytes")
-    print("Scattered zeros make the sparse file smaller; dense hardware runs the network no faster for them.")
-
-
-def find_stale(options: argparse.Namespace) -> None:
-    """Runs on disk that the study's grid does not name any more; listed, or removed with their weights on request."""
-    study, runs = plan_study(read_yaml(options.config))
-    current = {run.name for run in runs}
-    root = layout.runs_dir(study.study)
-    found = sorted(str(path.parent.relative_to(root)) for path in root.rglob(layout.METRICS))
-    stale = [name for name in found if name not in current]
-    for name in stale:
-        print(layout.run_dir(study.study, name))
-        if options.remove:
-            shutil.rmtree(layout.run_dir(study.study, name))
-            shutil.rmtree(layout.weights_path(study.study, name).parent, ignore_errors=True)
-    print(f"{len(stale)} of {len(found)} runs are in no grid{' and were removed' if options.remove else ''}")
-
-
-def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings on the command line: one JSON argument, a file, or one flag for each setting."""
-    flags = {
-        key: _parse_yaml(key, text) for key in RunSettings.model_fields if (text := getattr(options, key)) is not None
-    }
-    if options.settings is None:
-        return flags
-    if flags:
-        raise SettingError(f"settings: not allowed together with --{next(iter(flags)).replace('_', '-')}")
-    if not options.settings.lstrip().startswith("{"):
-        return read_yaml(Path(options.settings))
-    try:
-        return json.loads(options.settings)
-    except json.JSONDecodeError as error:
-        raise SettingError(f"settings: not JSON: {error}") from None
-
-
-def _parse_yaml(key: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingError(f"{key}: {text!r} cannot be read: {' '.join(str(error).split())}") from None
-
-
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m anytime_pruning", description="Anytime Progressive Pruning")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    one = commands.add_parser("train", help="one run", description=train.__doc__)
-    one.set_defaults(command=train)
+    one = subparsers.add_parser("train", help="one run", description=commands.train.__doc__)
+    one.set_defaults(command=commands.train)
     one.add_argument("--settings", metavar="JSON|FILE", help="all settings, or a run's config.yaml, instead of flags")
     one.add_argument("--digest", help="refuse to run if the settings have another digest")
     one.add_argument("--study", default="single", help="folder below results/ (default: single)")
@@ -158,35 +44,39 @@ def _make_parser() -> argparse.ArgumentParser:
             f"--{key.replace('_', '-')}", dest=key, metavar="VALUE", help=f"{field.description}{default}"
         )
 
-    data = commands.add_parser(
-        "prepare", help="download or decode a dataset into the cache", description=prepare.__doc__
+    data = subparsers.add_parser(
+        "prepare", help="download or decode a dataset into the cache", description=commands.prepare.__doc__
     )
-    data.set_defaults(command=prepare)
+    data.set_defaults(command=commands.prepare)
     data.add_argument("dataset", help="name, or a YAML mapping with name, source and its settings")
     data.add_argument(
         "--data-dir", type=Path, default=Path("data"), help="folder of downloads and cache (default: data)"
     )
 
-    tables = commands.add_parser("collect", help="runs into tables", description=collect_runs.__doc__)
-    tables.set_defaults(command=collect_runs)
+    tables = subparsers.add_parser("collect", help="runs into tables", description=commands.collect_runs.__doc__)
+    tables.set_defaults(command=commands.collect_runs)
     tables.add_argument("runs_list", type=Path, help="file with the names of the runs, one a line")
     tables.add_argument("runs_dir", type=Path, help="folder of the runs")
     tables.add_argument("tables_dir", type=Path, help="folder for the tables")
     tables.add_argument("--present-only", action="store_true", help="leave out runs that are not there")
 
-    listing = commands.add_parser("list", help="registered names", description=list_registered.__doc__)
-    listing.set_defaults(command=list_registered)
-    schema = commands.add_parser("schema", help="JSON schema of the configuration", description=print_schema.__doc__)
-    schema.set_defaults(command=print_schema)
+    listing = subparsers.add_parser("list", help="registered names", description=commands.list_registered.__doc__)
+    listing.set_defaults(command=commands.list_registered)
+    schema = subparsers.add_parser(
+        "schema", help="JSON schema of the configuration", description=commands.print_schema.__doc__
+    )
+    schema.set_defaults(command=commands.print_schema)
 
-    network = commands.add_parser("export", help="a trained network as ONNX and sparse", description=export.__doc__)
-    network.set_defaults(command=export)
+    network = subparsers.add_parser(
+        "export", help="a trained network as ONNX and sparse", description=commands.export.__doc__
+    )
+    network.set_defaults(command=commands.export)
     network.add_argument("run", type=Path, metavar="RUN", help="folder of the run, with config.yaml and metrics.json")
     network.add_argument("--weights", type=Path, metavar="FILE", help="its weights, if they lie elsewhere")
     network.add_argument("--out", type=Path, metavar="DIR", help="folder for the files (default: that of the weights)")
 
-    stale = commands.add_parser("stale", help="runs that no grid names", description=find_stale.__doc__)
-    stale.set_defaults(command=find_stale)
+    stale = subparsers.add_parser("stale", help="runs that no grid names", description=commands.find_stale.__doc__)
+    stale.set_defaults(command=commands.find_stale)
     stale.add_argument("config", type=Path, help="a study's YAML file")
     stale.add_argument("--remove", action="store_true", help="remove them, with their weights")
     return parser

@@ -37,6 +37,9 @@ class ExecutionSettings(BaseModel):
     threads: Count = Field(1, le=512, description="CPU threads of one run")
     gpu_slots: Count = Field(1, le=64, description="runs that share one GPU at the same time")
     compile: bool = Field(False, description="torch.compile the network: a minute at first, then faster on a GPU")
+    deterministic: bool = Field(
+        False, description="only algorithms that give the same bits again; for a GPU, where it costs speed"
+    )
     data_dir: Path = Field(Path("data"), description="folder of downloads and of the decoded cache")
     tracker: Name = Field("none", description="where a run reports to beside its files: none, tensorboard or wandb")
 

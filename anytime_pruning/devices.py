@@ -1,6 +1,7 @@
 """The machine that a run computes on: which device, in which precision, and what makes a process of it fast."""
 
 import ctypes
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,9 @@ import torch
 
 from anytime_pruning.config import ExecutionSettings, RunSettings
 from anytime_pruning.errors import CapacityError, SettingError
+
+# The memory that cuBLAS works in decides how it sums.
+CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
 def choose_device(name: str) -> torch.device:
@@ -55,11 +59,49 @@ def prepare_process(device: torch.device, execution: ExecutionSettings) -> None:
     if device.type == "cuda":
         # float32 means float32: without this, convolutions would round their inputs to TF32's ten bits.
         torch.backends.cudnn.allow_tf32 = False
-        torch.backends.cudnn.benchmark = True
+        # The fastest kernel of a trial need not be the same one in the next run.
+        torch.backends.cudnn.benchmark = not execution.deterministic
+        torch.backends.cudnn.deterministic = execution.deterministic
         # More runs on one GPU than its memory holds: the one that asks for too much fails, not its neighbours.
         torch.cuda.set_per_process_memory_fraction(1 / execution.gpu_slots, device)
     else:
         keep_freed_memory(True)
+
+
+@contextmanager
+def deterministic_algorithms(execution: ExecutionSettings) -> Iterator[None]:
+    """With `deterministic: true`, torch takes only algorithms that give the same bits again; afterwards as before.
+
+    To be entered before CUDA starts: cuBLAS reads its variable then, which therefore stays set.
+
+    Raises:
+        SettingError: an operation has no such algorithm, or this process has used CUDA without it.
+    """
+    if not execution.deterministic:
+        yield
+        return
+    if choose_device(execution.device).type == "cuda":
+        if torch.cuda.is_initialized() and CUBLAS_WORKSPACE not in os.environ:
+            raise SettingError(
+                f"deterministic: true is not allowed: this process has used CUDA before; start another, or set "
+                f"{CUBLAS_WORKSPACE}=:4096:8 for it"
+            )
+        os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as error:
+        operation, *rest = str(error).split(" does not have a deterministic implementation")
+        if not rest:
+            raise
+        raise SettingError(
+            f"deterministic: true is not allowed: {operation}, which this network needs, has no deterministic form; "
+            "set it to false"
+        ) from None
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=only_warned)
 
 
 def keep_freed_memory(keep: bool) -> None:

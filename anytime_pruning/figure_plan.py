@@ -103,7 +103,8 @@ def _choose_main(shown: list[Shown]) -> list[Shown]:
     counts = Counter(series for _, series in {(run.stream, run.series) for run in usual})
     main = [run for run in usual if 2 * counts[run.series] >= len(streams)]
     rest = streams - {run.stream for run in main}
-    return [run for run in shown if run in main or run.stream in rest]
+    chosen = set(main)
+    return [run for run in shown if run in chosen or run.stream in rest]
 
 
 def _of_stream(stream: tuple[str, str, int], shown: list[Shown], main: list[Shown]) -> dict[str, Figure]:
@@ -113,7 +114,8 @@ def _of_stream(stream: tuple[str, str, int], shown: list[Shown], main: list[Show
     if n_megabatches >= SHORTEST_CURVE:
         figures[f"long-{name}"] = Figure("gap", "megabatches", _names(main))
     # Every pruner, also where a stream was only run with it to compare pruners.
-    gradual = [run for run in shown if run.gradual and (run in main or not run.variant)]
+    chosen = set(main)
+    gradual = [run for run in shown if run.gradual and (run in chosen or not run.variant)]
     if gradual:
         figures[f"layers-{name}"] = Figure("layers", "layers", _names(gradual))
     if len(main) < len(shown):

@@ -13,7 +13,13 @@ from torch import nn
 from anytime_pruning import layout, provenance
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.datasets import ImageArrays, load_dataset
-from anytime_pruning.devices import choose_device, choose_precision, naming_the_setting_to_lower, prepare_process
+from anytime_pruning.devices import (
+    choose_device,
+    choose_precision,
+    deterministic_algorithms,
+    naming_the_setting_to_lower,
+    prepare_process,
+)
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.masks import prunable_weights
 from anytime_pruning.memory_format import arrange
@@ -61,6 +67,7 @@ def run_stream(
         if stored:
             return _of_same_data(stored, arrays, out_dir)
         with (
+            deterministic_algorithms(settings.execution),
             claim_device(settings.execution.device, settings.execution.gpu_slots) as device,
             naming_the_setting_to_lower(settings),
         ):

@@ -50,6 +50,7 @@ def describe_hardware(device: torch.device) -> dict[str, str | int]:
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count() or 0,
         "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
         "peak_memory_mb": round(_peak_memory_kb() / 1024),
     }
     if device.type == "cuda":

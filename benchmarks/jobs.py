@@ -8,9 +8,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 import yaml
+
+if TYPE_CHECKING:
+    import torch
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = os.environ | {
@@ -25,7 +28,7 @@ def measure_start_up(repeats: int) -> dict[str, float]:
     return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
 
 
-def measure_sharing(name: str, device: torch.device, seconds: float, rounds: int) -> dict[str, dict[str, float]]:
+def measure_sharing(name: str, device: "torch.device", seconds: float, rounds: int) -> dict[str, dict[str, float]]:
     """Samples per second of all jobs together, for different ways to share the machine, in turns."""
     cores = os.cpu_count() or 1
     if device.type == "cuda":

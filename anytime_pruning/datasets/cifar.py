@@ -74,22 +74,31 @@ def fetch_verified(kind: type, data_dir: Path) -> None:
     Raises:
         DataError: the archive there is corrupt, or there is none and it cannot be downloaded.
     """
-    from torchvision.datasets.utils import calculate_md5
+    from torchvision.datasets.utils import calculate_md5, download_url, extract_archive
 
+    if is_whole(kind, data_dir):
+        return
     archive = data_dir / kind.filename
-    was_there = archive.exists()
-    unpacked = (data_dir / kind.base_folder).is_dir()
-    if was_there and not unpacked and (found := calculate_md5(archive)) != kind.tgz_md5:
+    if not archive.exists():
+        data_dir.mkdir(parents=True, exist_ok=True)
+        try:
+            download_url(kind.url, data_dir, kind.filename, kind.tgz_md5)
+        except (OSError, RuntimeError) as error:
+            archive.unlink(missing_ok=True)
+            raise DataError(
+                f"{archive}: missing and not downloaded ({error}); put the official {kind.filename} "
+                f"(MD5 {kind.tgz_md5}) into {data_dir}"
+            ) from None
+    if (found := calculate_md5(archive)) != kind.tgz_md5:
         raise DataError(
             f"{archive}: the archive is corrupt: MD5 {found}, expected {kind.tgz_md5}; delete it to download it again"
         )
-    data_dir.mkdir(parents=True, exist_ok=True)
-    try:
-        kind(str(data_dir), train=True, download=True)
-    except (OSError, RuntimeError) as error:
-        if not was_there:
-            archive.unlink(missing_ok=True)
-        raise DataError(
-            f"{archive}: missing and not downloaded ({error}); put the official {kind.filename} "
-            f"(MD5 {kind.tgz_md5}) into {data_dir}"
-        ) from None
+    extract_archive(archive, data_dir)
+
+
+def is_whole(kind: type, data_dir: Path) -> bool:
+    """Whether every file that torchvision's class would unpickle lies unpacked in a folder and is the official one."""
+    from torchvision.datasets.utils import check_integrity
+
+    files = [*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])]
+    return all(check_integrity(data_dir / kind.base_folder / name, md5) for name, md5 in files)

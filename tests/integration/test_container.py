@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 
 import pytest
@@ -104,3 +105,25 @@ def test_the_image_keeps_no_cache_and_no_settings_of_the_machine_that_built_it()
     for label in ("title", "version", "revision", "source", "licenses"):
         assert f"org.opencontainers.image.{label}: " in labels
     assert str(ROOT) not in labels
+
+
+def test_the_image_runs_as_nobody_special():
+    """As docker and podman read it; apptainer runs it as whoever calls."""
+    listed = call(ROOT, "apptainer", "sif", "list", str(IMAGE)).stdout
+    parts = [line.split("|")[0].strip() for line in listed.splitlines() if "JSON" in line]
+    contents = [json.loads(call(ROOT, "apptainer", "sif", "dump", part, str(IMAGE)).stdout) for part in parts]
+    (config,) = [content for content in contents if "WorkingDir" in content]
+    number = call(ROOT, "apptainer", "exec", "--containall", str(IMAGE), "id", "-u", config["User"]).stdout
+    assert int(number) > 0
+    assert [text for text in config["Env"] if re.search("key|pass|secret|token|user=", text, re.IGNORECASE)] == []
+
+
+def test_the_image_holds_no_credentials():
+    # The last one is there, so that the search is seen to work.
+    names = (".netrc", "_netrc", ".git-credentials", ".pypirc", ".env", "config.local", "credentials", "id_*", "*.key")
+    names += ("requirements.txt",)
+    wanted = [part for name in names for part in ("-o", "-name", name)][1:]
+    run = ("apptainer", "exec", "--containall", str(IMAGE))
+    found = call(ROOT, *run, "find", "/", "-xdev", "(", *wanted, ")", "-type", "f", "-size", "+0").stdout.split()
+    assert [path for path in found if not path.startswith("/opt/venv/lib/")] == ["/opt/requirements.txt"]
+    assert call(ROOT, *run, "grep", "-rlE", "PRIVATE KEY-----", "/etc", "/home", "/opt/requirements.txt").stdout == ""

@@ -1,0 +1,83 @@
+"""Results of very many runs in seconds: a few are trained, the others are copies of these with another seed.
+
+A copy is written by what writes a trained run, with its own settings and digest, so that it passes whatever a trained
+run passes. Its numbers are those of the run it was copied from: they are for measuring the tools, not the method.
+
+`python -m benchmarks.fabricate STUDY.yaml` writes all runs of a study below `results/`, but for those that are there.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from anytime_pruning import layout
+from anytime_pruning.config import RunSettings
+from anytime_pruning.storage import write_run
+from anytime_pruning.study import PlannedRun, plan_study, read_yaml
+
+# Writes one run: its settings, its folder, and the file for its weights.
+Template = Callable[[RunSettings, Path, Path], dict[str, Any]]
+
+
+def make_study(n_seeds: int, data_dir: str = "data") -> dict[str, Any]:
+    """A study, `load`, of ten times so many runs, each of which trains in a second."""
+    return {
+        "study": "load",
+        "execution": {"device": "cpu", "data_dir": data_dir},
+        "defaults": {
+            "dataset": "digits",
+            "model": "resnet20",
+            "epochs": 1,
+            "lr": 0.05,
+            "train_limit": 60,
+            "batch_size": 16,
+            "seed": list(range(n_seeds)),
+        },
+        "grid": [
+            {"method": ["app", "osp"], "pruner": ["snip", "magnitude"], "n_megabatches": [2, 3]},
+            {"method": "dense", "n_megabatches": [2, 3]},
+        ],
+    }
+
+
+def fabricate(runs: Iterable[PlannedRun], study: str, root: Path) -> int:
+    """Write every run that is not there yet, as `root/results/...`; returns how many.
+
+    Weights are hard links to those of the trained run, so that 10,000 runs take the space of a few.
+    """
+    templates: dict[str, Template] = {}
+    count = 0
+    with tempfile.TemporaryDirectory(dir=root) as folder, mock.patch.object(os, "fsync"):
+        for run in runs:
+            out_dir = root / layout.run_dir(study, run.name)
+            if (out_dir / layout.METRICS).exists():
+                continue
+            like = run.settings.model_copy(update={"seed": 0})
+            if (key := like.digest()) not in templates:
+                templates[key] = train_template(like, Path(folder) / key)
+            templates[key](run.settings, out_dir, root / layout.weights_path(study, run.name))
+            count += 1
+    return count
+
+
+def train_template(settings: RunSettings, folder: Path) -> Template:
+    """Train a run in a folder and return what writes it again, as a run of other settings."""
+    from anytime_pruning import job  # torch, which a study does not need
+
+    with mock.patch.object(job, "write_run", side_effect=write_run) as written:
+        job.run_stream(settings, folder)
+    _, _, records, provenance, _, weights = written.call_args.args
+
+    def write(other: RunSettings, out_dir: Path, weights_path: Path) -> dict[str, Any]:
+        return write_run(out_dir, other, records, provenance, lambda path: os.link(weights, path), weights_path)
+
+    return write
+
+
+if __name__ == "__main__":
+    study, runs = plan_study(read_yaml(Path(sys.argv[1])))
+    print(f"{fabricate(runs, study.study, Path())} runs written")

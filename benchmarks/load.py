@@ -1,0 +1,131 @@
+"""What planning, collecting and listing thousands of runs takes: `python -m benchmarks.load`, about 3 minutes.
+
+Results are fabricated, see `fabricate.py`. Writes benchmarks/results/<machine>-load.json and .md: seconds, and the peak
+memory of the largest process.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import yaml
+
+from benchmarks.fabricate import make_study
+from benchmarks.jobs import ENVIRONMENT, ROOT
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGE = (sys.executable, "-m", "anytime_pruning")
+PLAN = "import sys; from anytime_pruning.study import plan_study, read_yaml; plan_study(read_yaml(sys.argv[1]))"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, write and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
+    parser.add_argument("--runs", type=int, default=2000, help="of the grid; a multiple of 10 (default: 2000)")
+    parser.add_argument("--folder", type=int, default=10_000, help="runs of a large results folder (default: 10000)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        rows = measure(options.runs, options.folder, make_folder(Path(folder), options.runs, options.folder))
+    # Only now, as it imports torch: a child's peak memory begins with that of this process.
+    import torch
+
+    from anytime_pruning import provenance
+    from benchmarks.__main__ import describe_machine
+
+    result = {
+        "machine": describe_machine(torch.device("cpu"), 1),
+        "code": provenance.describe_code(),
+        "runs": options.runs,
+        "folder": options.folder,
+        "rows": rows,
+    }
+    stem = options.out / f"{result['machine']['id']}-load"
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(to_markdown(result))
+    print(to_markdown(result))
+    return 0
+
+
+def make_folder(folder: Path, n_runs: int, n_stored: int) -> Path:
+    """A checkout of links with two studies that share a results folder, as one does after its grid has shrunk."""
+    for part in ("Snakefile", "workflow", "profiles", "anytime_pruning", "config"):
+        (folder / part).symlink_to(ROOT / part)
+    for name, count in (("grid", n_runs), ("large", n_stored)):
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(make_study(count // 10)))
+    return folder
+
+
+def measure(n_runs: int, n_stored: int, folder: Path) -> list[dict]:
+    """Each command once, in the order in which a user would meet them."""
+
+    def timed(what: str, *command: str) -> dict:
+        print(f"{what} ...", file=sys.stderr, flush=True)
+        return {"what": what, **run(command, folder)}
+
+    def dry_run(name: str) -> tuple[str, ...]:
+        return ("snakemake", "--dry-run", "--cores", "1", "--configfile", f"{name}.yaml")
+
+    def fabricate(name: str) -> tuple[str, ...]:
+        return (sys.executable, "-m", "benchmarks.fabricate", f"{name}.yaml")
+
+    runs, tables, runs_list = "results/load/runs", "results/load/tables", "results/load/runs.txt"
+    grid, large = f"grid of {n_runs:,} runs", f"folder of {n_stored:,} runs"
+    rows = [
+        timed(f"{grid}: planned", sys.executable, "-c", PLAN, "grid.yaml"),
+        timed(f"{grid}, none there: dry run", *dry_run("grid")),
+    ]
+    run(fabricate("grid"), folder)
+    rows += [
+        timed(f"{grid}, all there: dry run", *dry_run("grid")),
+        timed(f"{grid}: collect", *PACKAGE, "collect", runs_list, runs, tables),
+    ]
+    if "verify" in subprocess.run((*PACKAGE, "--help"), env=ENVIRONMENT, capture_output=True, text=True).stdout:
+        rows.append(timed(f"{grid}: verify", *PACKAGE, "verify", "results/load"))
+    run(fabricate("large"), folder)
+    return [
+        *rows,
+        timed(f"{large}: list those in no grid", *PACKAGE, "stale", "grid.yaml"),
+        timed(f"{large}, a grid of all: dry run", *dry_run("large")),
+    ]
+
+
+def run(command: tuple[str, ...], folder: Path) -> dict[str, float]:
+    """Seconds of a command and the peak memory of its largest process.
+
+    Raises:
+        subprocess.CalledProcessError: it failed.
+    """
+    started = time.perf_counter()
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=said, stderr=said)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            said.seek(0)
+            print(said.read().decode()[-2000:], file=sys.stderr)
+            raise subprocess.CalledProcessError(child.returncode, command)
+    return {"seconds": round(time.perf_counter() - started, 2), "peak_memory_mb": round(usage.ru_maxrss / 1024)}
+
+
+def to_markdown(result: dict) -> str:
+    """One row for each command."""
+    machine = result["machine"]
+    lines = [
+        f"{machine['name']}; runs of ResNet-20 with T = 2 and 3 whose results are fabricated, so files are in memory.",
+        "",
+        "| | seconds | peak memory (MB) |",
+        "| --- | --- | --- |",
+        *(f"| {row['what']} | {row['seconds']:.1f} | {row['peak_memory_mb']} |" for row in result["rows"]),
+    ]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""How far results differ where they are not the same to the bit: `python -m benchmarks.spread`, about 20 minutes.
+
+One run of the demonstration in several seeds, each computed again in ways that change rounding and nothing else. Writes
+benchmarks/results/<machine>-spread.json and .md.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from scipy.stats import t as student_t
+
+from anytime_pruning import layout, provenance
+from benchmarks.__main__ import RESULTS, describe_machine
+from benchmarks.jobs import ENVIRONMENT
+
+RUN = {"dataset": "digits", "model": "resnet20", "n_megabatches": 4, "epochs": 3, "lr": 0.02, "lr_milestones": [2]}
+REFERENCE = "float32, 1 thread"
+# By name: changed settings of the run and of its execution, and the environment of its process.
+WAYS: dict[str, tuple[dict, dict, dict]] = {
+    REFERENCE: ({}, {}, {}),
+    "the same again": ({}, {}, {}),
+    "`deterministic: true`": ({}, {"deterministic": True}, {}),
+    "2 threads": ({}, {"threads": 2}, {}),
+    # What a processor without AVX512 would compute.
+    "with AVX2 instead of AVX512": ({}, {}, {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}),
+    "`compile: true`": ({}, {"compile": True}, {}),
+    "bfloat16": ({"precision": "bfloat16"}, {}, {}),
+}
+TABLES = (layout.MEGABATCHES, layout.EPOCHS, layout.LAYERS)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run everything, write and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.spread", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=10, help="runs of each way (default: 10)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
+    options = parser.parse_args(arguments)
+    runs = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for way in WAYS:
+            print(f"running {way} ...", file=sys.stderr, flush=True)
+            runs[way] = [run(way, seed, Path(folder)) for seed in range(options.seeds)]
+    result = {
+        "machine": describe_machine(torch.device("cpu"), 1),
+        "code": provenance.describe_code(),
+        "settings": RUN,
+        "runs": runs,
+    }
+    stem = options.out / f"{result['machine']['id']}-spread"
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(to_markdown(result))
+    print(to_markdown(result))
+    return 0
+
+
+def run(way: str, seed: int, folder: Path) -> dict:
+    """One run in a process of its own: its numbers, and a digest of all that it wrote but times and settings."""
+    settings, execution, environment = WAYS[way]
+    content = {"precision": "float32", **RUN, **settings, "seed": seed}
+    content["execution"] = {"device": "cpu", "threads": 1, "data_dir": str(folder / "data"), **execution}
+    out = folder / way / str(seed)
+    subprocess.run(
+        [sys.executable, "-m", "anytime_pruning", "train", "--settings", json.dumps(content), "--out", str(out)],
+        env=ENVIRONMENT | environment,
+        check=True,
+        capture_output=True,
+    )
+    final = json.loads((out / layout.METRICS).read_text())["final"]
+    return {
+        "test_acc_pct": final["test_acc_pct"],
+        "cumulative_error_count": final["cumulative_error_count"],
+        "content": digest_of_content(out),
+    }
+
+
+def digest_of_content(folder: Path) -> str:
+    """SHA-256 of the weights and tables of a run, but for the seconds that it took."""
+    digest = hashlib.sha256((folder / layout.WEIGHTS).read_bytes())
+    for name in TABLES:
+        with open(folder / name, newline="") as file:
+            for row in csv.DictReader(file):
+                digest.update(repr([value for key, value in row.items() if "seconds" not in key]).encode())
+    return digest.hexdigest()
+
+
+def to_markdown(result: dict) -> str:
+    """One row for each way, compared seed by seed with the reference."""
+    runs, machine = result["runs"], result["machine"]
+    reference = runs[REFERENCE]
+    lines = [
+        f"{machine['name']}, torch {machine['torch']}; handwritten digits, ResNet-20, T = 4, APP. Mean ± standard "
+        f"deviation of {len(reference)} seeds.",
+        f"Differences are from {REFERENCE}, seed by seed: mean ± half the width of its 95 % interval (Student's t); "
+        "the largest.",
+        "",
+        "| Computed | same to the bit | test accuracy (%) | difference (points) | CER (count) | difference (count) |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for way, others in runs.items():
+        same = sum(a["content"] == b["content"] for a, b in zip(reference, others))
+        accuracy, errors = (
+            _describe([r[key] for r in others], [r[key] for r in reference], digits)
+            for key, digits in (("test_acc_pct", 2), ("cumulative_error_count", 0))
+        )
+        lines.append(f"| {way} | {same} of {len(others)} | {accuracy} | {errors} |")
+    return "\n".join([*lines, ""])
+
+
+def _describe(values: list[float], references: list[float], digits: int) -> str:
+    """Two cells: the values, and their differences from the references."""
+    cell = f"{statistics.mean(values):,.{digits}f} ± {statistics.stdev(values):.{digits}f}"
+    differences = [value - reference for value, reference in zip(values, references)]
+    if not any(differences):
+        return f"{cell} | none"
+    half_width = student_t.ppf(0.975, len(differences) - 1) * statistics.stdev(differences) / len(differences) ** 0.5
+    mean, largest = statistics.mean(differences), max(map(abs, differences))
+    return f"{cell} | {mean:+.{digits}f} ± {half_width:.{digits}f}; {largest:.{digits}f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

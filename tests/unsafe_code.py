@@ -1,0 +1,96 @@
+"""Search of a program for what executes, or could execute, what it reads: pickles above all."""
+
+import ast
+import io
+import json
+import os
+from pathlib import Path
+from types import SimpleNamespace
+
+from conftest import ROOT
+from snakemake.parser import parse
+from snakemake.sourcecache import LocalSourceFile
+
+# Reading their files can run any code.
+MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve"}
+NAMES = {
+    *("eval", "exec", "__import__", "builtins.eval", "builtins.exec", "os.system", "os.popen"),
+    *("torch.load", "torch.jit.load", "torch.package", "torch.hub", "pandas.read_pickle", "numpy.core.multiarray"),
+    *(f"yaml.{name}" for name in ("load", "load_all", "full_load", "full_load_all", "unsafe_load", "unsafe_load_all")),
+    *(f"yaml.{name}" for name in ("Loader", "FullLoader", "UnsafeLoader", "CLoader", "CFullLoader", "CUnsafeLoader")),
+    *("torchvision.datasets", "tempfile.mktemp", "ssl._create_unverified_context", "importlib.import_module"),
+}
+# Arguments by which something harmless becomes harmful, and the only value that they may have.
+ARGUMENTS = {"allow_pickle": False, "shell": False, "verify": True, "weights_only": True, "trust_remote_code": False}
+# Unpacking is harmless only with this filter, as links and absolute paths lead out of the folder.
+UNPACKING = {"extractall", "unpack_archive"}
+
+
+def find_unsafe(code: str) -> set[str]:
+    """What of the above a Python program names, however it was imported."""
+    tree = ast.parse(code)
+    aliases, found = {"np": "numpy", "pd": "pandas"}, set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            aliases |= {alias.asname: alias.name for alias in node.names if alias.asname}
+            found |= {alias.name.split(".")[0] for alias in node.names} & MODULES
+        elif isinstance(node, ast.ImportFrom):
+            aliases |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            found |= {(node.module or "").split(".")[0]} & MODULES
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} & NAMES
+    for node in ast.walk(tree):
+        name = _dotted(node, aliases)
+        found |= {part for part in NAMES if name == part or name.startswith(f"{part}.")}
+        if isinstance(node, ast.Call):
+            found |= _of_call(node, aliases)
+    return found
+
+
+def _of_call(node: ast.Call, aliases: dict[str, str]) -> set[str]:
+    name = _dotted(node.func, aliases)
+    given = {argument.arg: argument.value for argument in node.keywords}
+    found = {
+        key
+        for key, harmless in ARGUMENTS.items()
+        if key in given and not (isinstance(given[key], ast.Constant) and given[key].value is harmless)
+    }
+    if name.split(".")[-1] in UNPACKING:
+        used = given.get("filter")
+        found |= set() if isinstance(used, ast.Constant) and used.value == "data" else {name.split(".")[-1]}
+    if name == "getattr" and len(node.args) > 1 and isinstance(node.args[1], ast.Constant):
+        reached = f"{_dotted(node.args[0], aliases)}.{node.args[1].value}"
+        found |= {reached} & NAMES
+    return found
+
+
+def _dotted(node: ast.AST, aliases: dict[str, str]) -> str:
+    """`torch.load` of an expression, with names as they were imported; what a call gives has the call's own name."""
+    if isinstance(node, ast.Name):
+        return aliases.get(node.id, node.id)
+    if isinstance(node, ast.Attribute):
+        return f"{_dotted(node.value, aliases)}.{node.attr}"
+    if isinstance(node, ast.Call) and _dotted(node.func, aliases).endswith("import_torchvision"):
+        return "torchvision"
+    return ""
+
+
+def project_files(*patterns: str) -> list[Path]:
+    """Files of the project by name; not those of environments, results and data."""
+    found = []
+    for folder, subfolders, names in os.walk(ROOT):
+        here = Path(folder)
+        skipped = ("results", "data", "dist", "__pycache__") if here == ROOT else ("__pycache__",)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".") and name not in skipped]
+        found += [here / name for name in names if any(Path(name).match(pattern) for pattern in patterns)]
+    return sorted(found)
+
+
+def python_of(path: Path) -> str:
+    """The Python code of a program, a notebook, or a file of the workflow as Snakemake compiles it."""
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text())["cells"]
+        return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    if path.suffix == ".py":
+        return path.read_text()
+    opened = SimpleNamespace(sourcecache=SimpleNamespace(open=lambda source: io.StringIO(path.read_text())))
+    return parse(LocalSourceFile(str(path)), opened, {})[0]
