@@ -27,7 +27,7 @@ from anytime_pruning.datasets.packed_files import (
 from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, channel_statistics
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.registry import register
-from anytime_pruning.validation import Count, Number, refuse_bool
+from anytime_pruning.validation import Count, FilePath, Number, refuse_bool
 
 # Modes that Pillow turns into 8-bit grey or RGB without loss of meaning; 16-bit and float images would be clipped.
 CONVERTIBLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
@@ -40,7 +40,7 @@ class ImageFolder(DatasetSettings):
     location: ClassVar[frozenset[str]] = frozenset({"path"})
 
     source: Literal["image_folder"] = "image_folder"
-    path: Path = Field(description="folder, .tar, .tar.xz or .zip")
+    path: FilePath = Field(description="folder, .tar, .tar.xz or .zip")
     content_sha256: str | None = Field(
         None,
         pattern=r"^[0-9a-f]{64}$",

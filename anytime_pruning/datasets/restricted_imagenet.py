@@ -14,7 +14,7 @@ from anytime_pruning.datasets.packed_files import PackedFile, fingerprint_files,
 from anytime_pruning.datasets.source import ImageArrays
 from anytime_pruning.errors import DataError
 from anytime_pruning.registry import register
-from anytime_pruning.validation import Count, Number
+from anytime_pruning.validation import Count, FilePath, Number
 
 # First and last index of the ImageNet classes of each group. An index is a position among the 1000 sorted folder names.
 GROUPS: dict[str, dict[str, tuple[int, int]]] = {
@@ -58,7 +58,7 @@ class RestrictedImageNet(ImageFolder):
     """From a folder with train/<wnid>/ and val/<wnid>/ of all 1000 classes; only files of the groups are read."""
 
     source: Literal["restricted_imagenet"] = "restricted_imagenet"
-    path: Path = Field(description="folder of ImageNet, with train/<wnid>/ and val/<wnid>/")
+    path: FilePath = Field(description="folder of ImageNet, with train/<wnid>/ and val/<wnid>/")
     channels: Literal[3] = Field(3, description="RGB")
     groups: Literal["balanced", "original"] = Field("balanced", description="14 groups of classes, or the original 9")
     shots: Count | None = Field(None, description="so many training images of each group; all of them if absent")
