@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import Field
 
 from anytime_pruning.datasets.image_folder import ImageFolder, assemble, decode_all
-from anytime_pruning.datasets.packed_files import PackedFile, fingerprint_files, is_image
+from anytime_pruning.datasets.packed_files import PackedFile, fingerprint_files, is_image, read_file
 from anytime_pruning.datasets.source import ImageArrays
 from anytime_pruning.errors import DataError
 from anytime_pruning.registry import register
@@ -142,10 +142,7 @@ class RestrictedImageNet(ImageFolder):
             path = self.path / member
             # The same image name may occur in two classes of a group.
             name = "-".join(PurePosixPath(member).parts[1:])
-            try:
-                yield PackedFile((split, group, name), path.read_bytes(), str(path))
-            except OSError as error:
-                raise DataError(f"{path}: {error.strerror}; fetch the file again, or remove it") from None
+            yield PackedFile((split, group, name), read_file(path), str(path))
 
 
 def _visible(folder: Path) -> list[os.DirEntry]:
