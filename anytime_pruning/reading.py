@@ -128,6 +128,8 @@ def _refuse(node: yaml.Node, why: str) -> None:
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "so many levels are not allowed"
     if not isinstance(error, yaml.YAMLError | ValueError):
         return "a value is not what its tag says"
     return " ".join(str(error).split())

@@ -23,7 +23,9 @@ MAX_TOTAL_BYTES, MAX_FILE_BYTES = 64 * 2**30, 64 * 2**20
 # Of a long name and of the attributes that precede a member of a tar, which tarfile reads in one piece.
 MAX_HEADER_BYTES = 2**20
 # At once, so that a few bytes never become gigabytes before they are counted.
-PIECE = 4096
+PIECE = 2**16
+# zipfile unpacks what is compressed otherwise in one piece.
+ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # What reading a damaged archive raises, as seen when single bits are flipped: the modules parse before they check.
 CORRUPT = (
     tarfile.TarError,
@@ -126,6 +128,8 @@ def _iterate_zip(path: Path) -> Iterator[Member]:
 
             def read(member: zipfile.ZipInfo = member, where: str = where) -> bytes:
                 check_size(where, member.file_size)
+                if member.compress_type not in ZIP_METHODS:
+                    raise DataError(f"{where}: compressed by an unusual method, not by deflate; pack it again")
                 with archive.open(member) as file:
                     return b"".join(iter(lambda: file.read(PIECE), b""))
 

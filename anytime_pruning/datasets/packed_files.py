@@ -133,8 +133,9 @@ def _members(folder: Path) -> list[str]:
     for split in SPLITS:
         for parent, folders, names in os.walk(folder / split, followlinks=True):
             # A class may be a link to a folder. Deeper ones could lead round in circles, and images there are refused.
-            if Path(parent) != folder / split:
-                folders[:] = [name for name in folders if not Path(parent, name).is_symlink()]
+            links = [] if Path(parent) == folder / split else [n for n in folders if Path(parent, n).is_symlink()]
+            if links:
+                raise DataError(f"{Path(parent, links[0])}: lies too deep; only a class may be a link to a folder")
             found += [(Path(parent) / name).relative_to(folder).as_posix() for name in names]
     return found
 
