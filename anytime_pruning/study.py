@@ -40,7 +40,7 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     study: Name
-    container: str = Field("envs/anytime-pruning.sif", min_length=1)
+    container: str = Field("envs/anytime-pruning.sif", max_length=1024, pattern=r"^[^{}\x00-\x1f\x7f]+$")
     execution: dict[str, Any] = Field(default_factory=dict)
     datasets: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     defaults: dict[str, Any] = Field(default_factory=dict)

@@ -19,9 +19,9 @@ def refuse_bool(value: Any) -> Any:
 
 
 def _check_path(path: Path) -> Path:
-    """A path that a file system can have, and a terminal can show."""
-    if not str(path).isprintable():
-        raise ValueError("a path without control characters is expected")
+    """A path that a file system can have, a terminal can show, and Snakemake does not take for a pattern."""
+    if not str(path).isprintable() or set("{}") & set(str(path)):
+        raise ValueError("a path without control characters and braces is expected")
     if max(len(os.fsencode(part)) for part in ("", *path.parts)) > 255 or len(str(path)) > 1024:
         raise ValueError("a shorter path is expected")
     return path
@@ -70,4 +70,4 @@ def _one_line(model: type[BaseModel], error: ValidationError, prefix: str) -> st
         message = f"{where}: this setting is required"
     else:
         message = f"{where}: {shown} is not allowed: {first['msg'].removeprefix('Value error, ')}"
-    return " ".join(message.split()) + (f" (and {len(others)} more)" if others else "")
+    return message + (f" (and {len(others)} more)" if others else "")

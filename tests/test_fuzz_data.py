@@ -27,7 +27,7 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
 def damaged(content):
     """Bytes with up to three bits flipped, pieces removed, repeated or overwritten, or the end cut off."""
     edits = st.tuples(
-        st.integers(0, 5), st.integers(0, len(content)), st.sampled_from([1, 8, 100, 512, 5000]), st.binary(max_size=20)
+        st.integers(0, 5), st.integers(0, len(content)), st.sampled_from([1, 8, 100, 500, 5000]), st.binary(max_size=20)
     )
     return st.lists(edits, min_size=1, max_size=3).map(lambda edits: _damage(content, edits))
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from checkout import TINY, make_checkout, snakemake, write_config
 from hostile_settings import ALLOWED, CLAIMS, RUN, STUDIES, VALUES, files
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -161,3 +162,30 @@ def test_any_claims(in_folder):
 
     check()
     report("claims", outcomes)
+
+
+def written(folder):
+    return {path for path in folder.rglob("*") if not {".snakemake", "__pycache__"} & set(path.parts)}
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"study": "../x"}, "study: '../x' is not allowed"),
+        (
+            {"defaults": {"seed": list(range(1000)), "epochs": list(range(1, 1001))}},
+            "grid: 2000000 runs are not allowed",
+        ),
+        ({"execution": {"data_dir": "{x}\n"}}, r"execution.data_dir: '{x}\n' is not allowed"),
+    ],
+)
+def test_the_workflow_refuses_in_a_line(changes, message, tmp_path):
+    folder = make_checkout(tmp_path / "project")
+    write_config(folder, TINY | changes)
+    before = written(tmp_path)
+    done = snakemake(folder)
+    assert done.returncode == 2
+    (line,) = [line for line in done.stderr.splitlines() if "profile" not in line]
+    assert line.startswith(f"error: {message}")
+    assert written(tmp_path) == before
