@@ -121,6 +121,14 @@ def test_too_many_members_are_refused(kind, tmp_path, monkeypatch):
     refuse(path, rf"toy{kind}: more than 12 files in an archive are not read", tmp_path)
 
 
+def test_many_members_take_no_memory(tmp_path):
+    path = write_archive(dict.fromkeys(map(str, range(10_000)), b""), tmp_path / "toy.tar")
+    tracemalloc.start()
+    assert sum(1 for _ in archives.iterate_members(path)) == 10_000
+    assert tracemalloc.get_traced_memory()[1] < 2 * 2**20
+    tracemalloc.stop()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_many_bytes_are_refused_also_of_files_that_are_no_images(kind, tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 2**20)
