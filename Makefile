@@ -22,7 +22,7 @@ help:
 	@echo "make archive   write a checksummed archive of this commit into dist/"
 	@echo "make integration  test container, DVC, Slurm and archive with the tools that are here (20 minutes)"
 	@echo "make lock      write envs/requirements.lock after an edit of envs/requirements.txt"
-	@echo "make fuzz      10,000 hostile configuration files of each kind, and as many damaged archives and images (15 minutes)"
+	@echo "make fuzz      10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
 	@echo "make lint      check format and style"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
 
