@@ -1,4 +1,4 @@
-# make demo | test | figures | report | bench | image | archive | dvc | integration | lock | lint | clean. Everything is installed into .venv, but for figures, which need far less,
+# make demo | test | fuzz | figures | report | bench | image | archive | dvc | integration | lock | lint | clean. Everything is installed into .venv, but for figures, which need far less,
 # into .venv-figures; nothing elsewhere.
 PYTHON ?= python3
 VENV := .venv
@@ -22,6 +22,7 @@ help:
 	@echo "make archive   write a checksummed archive of this commit into dist/"
 	@echo "make integration  test container, DVC, Slurm and archive with the tools that are here (7 minutes)"
 	@echo "make lock      write envs/requirements.lock after an edit of envs/requirements.txt"
+	@echo "make fuzz      10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
 	@echo "make lint      check format and style"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
 
@@ -71,6 +72,16 @@ report: $(FIGURES_VENV)/reports
 
 bench: $(VENV)/runs
 	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
+
+# Other files each time: the seed repeats them.
+.PHONY: fuzz
+ifndef SEED
+SEED := $(shell date +%s)
+endif
+fuzz: $(VENV)/develops
+	@echo "make fuzz SEED=$(SEED) does the same again."
+	@$(ACTIVATE) python -m pytest -s tests/test_fuzz_settings.py tests/test_fuzz_data.py \
+	  --hypothesis-profile fuzz --hypothesis-seed $(SEED)
 
 lint: $(VENV)/develops
 	@$(ACTIVATE) ruff check $(PYTHON_SOURCES)

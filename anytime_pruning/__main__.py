@@ -6,7 +6,7 @@ from pathlib import Path
 
 from anytime_pruning import commands
 from anytime_pruning.config import RunSettings
-from anytime_pruning.errors import ArtifactError
+from anytime_pruning.errors import ArtifactError, one_line
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     except OSError as error:
-        print(f"error: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        print(f"error: {one_line(str(error.filename or 'system'))}: {error.strerror or error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted; no results were written", file=sys.stderr)

@@ -3,15 +3,14 @@
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from anytime_pruning.config import RunSettings
 from anytime_pruning.datasets import DatasetSettings, parse_dataset
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.layout import CONFIG
+from anytime_pruning.reading import parse_yaml, read_yaml
 from anytime_pruning.series import AXES, plain_settings
-from anytime_pruning.study import read_yaml
 from anytime_pruning.validation import Number, validate
 
 Measure = Literal[
@@ -106,11 +105,11 @@ def describe_run(folder: Path) -> dict[str, Any]:
         DataError: its config.yaml is missing or damaged.
     """
     try:
-        raw = yaml.safe_load((folder / CONFIG).read_text())
+        raw = parse_yaml(CONFIG, (folder / CONFIG).read_bytes())
         settings, dataset = plain_settings(raw), parse_dataset(raw["dataset"])
     except OSError as error:
         raise DataError(f"{folder / CONFIG}: {error.strerror}") from None
-    except (yaml.YAMLError, KeyError, TypeError, SettingError):
+    except (KeyError, TypeError, SettingError):
         raise DataError(f"{folder / CONFIG}: not readable") from None
     fields = {key: field for key, field in RunSettings.model_fields.items() if key not in UNSAID}
     others = {key: settings[key] for key, field in fields.items() if settings[key] != _plain(field.default)}

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from pandas.api.types import is_numeric_dtype
 
 from anytime_pruning import layout
-from anytime_pruning.errors import DataError
+from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.reading import parse_yaml
 from anytime_pruning.records import LayerRow, MegabatchRow
 from anytime_pruning.series import AXES, name_variants, plain_settings
 from anytime_pruning.storage import SCHEMA_VERSION, read_metrics, write_text
@@ -87,9 +87,9 @@ def read_settings(folder: Path) -> dict:
     """The settings of a run, with the dataset's name in place of its settings."""
     path = folder / layout.CONFIG
     try:
-        settings = plain_settings(yaml.safe_load(_read(path)))
+        settings = plain_settings(parse_yaml(str(path), _read(path)))
         return settings | {axis: settings[axis] for axis in AXES}
-    except (yaml.YAMLError, KeyError, TypeError):
+    except (SettingError, KeyError, TypeError):
         raise DataError(f"{path}: not readable; {REMEDY}") from None
 
 
@@ -162,8 +162,8 @@ def _at(content: Any, place: str) -> Any:
     return content
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
     try:
-        return path.read_text()
+        return path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None

@@ -6,13 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from anytime_pruning import layout
 from anytime_pruning.config import RunSettings, parse_settings
-from anytime_pruning.errors import SettingError
+from anytime_pruning.errors import SettingError, show
+from anytime_pruning.reading import parse_json, parse_yaml, read_yaml
 from anytime_pruning.registry import KINDS, names
-from anytime_pruning.study import check_runs, plan_study, read_yaml, study_schema
+from anytime_pruning.study import check_runs, plan_study, study_schema
 from anytime_pruning.validation import check_name
 
 
@@ -43,7 +42,7 @@ def prepare(options: argparse.Namespace) -> None:
     from anytime_pruning.datasets import load_dataset, parse_dataset
     from anytime_pruning.datasets.cache import cache_path
 
-    dataset = parse_dataset(_parse_yaml("dataset", options.dataset))
+    dataset = parse_dataset(parse_yaml(f"dataset: {show(options.dataset)}", options.dataset))
     arrays = load_dataset(dataset, options.data_dir)
     print(
         f"{dataset.name}: {len(arrays.train_images)} training and {len(arrays.test_images)} test images, "
@@ -101,7 +100,9 @@ def find_stale(options: argparse.Namespace) -> None:
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The settings on the command line: one JSON argument, a file, or one flag for each setting."""
     flags = {
-        key: _parse_yaml(key, text) for key in RunSettings.model_fields if (text := getattr(options, key)) is not None
+        key: parse_yaml(f"{key}: {show(text)}", text)
+        for key in RunSettings.model_fields
+        if (text := getattr(options, key)) is not None
     }
     if options.settings is None:
         return flags
@@ -109,14 +110,4 @@ def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
         raise SettingError(f"settings: not allowed together with --{next(iter(flags)).replace('_', '-')}")
     if not options.settings.lstrip().startswith("{"):
         return read_yaml(Path(options.settings))
-    try:
-        return json.loads(options.settings)
-    except json.JSONDecodeError as error:
-        raise SettingError(f"settings: not JSON: {error}") from None
-
-
-def _parse_yaml(key: str, text: str) -> Any:
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise SettingError(f"{key}: {text!r} cannot be read: {' '.join(str(error).split())}") from None
+    return parse_json("settings", options.settings)

@@ -25,7 +25,10 @@ from anytime_pruning import RESULTS_VERSION, schedules  # noqa: F401  (schedules
 from anytime_pruning.datasets.source import DatasetSettings, parse_dataset
 from anytime_pruning.errors import SettingError
 from anytime_pruning.registry import lookup
-from anytime_pruning.validation import Count, Name, Number, refuse_bool, validate
+from anytime_pruning.validation import Count, FilePath, Name, Number, refuse_bool, validate
+
+# A schedule is a list of T densities; ImageNet in megabatches of 128 images.
+MAX_MEGABATCHES = 10_000
 
 
 class ExecutionSettings(BaseModel):
@@ -33,14 +36,14 @@ class ExecutionSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N")
+    device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,4})?)$", description="auto, cpu, cuda or cuda:N")
     threads: Count = Field(1, le=512, description="CPU threads of one run")
     gpu_slots: Count = Field(1, le=64, description="runs that share one GPU at the same time")
     compile: bool = Field(False, description="torch.compile the network: a minute at first, then faster on a GPU")
     deterministic: bool = Field(
         False, description="only algorithms that give the same bits again; for a GPU, where it costs speed"
     )
-    data_dir: Path = Field(Path("data"), description="folder of downloads and of the decoded cache")
+    data_dir: FilePath = Field(Path("data"), description="folder of downloads and of the decoded cache")
     tracker: Name = Field("none", description="where a run reports to beside its files: none, tensorboard or wandb")
 
 
@@ -49,7 +52,7 @@ class StartFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    path: Path = Field(description="safetensors file")
+    path: FilePath = Field(description="safetensors file")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the file, which is checked")
 
 
@@ -64,7 +67,7 @@ class RunSettings(BaseModel):
 
     dataset: SerializeAsAny[DatasetSettings] = Field(description="name of a dataset, or a mapping with name and source")
     model: Name = Field(description="architecture, as `list` shows them")
-    n_megabatches: Count = Field(8, description="T, the length of the stream")
+    n_megabatches: Count = Field(8, le=MAX_MEGABATCHES, description="T, the length of the stream")
     method: Name = Field("app", description="density schedule: app, osp or dense")
     pruner: Name = Field("snip", description="scoring criterion; dense runs have none")
     scope: Literal["global", "local"] = Field("global", description="one ranking of all weights, or one for each layer")
@@ -93,7 +96,9 @@ class RunSettings(BaseModel):
     epochs: Count = Field(50, description="epochs on each megabatch")
     batch_size: Annotated[Count, Field(ge=2)] = Field(64, description="samples of one SGD step")
     lr: Number = Field(0.1, gt=0, le=1e30, description="learning rate at the start of each megabatch")
-    lr_milestones: tuple[Count, ...] = Field((20, 40), description="epochs after which lr is multiplied by lr_gamma")
+    lr_milestones: tuple[Count, ...] = Field(
+        (20, 40), max_length=1000, description="epochs after which lr is multiplied by lr_gamma"
+    )
     lr_gamma: Number = Field(0.1, gt=0, le=1, description="factor of each milestone")
     warmup_epochs: Annotated[int, BeforeValidator(refuse_bool)] = Field(
         0, ge=0, le=10**9, description="first epochs of each megabatch, in which lr rises linearly from step to step"

@@ -1,10 +1,20 @@
 """The errors a user can meet, each with the exit status of the command line; what they say fits on one line."""
 
+import reprlib
+from collections.abc import Mapping
+from typing import Any
+
+# Characters of a message, and of a value that a message shows.
+MESSAGE_LIMIT, VALUE_LIMIT = 1000, 80
+
 
 class ArtifactError(Exception):
     """Something the command line reports as one line, without a traceback."""
 
     exit_status = 1
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
 
 
 class SettingError(ArtifactError, ValueError):
@@ -25,3 +35,41 @@ class DivergenceError(ArtifactError):
 
 class CapacityError(ArtifactError):
     """The memory of the machine or its GPU does not suffice; the message names the settings to lower."""
+
+
+def one_line(text: str) -> str:
+    """A message that a terminal shows on one line: control characters escaped, the middle of a long one left out.
+
+    Names of files and keys are in messages as they are, and may hold line breaks or what moves a terminal's cursor.
+    """
+    if len(text) > MESSAGE_LIMIT:
+        end = MESSAGE_LIMIT // 4
+        text = f"{text[: MESSAGE_LIMIT - end - 5]} ... {text[-end:]}"
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if len(shown) <= MESSAGE_LIMIT else shown[: MESSAGE_LIMIT - 4] + " ..."
+
+
+def show(value: Any) -> str:
+    """A value as messages show it: as Python writes it, cut short, however large or deep it is."""
+    shown = _short.repr(value)
+    return shown if len(shown) <= VALUE_LIMIT else shown[: VALUE_LIMIT - 3] + "..."
+
+
+class _Short(reprlib.Repr):
+    """Writes no more of a value than is shown: aliases in YAML make small files that are gigabytes when written out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxstring, self.maxother = 4, VALUE_LIMIT, VALUE_LIMIT
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = 12
+
+    def repr1(self, x: Any, level: int) -> str:
+        # Also an OrderedDict, for which the base class asks the value itself.
+        return self.repr_dict(x, level) if isinstance(x, Mapping) else super().repr1(x, level)
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write out integers of thousands of digits.
+        return repr(x) if x.bit_length() < 10 * VALUE_LIMIT else f"an integer of {x.bit_length()} bits"
+
+
+_short = _Short()

@@ -7,7 +7,7 @@ up here and nowhere else, so an unknown name always raises the same error, which
 from collections.abc import Callable
 from typing import TypeVar
 
-from anytime_pruning.errors import SettingError
+from anytime_pruning.errors import SettingError, show
 
 Registered = TypeVar("Registered")
 KINDS = ("dataset", "method", "model", "pruner", "replay", "tracker")
@@ -45,7 +45,7 @@ def lookup(kind: str, name: str):
         return _registered[kind][name]
     except (KeyError, TypeError):
         allowed = ", ".join(names(kind))
-        raise SettingError(f"{kind}: {name!r} is not known; allowed: {allowed}") from None
+        raise SettingError(f"{kind}: {show(name)} is not known; allowed: {allowed}") from None
 
 
 def names(kind: str) -> list[str]:

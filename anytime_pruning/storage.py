@@ -67,7 +67,7 @@ def read_metrics(folder: Path) -> dict[str, Any]:
             raise ValueError("not an object")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DataError(f"{path}: not readable; remove the run's folder to train it again") from None
     return content
 

@@ -2,25 +2,26 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 from anytime_pruning import layout
 from anytime_pruning.config import RunSettings, parse_settings, prunes
 from anytime_pruning.datasets import parse_dataset
 from anytime_pruning.datasets.cache import cached_train_count
-from anytime_pruning.errors import SettingError
+from anytime_pruning.errors import SettingError, show
 from anytime_pruning.registry import lookup, names
 from anytime_pruning.stream import check_stream
 from anytime_pruning.validation import Name, validate
 
 # Settings whose own value is a list: for them an axis of the grid is a list of lists.
 LIST_SETTINGS = frozenset({"lr_milestones"})
+# Runs that a grid may name, before those are merged that are one run.
+MAX_RUNS = 20_000
 
 
 class Study(BaseModel):
@@ -39,7 +40,7 @@ class Study(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     study: Name
-    container: str = Field("envs/anytime-pruning.sif", min_length=1)
+    container: str = Field("envs/anytime-pruning.sif", max_length=1024, pattern=r"^[^{}\x00-\x1f\x7f]+$")
     execution: dict[str, Any] = Field(default_factory=dict)
     datasets: dict[Name, dict[str, Any]] = Field(default_factory=dict)
     defaults: dict[str, Any] = Field(default_factory=dict)
@@ -52,21 +53,6 @@ class PlannedRun:
 
     name: str
     settings: RunSettings
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """The content of a YAML file with settings, of a study or of one run.
-
-    Raises:
-        SettingError: no such file, or not YAML with settings.
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingError(f"config: {path} cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(content, dict):
-        raise SettingError(f"config: {path} holds no settings")
-    return content
 
 
 def plan_study(content: Mapping[str, Any]) -> tuple[Study, list[PlannedRun]]:
@@ -82,8 +68,12 @@ def plan_study(content: Mapping[str, Any]) -> tuple[Study, list[PlannedRun]]:
     """
     study = validate(Study, dict(content))
     runs: dict[str, PlannedRun] = {}
-    for number, entry in enumerate(study.grid):
-        for values in _expand(study, number, entry):
+    grid = [_axes(study, number, entry) for number, entry in enumerate(study.grid)]
+    count = sum(math.prod(map(len, axes.values())) for axes in grid)
+    if count > MAX_RUNS:
+        raise SettingError(f"grid: {show(count)} runs are not allowed: a study has at most {MAX_RUNS:,}")
+    for axes in grid:
+        for values in _expand(study, axes):
             settings = parse_settings(values)
             name = layout.run_name(settings)
             runs.setdefault(name, PlannedRun(name, settings))
@@ -112,18 +102,23 @@ def check_runs(runs: Iterable[RunSettings]) -> None:
             check_stream(n_train, settings.n_megabatches, settings.valid_frac, settings.train_limit)
 
 
-def _expand(study: Study, number: int, entry: dict[str, Any]) -> list[dict[str, Any]]:
+def _axes(study: Study, number: int, entry: dict[str, Any]) -> dict[str, list[Any]]:
+    """The values of each setting of an entry."""
     merged = study.defaults | entry
     for key in merged:
         if key not in RunSettings.model_fields or key == "execution":
             allowed = ", ".join(name for name in RunSettings.model_fields if name != "execution")
-            raise SettingError(f"grid[{number}].{key}: unknown setting (value {merged[key]!r}); allowed: {allowed}")
-    axes = [_axis(number, key, value) for key, value in merged.items()]
-    combinations = [dict(zip(merged, values)) for values in itertools.product(*axes)]
-    return [
-        values | {"dataset": _dataset(study, values.get("dataset")), "execution": study.execution}
-        for values in combinations
-    ]
+            raise SettingError(
+                f"grid[{number}].{key[:80]}: unknown setting (value {show(merged[key])}); allowed: {allowed}"
+            )
+    return {key: _axis(number, key, value) for key, value in merged.items()}
+
+
+def _expand(study: Study, axes: dict[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination of values."""
+    for combination in itertools.product(*axes.values()):
+        values = dict(zip(axes, combination))
+        yield values | {"dataset": _dataset(study, values.get("dataset")), "execution": study.execution}
 
 
 def _axis(number: int, key: str, value: Any) -> list[Any]:
@@ -149,7 +144,7 @@ def _dataset(study: Study, name: Any) -> Any:
             )
         return dataset
     if not isinstance(name, str) or name not in _dataset_names(study):
-        raise SettingError(f"dataset: {name!r} is not known; allowed: {', '.join(_dataset_names(study))}")
+        raise SettingError(f"dataset: {show(name)} is not known; allowed: {', '.join(_dataset_names(study))}")
     return parse_dataset(name)
 
 

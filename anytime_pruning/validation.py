@@ -1,10 +1,12 @@
 """Types shared by the settings models, and pydantic's reports turned into one line."""
 
+import os
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, create_model
 
-from anytime_pruning.errors import SettingError
+from anytime_pruning.errors import SettingError, show
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -16,10 +18,20 @@ def refuse_bool(value: Any) -> Any:
     return value
 
 
+def _check_path(path: Path) -> Path:
+    """A path that a file system can have, a terminal can show, and Snakemake does not take for a pattern."""
+    if not str(path).isprintable() or set("{}") & set(str(path)):
+        raise ValueError("a path without control characters and braces is expected")
+    if max(len(os.fsencode(part)) for part in ("", *path.parts)) > 255 or len(str(path)) > 1024:
+        raise ValueError("a shorter path is expected")
+    return path
+
+
 # A name becomes part of a path, so it holds no separator and does not begin with a dot.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
 Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=10**9)]
 Number = Annotated[float, BeforeValidator(refuse_bool), Field(allow_inf_nan=False)]
+FilePath = Annotated[Path, AfterValidator(_check_path)]
 
 
 def validate(model: type[Model], data: Any, prefix: str = "") -> Model:
@@ -47,9 +59,8 @@ def check_name(setting: str, value: Any) -> str:
 
 def _one_line(model: type[BaseModel], error: ValidationError, prefix: str) -> str:
     first, *others = error.errors()
-    where = prefix + (".".join(str(part) for part in first["loc"]) or model.__name__)
-    shown = repr(first["input"])
-    shown = shown if len(shown) <= 80 else shown[:77] + "..."
+    where = prefix + (".".join(str(part)[:80] for part in first["loc"]) or model.__name__)
+    shown = show(first["input"])
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, SettingError):
         message = str(cause)
@@ -59,4 +70,4 @@ def _one_line(model: type[BaseModel], error: ValidationError, prefix: str) -> st
         message = f"{where}: this setting is required"
     else:
         message = f"{where}: {shown} is not allowed: {first['msg'].removeprefix('Value error, ')}"
-    return " ".join(message.split()) + (f" (and {len(others)} more)" if others else "")
+    return message + (f" (and {len(others)} more)" if others else "")

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from PIL import Image
 from torch import nn
 
@@ -17,7 +17,10 @@ from anytime_pruning.registry import _registered
 
 torch.set_num_threads(1)
 # Property tests call torch, whose first call is slow; time is never what they are about.
-settings.register_profile("project", deadline=None)
+settings.register_profile("project", deadline=None, derandomize=True)
+settings.register_profile(
+    "fuzz", deadline=None, max_examples=10_000, database=None, suppress_health_check=list(HealthCheck)
+)
 settings.load_profile("project")
 ROOT = Path(__file__).parent.parent
 

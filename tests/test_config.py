@@ -59,6 +59,26 @@ FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
         ({"dataset": FOLDER | {"channels": 2}}, "dataset.channels: 2 is not allowed: Input should be 1 or 3"),
         ({"dataset": FOLDER | {"name": "cifar10"}}, "dataset.name: 'cifar10' is not allowed: it belongs to another"),
         ({"dataset": FOLDER | {"name": "a/b"}}, "dataset.name: 'a/b' is not allowed"),
+        ({"dataset": FOLDER | {"name": "a\n"}}, "dataset.name: .* is not allowed"),
+        ({"n_megabatches": 10_001}, "n_megabatches: 10001 is not allowed: Input should be less than or equal to 10000"),
+        (
+            {"lr_milestones": list(range(1, 1002))},
+            r"lr_milestones: \[1, 2, .* is not allowed: Tuple should have at most",
+        ),
+        ({"seed": 10**5000}, "seed: an integer of 16610 bits is not allowed"),
+        (
+            {"seed": {"a": ["b"] * 10**6}},
+            r"seed: \{'a': \['b', .* is not allowed: Input should be a valid integer",
+        ),
+        ({"x" * 10**6: 1}, "^x{80}: unknown setting"),
+        ({"a\nb": 1}, r"^a\\nb: unknown setting"),
+        ({"execution": {"device": "cuda:\u0663"}}, "execution.device: 'cuda:\u0663' is not allowed"),
+        ({"execution": {"data_dir": "a\nb"}}, r"execution.data_dir: 'a\\nb' is not allowed: a path without control"),
+        ({"execution": {"data_dir": "a\0b"}}, "execution.data_dir: .* is not allowed: a path without control"),
+        ({"execution": {"data_dir": "{cache}"}}, "execution.data_dir: '{cache}' is not allowed: .* and braces"),
+        ({"dataset": FOLDER | {"path": "x" * 300}}, "dataset.path: 'x+.* is not allowed: a shorter path is expected"),
+        ({"dataset": FOLDER | {"path": "x/" * 600}}, "dataset.path: 'x/.* is not allowed: a shorter path is expected"),
+        ({"initial_mask": {"path": "\x1b[2J", "sha256": "0" * 64}}, r"initial_mask.path: '\\x1b\[2J' is not allowed"),
     ],
 )
 def test_a_wrong_setting_is_named_in_one_line(changes, message):

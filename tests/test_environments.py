@@ -89,9 +89,9 @@ def test_planning_collecting_and_drawing_import_nothing_else():
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({sorted(modules)!r}))\n"
         "sys.path.insert(0, 'workflow/scripts')\n"
-        "from anytime_pruning import __main__, collect, study, workflow\n"
+        "from anytime_pruning import __main__, collect, reading, study, workflow\n"
         "import draw_figure, snakemake.cli\n"
-        "study.plan_study(study.read_yaml(study.Path('config/demo.yaml')))"
+        "study.plan_study(reading.read_yaml('config/demo.yaml'))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -7,8 +7,9 @@ import yaml
 from conftest import ROOT, toy_files, write_archive
 
 import anytime_pruning
-from anytime_pruning import registry
+from anytime_pruning import config, errors, reading, registry, study
 from anytime_pruning.config import ExecutionSettings, RunSettings, parse_settings
+from anytime_pruning.datasets import archives, image_folder
 from anytime_pruning.datasets.image_folder import ImageFolder
 from anytime_pruning.datasets.restricted_imagenet import RestrictedImageNet
 from anytime_pruning.errors import DataError
@@ -71,6 +72,16 @@ def test_every_key_and_column_is_explained_and_defaults_are_right():
         words = {"None": "all", "True": "true"}
         expected = ", ".join(map(str, value)) if isinstance(value, tuple) else words.get(str(value), str(value))
         assert text == expected, key
+
+
+def test_limits_are_the_stated_ones():
+    text = README.split("## Limits")[1].split("\n## ")[0]
+    numbers = [reading.MAX_BYTES, reading.MAX_DEPTH, reading.MAX_VALUES, study.MAX_RUNS, config.MAX_MEGABATCHES]
+    numbers += [errors.MESSAGE_LIMIT, errors.VALUE_LIMIT, archives.MAX_MEMBERS, image_folder.MAX_PIXELS]
+    stated = [f"{number:,}" for number in numbers]
+    stated += [f"{archives.MAX_TOTAL_BYTES / 2**30:.0f} GiB", f"{archives.MAX_FILE_BYTES / 2**20:.0f} MiB"]
+    stated += image_folder.FORMATS
+    assert [number for number in stated if not re.search(rf"\b{number}\b", text)] == []
 
 
 def test_results_are_the_stored_ones():

@@ -3,7 +3,8 @@ import pytest
 from conftest import ROOT
 
 from anytime_pruning.errors import SettingError
-from anytime_pruning.study import check_runs, plan_study, read_yaml, study_schema
+from anytime_pruning.reading import read_yaml
+from anytime_pruning.study import check_runs, plan_study, study_schema
 
 CONFIGS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.stem != "claims")
 
@@ -82,6 +83,14 @@ def test_datasets_are_named_by_their_entry():
             },
             "dataset.name: 'cifar10' is not allowed: it belongs to another source than image_folder",
         ),
+        ({"container": "a{x}"}, r"container: 'a\{x\}' is not allowed"),
+        ({"container": "a\nb"}, r"container: 'a\\nb' is not allowed"),
+        (
+            {"defaults": {"seed": list(range(1000)), "epochs": list(range(1, 1001)), "lr": [0.1] * 1000}},
+            "^grid: 1000000000 runs are not allowed: a study has at most 20,000$",
+        ),
+        ({"grid": [{"dataset": "digits", "model": "resnet20", "seed": list(range(5000))}] * 5}, "grid: 25000 runs"),
+        ({"defaults": {"\x1b" * 10**6: 1}}, r"^grid\[0\].(\\x1b){80}: unknown setting"),
         ({"datasets": {"mine": {"source": "image_folder"}}, "defaults": {}}, None),
     ],
 )
@@ -181,3 +190,8 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path):
             read_yaml(tmp_path / name)
     with pytest.raises(SettingError, match=r"config: .*missing\.yaml cannot be read"):
         read_yaml(tmp_path / "missing.yaml")
+
+
+def test_as_many_runs_as_are_allowed_are_planned():
+    entry = {"dataset": "digits", "model": "resnet20", "seed": list(range(1000)), "epochs": list(range(1, 21))}
+    assert len(plan(grid=[entry])) == 20_000

@@ -52,7 +52,7 @@ def cached_train_count(dataset: DatasetSettings, data_dir: Path) -> int | None:
     try:
         with safe_open(cache_path(dataset, data_dir), framework="numpy") as file:
             return file.get_slice("train_labels").get_shape()[0]
-    except (OSError, SafetensorError):
+    except (OSError, SafetensorError, IndexError):
         return None
 
 
@@ -63,9 +63,10 @@ def _read_cache(path: Path, dataset: DatasetSettings) -> ImageArrays | None:
         with safe_open(path, framework="numpy") as file:
             header = json.loads(file.metadata()["header"])
             arrays = {name: file.get_tensor(name) for name in ARRAYS}
-    except (OSError, SafetensorError, KeyError, TypeError, json.JSONDecodeError):
+        checksum = header.pop("sha256")
+    except (OSError, SafetensorError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
         return _announce_rebuild(path, "is damaged")
-    if header.pop("sha256") != _checksum(arrays, header):
+    if checksum != _checksum(arrays, header):
         return _announce_rebuild(path, "does not match its checksum")
     stored, current = header.pop("fingerprint"), dataset.fingerprint()
     if current is not None and stored != current:

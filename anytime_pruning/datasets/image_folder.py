@@ -5,8 +5,10 @@ What is stored where in the folder or archive is `packed_files.py`; here files b
 
 import hashlib
 import io
+import os
 import sys
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
@@ -27,10 +29,15 @@ from anytime_pruning.datasets.packed_files import (
 from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, channel_statistics
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.registry import register
-from anytime_pruning.validation import Count, Number, refuse_bool
+from anytime_pruning.validation import Count, FilePath, Number, refuse_bool
 
 # Modes that Pillow turns into 8-bit grey or RGB without loss of meaning; 16-bit and float images would be clipped.
 CONVERTIBLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
+# Whatever a file is called, Pillow would also start Ghostscript on one that holds PostScript.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+# Of one image: a small file can claim to be gigabytes large. Pillow only warns, of more than these.
+MAX_PIXELS = 2**26
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @register("dataset", "image_folder")
@@ -40,7 +47,7 @@ class ImageFolder(DatasetSettings):
     location: ClassVar[frozenset[str]] = frozenset({"path"})
 
     source: Literal["image_folder"] = "image_folder"
-    path: Path = Field(description="folder, .tar, .tar.xz or .zip")
+    path: FilePath = Field(description="folder, .tar, .tar.xz or .zip")
     content_sha256: str | None = Field(
         None,
         pattern=r"^[0-9a-f]{64}$",
@@ -96,7 +103,7 @@ def decode_all(files: Iterable[PackedFile], settings: ImageFolder, total: int | 
     with ThreadPoolExecutor() as pool:
         progress = tqdm(total=total, desc=f"decoding {settings.name}", unit="img", disable=not sys.stderr.isatty())
         with progress:
-            for chunk in _chunks(files, 1024):
+            for chunk in _chunks(files):
                 for key, image in pool.map(decode, chunk):
                     if key in decoded:
                         raise DataError(f"{settings.path}: two files are called {'/'.join(key)}; remove one")
@@ -140,7 +147,9 @@ def decode_image(file: PackedFile, settings: ImageFolder) -> np.ndarray:
     """
     size = settings.image_size
     try:
-        with Image.open(io.BytesIO(file.content)) as image:
+        with Image.open(io.BytesIO(file.content), formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DataError(f"{file.where}: {image.width} x {image.height} pixels; at most {MAX_PIXELS:,} are read")
             if image.mode not in CONVERTIBLE_MODES:
                 raise DataError(
                     f"{file.where}: image mode {image.mode} is not supported; convert it to 8 bits a channel"
@@ -149,20 +158,24 @@ def decode_image(file: PackedFile, settings: ImageFolder) -> np.ndarray:
             if image.size != (size, size):
                 image = ImageOps.fit(image, (size, size), Image.Resampling.BOX)
             pixels = np.asarray(image)
+    except DataError:
+        raise
     except UnidentifiedImageError:
         raise DataError(f"{file.where}: not a readable image (unknown format); replace or remove it") from None
-    except (Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # decoders of hostile bytes raise anything, struct.error and IndexError among others
         raise DataError(f"{file.where}: not a readable image ({error}); replace or remove it") from None
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
 
 
-def _chunks(items, size: int):
-    chunk = []
-    for item in items:
-        chunk.append(item)
-        if len(chunk) == size:
+def _chunks(files: Iterable[PackedFile]) -> Iterator[list[PackedFile]]:
+    """Files in lists of at most 1,024, and of at most 256 MiB if that is more than one."""
+    chunk, size = [], 0
+    for file in files:
+        if chunk and (len(chunk) == 1024 or size + len(file.content) > 2**28):
             yield chunk
-            chunk = []
+            chunk, size = [], 0
+        chunk.append(file)
+        size += len(file.content)
     if chunk:
         yield chunk
 
@@ -171,7 +184,7 @@ def _content_digest(decoded: Decoded) -> str:
     """SHA-256 over the sorted names and digests of all files: the same for a folder and for any archive of it."""
     digest = hashlib.sha256()
     for key in sorted(decoded):
-        digest.update("/".join(key).encode() + b"\0" + decoded[key][0])
+        digest.update(os.fsencode("/".join(key)) + b"\0" + decoded[key][0])
     return digest.hexdigest()
 
 

@@ -1,38 +1,19 @@
 """The files of an image folder, whether they lie in a folder, a tar or a zip. Nothing is unpacked to disk."""
 
-import gzip
 import hashlib
-import lzma
 import os
-import struct
-import tarfile
-import zipfile
-import zlib
+import stat
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from anytime_pruning.datasets.archives import CORRUPT, check_size, iterate_members
 from anytime_pruning.errors import DataError
 
 SPLITS = ("train", "test")
 SUFFIXES = {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".zip")
-# What reading a damaged archive raises, as seen when single bits are flipped: the modules parse before they check.
-CORRUPT = (
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    gzip.BadGzipFile,
-    lzma.LZMAError,
-    zlib.error,
-    EOFError,
-    struct.error,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    ValueError,
-)
 
 
 @dataclass(frozen=True)
@@ -61,49 +42,47 @@ def whole_archive(path: Path) -> Iterator[None]:
 
 
 def iterate_files(path: Path) -> Iterator[PackedFile]:
-    """The image files, one after another."""
+    """The image files, one after another.
+
+    Raises:
+        DataError: a file cannot be read, or is none.
+    """
     if path.is_dir():
         for member in _members(path):
             if key := _key(member):
-                yield PackedFile(key, (path / member).read_bytes(), str(path / member))
-    elif path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            for name in archive.namelist():
-                if key := _key(name):
-                    yield PackedFile(key, archive.read(name), f"{name} in {path}")
-    else:
-        yield from _iterate_tar(path)
+                yield PackedFile(key, read_file(path / member), str(path / member))
+        return
+    for member in iterate_members(path):
+        if not member.is_folder and (key := _key(member.name)):
+            if not member.is_file:
+                raise DataError(
+                    f"{member.where}: is a link, a pipe or a device; pack the file itself (tar --dereference)"
+                )
+            yield PackedFile(key, member.read(), member.where)
 
 
-def _iterate_tar(path: Path) -> Iterator[PackedFile]:
-    _check_tar_end(path)
-    # A stream, so that a compressed tar is read once, front to back. Of gzip, tarfile's own stream checks no checksum.
-    unzip = gzip.open if path.suffix == ".gz" else nullcontext
-    with unzip(path) as unzipped, _open_stream(path, unzipped) as archive:
-        for member in archive:
-            if key := _key(member.name):
-                if member.islnk() or member.issym():
-                    raise DataError(f"{member.name} in {path}: is a link; pack the file itself (tar --dereference)")
-                if member.isfile():
-                    yield PackedFile(key, archive.extractfile(member).read(), f"{member.name} in {path}")
-        while unzip is gzip.open and unzipped.read(2**20):
-            pass  # gzip's checksum comes after the last byte
+def read_file(path: Path) -> bytes:
+    """The content of an image file.
 
-
-def _open_stream(path: Path, unzipped: gzip.GzipFile | Path) -> tarfile.TarFile:
-    return tarfile.open(path, "r|*") if unzipped is path else tarfile.open(mode="r|", fileobj=unzipped)
+    Raises:
+        DataError: it is missing, too large, or no file: a pipe would be waited for, a device read without end.
+    """
+    try:
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise DataError(f"{path}: is no file; replace or remove it")
+        check_size(str(path), status.st_size)
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; fetch the file again, or remove it") from None
 
 
 def list_folders(path: Path) -> set[tuple[str, str]]:
     """Every (split, class) that has a folder of its own, even an empty one."""
     if path.is_dir():
         members = [f"{split}/{sub.name}" for split in SPLITS for sub in _folders(path / split)]
-    elif path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            members = [name.rstrip("/") for name in archive.namelist() if name.endswith("/")]
     else:
-        with tarfile.open(path) as archive:
-            members = [member.name for member in archive if member.isdir()]
+        members = [member.name for member in iterate_members(path) if member.is_folder]
     parts = [_parts(member)[-2:] for member in members]
     return {tuple(part) for part in parts if len(part) == 2 and part[0] in SPLITS and not part[1].startswith(".")}
 
@@ -113,8 +92,7 @@ def count_images(path: Path) -> int | None:
     if path.is_dir():
         return sum(_key(member) is not None for member in _members(path))
     if path.suffix == ".zip":
-        with zipfile.ZipFile(path) as archive:
-            return sum(_key(name) is not None for name in archive.namelist())
+        return sum(not member.is_folder and _key(member.name) is not None for member in iterate_members(path))
     return None
 
 
@@ -145,24 +123,19 @@ def _check_kind(path: Path) -> None:
         raise DataError(
             f"{path}: no such folder or archive; set the dataset's path to a folder or a {', '.join(ARCHIVES)}"
         )
-    if path.is_file() and not path.name.endswith(ARCHIVES):
+    if not path.is_dir() and not (path.is_file() and path.name.endswith(ARCHIVES)):
         raise DataError(f"{path}: not a folder or an archive of a known kind; allowed: {', '.join(ARCHIVES)}")
-
-
-def _check_tar_end(path: Path) -> None:
-    """A plain tar ends with blocks of zeros. One that was cut between two files would pass for a smaller whole one."""
-    if path.suffix == ".tar":
-        with open(path, "rb") as file:
-            file.seek(-min(path.stat().st_size, tarfile.BLOCKSIZE), os.SEEK_END)
-            if any(file.read()):
-                raise tarfile.ReadError("unexpected end of data")
 
 
 def _members(folder: Path) -> list[str]:
     """Files below train/ and test/, as posix paths relative to the folder; a link that leads nowhere is one, too."""
     found = []
     for split in SPLITS:
-        for parent, _, names in os.walk(folder / split, followlinks=True):
+        for parent, folders, names in os.walk(folder / split, followlinks=True):
+            # A class may be a link to a folder. Deeper ones could lead round in circles, and images there are refused.
+            links = [] if Path(parent) == folder / split else [n for n in folders if Path(parent, n).is_symlink()]
+            if links:
+                raise DataError(f"{Path(parent, links[0])}: lies too deep; only a class may be a link to a folder")
             found += [(Path(parent) / name).relative_to(folder).as_posix() for name in names]
     return found
 

@@ -10,11 +10,11 @@ from typing import Literal
 from pydantic import Field
 
 from anytime_pruning.datasets.image_folder import ImageFolder, assemble, decode_all
-from anytime_pruning.datasets.packed_files import PackedFile, fingerprint_files, is_image
+from anytime_pruning.datasets.packed_files import PackedFile, fingerprint_files, is_image, read_file
 from anytime_pruning.datasets.source import ImageArrays
 from anytime_pruning.errors import DataError
 from anytime_pruning.registry import register
-from anytime_pruning.validation import Count, Number
+from anytime_pruning.validation import Count, FilePath, Number
 
 # First and last index of the ImageNet classes of each group. An index is a position among the 1000 sorted folder names.
 GROUPS: dict[str, dict[str, tuple[int, int]]] = {
@@ -58,7 +58,7 @@ class RestrictedImageNet(ImageFolder):
     """From a folder with train/<wnid>/ and val/<wnid>/ of all 1000 classes; only files of the groups are read."""
 
     source: Literal["restricted_imagenet"] = "restricted_imagenet"
-    path: Path = Field(description="folder of ImageNet, with train/<wnid>/ and val/<wnid>/")
+    path: FilePath = Field(description="folder of ImageNet, with train/<wnid>/ and val/<wnid>/")
     channels: Literal[3] = Field(3, description="RGB")
     groups: Literal["balanced", "original"] = Field("balanced", description="14 groups of classes, or the original 9")
     shots: Count | None = Field(None, description="so many training images of each group; all of them if absent")
@@ -142,10 +142,7 @@ class RestrictedImageNet(ImageFolder):
             path = self.path / member
             # The same image name may occur in two classes of a group.
             name = "-".join(PurePosixPath(member).parts[1:])
-            try:
-                yield PackedFile((split, group, name), path.read_bytes(), str(path))
-            except OSError as error:
-                raise DataError(f"{path}: {error.strerror}; fetch the file again, or remove it") from None
+            yield PackedFile((split, group, name), read_file(path), str(path))
 
 
 def _visible(folder: Path) -> list[os.DirEntry]:

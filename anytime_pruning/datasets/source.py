@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from anytime_pruning.errors import SettingError
+from anytime_pruning.errors import SettingError, show
 from anytime_pruning.registry import lookup, names
 from anytime_pruning.validation import Name, validate
 
@@ -99,7 +99,9 @@ def parse_dataset(value: Any) -> DatasetSettings:
     if isinstance(value, str):
         value = {"name": value, "source": value}
     if not isinstance(value, dict):
-        raise SettingError(f"dataset: {value!r} is not allowed: a name or a mapping with name and source is expected")
+        raise SettingError(
+            f"dataset: {show(value)} is not allowed: a name or a mapping with name and source is expected"
+        )
     source = value.get("source", value.get("name"))
     value = {"name": source, **value, "source": source}
     settings = validate(lookup("dataset", source), value, prefix="dataset.")

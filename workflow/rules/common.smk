@@ -13,6 +13,7 @@ from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.errors import ArtifactError
 from anytime_pruning.estimate import describe_cost, read_machines
 from anytime_pruning.figure_plan import plan_figures
+from anytime_pruning.reading import read_yaml
 from anytime_pruning.study import check_runs, plan_study
 from anytime_pruning.workflow import (
     check_partitions,
@@ -25,6 +26,9 @@ from anytime_pruning.workflow import (
 )
 
 try:
+    # Again: Snakemake takes the last of two values of one key.
+    for file in workflow.configfiles:
+        read_yaml(file)
     STUDY, PLANNED = plan_study(config)
     if DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method:
         prepare_container(STUDY.container)

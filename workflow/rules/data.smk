@@ -4,7 +4,7 @@ DATASETS = {str(cache_path(run.dataset, run.execution.data_dir)): run for run in
 
 rule prepare_data:
     output:
-        f"{PLANNED[0].settings.execution.data_dir}/cache/{{cache}}.safetensors",
+        str(PLANNED[0].settings.execution.data_dir / "cache" / "{cache}.safetensors"),
     log:
         f"{LOGS_DIR}/prepare-{{cache}}.log",
     conda:

@@ -1,0 +1,74 @@
+import pytest
+from hostile_settings import LAUGHS, MERGES
+
+from anytime_pruning import reading
+from anytime_pruning.errors import SettingError
+from anytime_pruning.reading import parse_json, parse_yaml, read_yaml
+
+DEEP = reading.MAX_DEPTH + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: 2\na: 1", r"the key 'a' is there twice \(line 3\)"),
+        ("x:\n- {b: 1, 'b': 2}", r"the key 'b' is there twice \(line 2\)"),
+        ("[" * DEEP + "]" * DEEP, "more than 20 levels are not allowed"),
+        ("[" * 10**6, "more than 20 levels are not allowed"),
+        ("- " * 10**5, "more than 20 levels are not allowed"),
+        (LAUGHS, r"more than 100,000 values are not allowed \(line \d\)"),
+        (MERGES, r"more than 100,000 values are not allowed \(line \d\)"),
+        ("&a [*a]", "an alias within what it stands for"),
+        ("&a {b: {c: *a}}", "an alias within what it stands for"),
+        ("#" * (2**20 + 1), "more than 1,048,576 bytes are not allowed"),
+        (b"\xff", "can't decode byte 0xff"),
+        ("a: \0", "control characters are not allowed"),
+        ("a: 2001-13-01", "month must be in 1..12"),
+        ("9" * 5000, "4300 digits"),
+        ("!!timestamp x", "a value is not what its tag says"),
+        ("!!bool x", "a value is not what its tag says"),
+        ("!!python/object/apply:os.abort []", "could not determine a constructor for the tag"),
+        ("a: 1\n---\nb: 2", "but found another document"),
+    ],
+)
+def test_what_is_refused_is_said_in_a_line(text, message):
+    with pytest.raises(SettingError, match=f"^here cannot be read: .*{message}") as error:
+        parse_yaml("here", text)
+    assert str(error.value).isprintable()
+
+
+def test_what_people_write_is_read():
+    assert parse_yaml("here", "a: &x [1, 2]\nb: {<<: {c: 3}, c: 4}\nd: *x") == {"a": [1, 2], "b": {"c": 4}, "d": [1, 2]}
+    assert parse_yaml("here", "\ufeffa: 1") == {"a": 1}
+    assert parse_yaml("here", "") is None
+    depth = reading.MAX_DEPTH
+    assert parse_yaml("here", "[" * depth + "]" * depth)
+
+
+def test_without_libyaml_it_is_the_same(monkeypatch):
+    monkeypatch.setattr(reading, "LOADER", reading.yaml.SafeLoader)
+    assert parse_yaml("here", "a: &x [1, 2]\nd: *x") == {"a": [1, 2], "d": [1, 2]}
+    for text in ("[" * 10**5, LAUGHS, "a: 1\na: 2", "!!timestamp x", "a: \0", "9" * 5000):
+        with pytest.raises(SettingError, match=r"^here cannot be read: "):
+            parse_yaml("here", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"a": 1, "a": 2}', "the key 'a' is there twice"),
+        ("[" * 10**6, "so many levels are not allowed"),
+        ("{", "Expecting property name"),
+        ("9" * 5000, "4300 digits"),
+    ],
+)
+def test_json_is_refused_in_a_line(text, message):
+    with pytest.raises(SettingError, match=f"^here: not JSON: .*{message}"):
+        parse_json("here", text)
+
+
+def test_a_file_without_end_is_not_read_to_its_end():
+    with pytest.raises(SettingError, match="config: /dev/zero cannot be read: more than 1,048,576 bytes"):
+        read_yaml("/dev/zero")
+    with pytest.raises(SettingError, match=r"config: a\\x00b cannot be read: embedded null byte"):
+        read_yaml("a\0b")
