@@ -37,6 +37,14 @@ class CapacityError(ArtifactError):
     """The memory of the machine or its GPU does not suffice; the message names the settings to lower."""
 
 
+class InvariantError(ArtifactError):
+    """What must hold at every moment of a run does not; the message names it, the megabatch and the layer."""
+
+
+class VerificationError(ArtifactError):
+    """Stored results are not what they should be; each problem was said in a line of its own before."""
+
+
 def one_line(text: str) -> str:
     """A message that a terminal shows on one line: control characters escaped, the middle of a long one left out.
 

@@ -48,6 +48,7 @@ def run_stream(
         SettingError: a setting is not allowed, or no such device.
         DataError: the data is missing or corrupt.
         DivergenceError: a loss or score is not finite; nothing is written.
+        InvariantError: what must hold at every moment of a run does not; nothing is written.
         CapacityError: the memory does not suffice; nothing is written.
     """
     settings = settings if isinstance(settings, RunSettings) else parse_settings(dict(settings))

@@ -15,6 +15,7 @@ from anytime_pruning.cost import plan_cost
 from anytime_pruning.datasets import ImageArrays
 from anytime_pruning.evaluation import evaluate
 from anytime_pruning.images import ImageSet
+from anytime_pruning.invariants import check_indices, check_masks, check_weights
 from anytime_pruning.macs import count_macs
 from anytime_pruning.masks import apply_masks, count_kept
 from anytime_pruning.models import build_model
@@ -40,6 +41,7 @@ def run_megabatches(
         out_dir: folder of the run, where a tracker may write.
     Raises:
         DivergenceError: a loss or score is not finite.
+        InvariantError: what must hold at every moment of a run does not.
     """
     data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip)
     test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
@@ -52,6 +54,7 @@ def run_megabatches(
     )
     replayed = [_replay(settings, stream[:t]) for t in range(1, len(stream) + 1)]
     samples = [pruning_sample(settings, stream[:t], train) for t, (train, _) in enumerate(replayed, start=1)]
+    check_indices(stream, replayed, samples, len(data), settings.train_limit)
     counts = [(len(train), len(valid), len(sample)) for (train, valid), sample in zip(replayed, samples)]
     cost = plan_cost(settings, counts, len(test))
     name = f"{settings.dataset.name} {settings.model} {settings.method}"
@@ -66,10 +69,12 @@ def run_megabatches(
             # 1. The replay-inclusive set, what the policy keeps of M_1 ... M_t; and 2. a sample of it, pi_t.
             (train, valid), sample = replayed[t - 1], samples[t - 1]
             # 3. Prune the current network by scores on that sample; what is pruned stays pruned.
-            masks = prune(model, masks, density, data, sample, settings, t, build_afresh)
+            before, masks = masks, prune(model, masks, density, data, sample, settings, t, build_afresh)
+            check_masks(before, masks, model, density, settings, t)
             prune_seconds = time.perf_counter() - started
             # 4. Train what is left, then test.
             training = trainer.train_megabatch(t, masks, train, valid, (progress.epoch_done, tracking.epoch_done))
+            check_weights(model, masks, settings, t)
             tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
             check_finite(tested.loss, f"megabatch {t}, test")
             seconds = time.perf_counter() - started
