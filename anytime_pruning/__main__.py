@@ -7,22 +7,24 @@ from pathlib import Path
 from anytime_pruning import commands
 from anytime_pruning.config import RunSettings
 from anytime_pruning.errors import ArtifactError, one_line
+from anytime_pruning.interruption import Interrupted, handling
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parse the command line, do what it says and return the exit status."""
     options = _make_parser().parse_args(arguments)
     try:
-        options.command(options)
+        with handling():
+            options.command(options)
     except ArtifactError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     except OSError as error:
         print(f"error: {one_line(str(error.filename or 'system'))}: {error.strerror or error}", file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("interrupted; no results were written", file=sys.stderr)
-        return 130
+    except Interrupted as signal:
+        print(signal, file=sys.stderr)
+        return 128 + signal.signum
     return 0
 
 

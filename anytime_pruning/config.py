@@ -44,6 +44,12 @@ class ExecutionSettings(BaseModel):
         False, description="only algorithms that give the same bits again; for a GPU, where it costs speed"
     )
     data_dir: FilePath = Field(Path("data"), description="folder of downloads and of the decoded cache")
+    checkpoint_epochs: Count = Field(
+        1, description="epochs from one checkpoint of an unfinished run to the next; one more ends each megabatch"
+    )
+    checkpoint_share: Number = Field(
+        0.02, ge=0, le=1, description="share of the time above which checkpoints of epochs are put off"
+    )
     tracker: Name = Field("none", description="where a run reports to beside its files: none, tensorboard or wandb")
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from anytime_pruning import interruption
+
 
 @dataclass(frozen=True)
 class ImageSet:
@@ -54,8 +56,9 @@ class ImageSet:
     def batches(
         self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of each batch: `plan` and `take` together."""
+        """Images and labels of each batch: `plan` and `take` together. Between them a process may stop."""
         for batch in self.plan(indices, batch_size, augment_with):
+            interruption.check()
             yield self.take(*batch)
 
     def _draw(self, count: int, generator: Generator) -> tuple[Tensor, Tensor]:

@@ -1,16 +1,18 @@
 """One job: claim a device, read the data, run the stream, write what came of it. The stream itself is `run.py`."""
 
-import time
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
-from safetensors.torch import save, save_file
+from filelock import FileLock, Timeout
+from safetensors.torch import save
 from torch import nn
 
-from anytime_pruning import layout, provenance
+from anytime_pruning import interruption, layout, provenance
+from anytime_pruning.checkpoint import Checkpoints, save_tensors
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.devices import (
@@ -24,12 +26,13 @@ from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.masks import prunable_weights
 from anytime_pruning.memory_format import arrange
 from anytime_pruning.models import build_model
+from anytime_pruning.resume import Keeper
 from anytime_pruning.run import run_megabatches
 from anytime_pruning.seeding import derive_seed
 from anytime_pruning.slots import claim_device
 from anytime_pruning.sparse_file import pack
 from anytime_pruning.starting import load_initial_weights
-from anytime_pruning.storage import stored_run, write_run
+from anytime_pruning.storage import remove_partial, stored_run, write_run
 
 
 def run_stream(
@@ -59,9 +62,10 @@ def run_stream(
         folder.mkdir(parents=True, exist_ok=True)
     if weights_path.is_dir():
         raise SettingError(f"weights: {weights_path} is not allowed: it is a folder; name a file")
-    with FileLock(out_dir / "run.lock"):
+    with _only_process_on(out_dir):
         # Looked at under the lock: the process that was waited for may have finished this very run.
         stored = stored_run(out_dir, settings)
+        _tidy(out_dir, weights_path, is_done=stored is not None)
         if stored and settings.dataset.is_pinned():
             return stored
         arrays = load_dataset(settings.dataset, settings.execution.data_dir)
@@ -71,6 +75,7 @@ def run_stream(
             deterministic_algorithms(settings.execution),
             claim_device(settings.execution.device, settings.execution.gpu_slots) as device,
             naming_the_setting_to_lower(settings),
+            interruption.deferring(),
         ):
             return _compute(settings, arrays, device, out_dir, weights_path)
 
@@ -78,9 +83,17 @@ def run_stream(
 def _compute(
     settings: RunSettings, arrays: ImageArrays, device: torch.device, out_dir: Path, weights_path: Path
 ) -> dict[str, Any]:
-    started = time.perf_counter()
     prepare_process(device, settings.execution)
     precision = choose_precision(settings.precision, device)
+    # Of the code as it is now, when it was read; a checkout may change while a run goes on.
+    code = {"code": provenance.describe_code(), "container": provenance.describe_container()}
+    code["versions"] = provenance.describe_versions()
+    identity = {**settings.identity(), "precision": precision, "data_sha256": arrays.content_sha256}
+    keeper = Keeper(
+        Checkpoints(out_dir / layout.RESUME, identity),
+        settings.execution,
+        lambda: code | {"hardware": provenance.describe_hardware(device)},
+    )
     model = build_model(
         settings.model,
         arrays.n_classes,
@@ -95,7 +108,8 @@ def _compute(
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive_seed(settings.seed, "network"))
         arrange(model, arrays.image_shape, device)
-        records = run_megabatches(settings.model_copy(update={"precision": precision}), arrays, model, device, out_dir)
+        resolved = settings.model_copy(update={"precision": precision})
+        records = run_megabatches(resolved, arrays, model, device, out_dir, keeper)
     # Copies, because safetensors refuses tensors that share memory, as tied weights do.
     weights = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
     facts = {
@@ -109,13 +123,37 @@ def _compute(
         "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
         "size": {"dense_bytes": len(save(weights)), "sparse_bytes": len(pack(weights, prunable_weights(model)))},
         "data_sha256": arrays.content_sha256,
-        "code": provenance.describe_code(),
-        "container": provenance.describe_container(),
-        "versions": provenance.describe_versions(),
+        **code,
         "hardware": provenance.describe_hardware(device),
-        "wall_time_s": round(time.perf_counter() - started, 3),
+        "resumed": keeper.resumed,
+        "wall_time_s": round(keeper.seconds, 3),
     }
-    return write_run(out_dir, settings, records, facts, lambda path: save_file(weights, path), weights_path)
+    content = write_run(out_dir, settings, records, facts, lambda path: save_tensors(weights, path), weights_path)
+    keeper.clear()
+    return content
+
+
+@contextmanager
+def _only_process_on(out_dir: Path) -> Iterator[None]:
+    """Nobody else works in a run's folder; who died there has let go of it."""
+    lock = FileLock(out_dir / "run.lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        print(f"waiting for another process that works in {out_dir}", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _tidy(out_dir: Path, weights_path: Path, is_done: bool) -> None:
+    """Remove what killed processes left: files they had begun, and the checkpoints of a run that is done."""
+    for folder, name in ((out_dir, "*"), (out_dir / layout.RESUME, "*"), (weights_path.parent, weights_path.name)):
+        remove_partial(folder, name)
+    if is_done:
+        shutil.rmtree(out_dir / layout.RESUME, ignore_errors=True)
 
 
 def _of_same_data(stored: dict[str, Any], arrays: ImageArrays, out_dir: Path) -> dict[str, Any]:

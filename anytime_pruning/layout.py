@@ -8,6 +8,8 @@ RESULTS = Path("results")
 # What a run writes into its folder; metrics.json comes last and means that the run is done.
 CONFIG, MEGABATCHES, EPOCHS, LAYERS = "config.yaml", "megabatches.csv", "epochs.csv", "layers.csv"
 METRICS = "metrics.json"
+# Folder of its checkpoints while it is not.
+RESUME = "resume"
 WEIGHTS = "weights.safetensors"
 
 

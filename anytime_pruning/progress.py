@@ -5,8 +5,8 @@ import sys
 from tqdm import tqdm
 
 from anytime_pruning.cost import PlannedCost
-from anytime_pruning.records import MegabatchRow
-from anytime_pruning.training import Epoch
+from anytime_pruning.records import Epoch, MegabatchRow
+from anytime_pruning.resume import RunState
 
 
 class Progress:
@@ -27,6 +27,11 @@ class Progress:
     def epoch_done(self, epoch: Epoch) -> None:
         """Advance the bar by the samples of one epoch."""
         self._bar.update(epoch.samples)
+
+    def go_on(self, state: RunState) -> None:
+        """Say that a part is done already."""
+        self._bar.update(state.samples)
+        self._say(f"goes on from a checkpoint: {state.position}")
 
     def megabatch_done(self, row: MegabatchRow) -> None:
         """Say what a megabatch came to."""

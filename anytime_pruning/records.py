@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from anytime_pruning.cost import PlannedCost
     from anytime_pruning.evaluation import Evaluation
     from anytime_pruning.macs import MacCount
-    from anytime_pruning.training import Epoch, MegabatchTraining
+    from anytime_pruning.position import Position
+    from anytime_pruning.training import MegabatchTraining
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,26 @@ class MegabatchRow:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """One row of epochs.csv, what one epoch showed. `train_*` are running means over the epoch: train mode, augmented,
+    weights changing.
+
+    `valid_*` select the best epoch: in eval mode and not augmented, but augmented in the released protocol. `lr` is
+    that of the last step. `seconds` are those of the training pass alone.
+    """
+
+    t: int
+    epoch: int
+    lr: float
+    samples: int
+    train_loss: float
+    train_acc_running_pct: float
+    valid_loss: float
+    valid_acc_pct: float
+    seconds: float
+
+
+@dataclass(frozen=True)
 class LayerRow:
     """One row of layers.csv: weights of a prunable layer that are not zero after training on megabatch t.
 
@@ -64,7 +85,7 @@ class Records:
     planned: "PlannedCost"
     macs: "MacCount"
     megabatches: list[MegabatchRow] = field(default_factory=list)
-    epochs: "list[Epoch]" = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
     layers: list[LayerRow] = field(default_factory=list)
 
     def add(
@@ -74,8 +95,7 @@ class Records:
         valid_count: int,
         training: "MegabatchTraining",
         tested: "Evaluation",
-        seconds: float,
-        prune_seconds: float,
+        position: "Position",
     ) -> MegabatchRow:
         """Append the rows of one megabatch and return the main one.
 
@@ -83,7 +103,7 @@ class Records:
             layers: (kept, total) by layer, counted in the network, not taken from the masks.
             density: as scheduled.
             valid_count: images of the validation part.
-            seconds: all of this megabatch; `prune_seconds`, scoring and selecting.
+            position: says how long this megabatch took.
         """
         kept_count = sum(kept for kept, _ in layers.values())
         prunable_count = sum(total for _, total in layers.values())
@@ -117,8 +137,8 @@ class Records:
                 error_count=tested.error_count,
                 test_count=tested.total_count,
                 samples=last.samples * len(training.epochs),
-                seconds=round(seconds, 3),
-                prune_seconds=round(prune_seconds, 3),
+                seconds=round(position.stop_watch(), 3),
+                prune_seconds=round(position.prune_seconds, 3),
             )
         )
         return self.megabatches[-1]

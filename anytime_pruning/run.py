@@ -3,13 +3,13 @@
 What a job does around it is `job.py`; how one megabatch is trained on, `training.py`.
 """
 
-import time
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from anytime_pruning import interruption
 from anytime_pruning.config import RunSettings
 from anytime_pruning.cost import plan_cost
 from anytime_pruning.datasets import ImageArrays
@@ -19,10 +19,12 @@ from anytime_pruning.invariants import check_indices, check_masks, check_weights
 from anytime_pruning.macs import count_macs
 from anytime_pruning.masks import apply_masks, count_kept
 from anytime_pruning.models import build_model
+from anytime_pruning.position import Position
 from anytime_pruning.progress import Progress
 from anytime_pruning.pruning import prune, pruning_sample
 from anytime_pruning.records import Records
 from anytime_pruning.registry import lookup
+from anytime_pruning.resume import Keeper, RunState
 from anytime_pruning.seeding import make_generator
 from anytime_pruning.starting import load_initial_masks
 from anytime_pruning.stream import Megabatch, split_stream
@@ -31,7 +33,7 @@ from anytime_pruning.training import Trainer, check_finite
 
 
 def run_megabatches(
-    settings: RunSettings, arrays: ImageArrays, model: nn.Module, device: torch.device, out_dir: Path
+    settings: RunSettings, arrays: ImageArrays, model: nn.Module, device: torch.device, out_dir: Path, keeper: Keeper
 ) -> Records:
     """For t = 1 ... T prune to the scheduled density, train on all data so far, test.
 
@@ -39,6 +41,7 @@ def run_megabatches(
         settings: with the precision to compute in; not `auto`.
         model: maps images in [0, 1] to logits, on the device; is pruned and trained in place.
         out_dir: folder of the run, where a tracker may write.
+        keeper: knows whether a part of the run is done already, and keeps what is done from now on.
     Raises:
         DivergenceError: a loss or score is not finite.
         InvariantError: what must hold at every moment of a run does not.
@@ -63,24 +66,36 @@ def run_megabatches(
     masks = load_initial_masks(model, settings)
     apply_masks(model, masks)
     trainer = Trainer(model, data, settings, make_generator(settings.seed, "training"))
-    with Progress(name, cost, settings.n_megabatches) as progress, Tracking(settings, out_dir) as tracking:
-        for t, density in enumerate(settings.densities(), start=1):
-            started = time.perf_counter()
+    state = RunState(trainer, records, masks, Position())
+    has_begun = keeper.restore(state)
+    with (
+        Progress(name, cost, settings.n_megabatches) as progress,
+        Tracking(settings, out_dir, state.samples) as tracking,
+        keeper,
+    ):
+        if has_begun:
+            progress.go_on(state)
+        listeners = (progress.epoch_done, tracking.epoch_done, keeper.epoch_done)
+        for t in range(state.position.t, settings.n_megabatches + 1):
             # 1. The replay-inclusive set, what the policy keeps of M_1 ... M_t; and 2. a sample of it, pi_t.
-            (train, valid), sample = replayed[t - 1], samples[t - 1]
+            (train, valid), sample, density = replayed[t - 1], samples[t - 1], settings.densities()[t - 1]
             # 3. Prune the current network by scores on that sample; what is pruned stays pruned.
-            before, masks = masks, prune(model, masks, density, data, sample, settings, t, build_afresh)
-            check_masks(before, masks, model, density, settings, t)
-            prune_seconds = time.perf_counter() - started
+            if not state.position.is_pruned:
+                masks = prune(model, state.masks, density, data, sample, settings, t, build_afresh)
+                check_masks(state.masks, masks, model, density, settings, t)
+                state.masks = masks
+                state.position.pruned()
             # 4. Train what is left, then test.
-            training = trainer.train_megabatch(t, masks, train, valid, (progress.epoch_done, tracking.epoch_done))
-            check_weights(model, masks, settings, t)
+            training = trainer.train_megabatch(t, state.masks, train, valid, listeners, state.position)
+            check_weights(model, state.masks, settings, t)
             tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
             check_finite(tested.loss, f"megabatch {t}, test")
-            seconds = time.perf_counter() - started
-            row = records.add(count_kept(model), density, len(valid), training, tested, seconds, prune_seconds)
+            row = records.add(count_kept(model), density, len(valid), training, tested, state.position)
             progress.megabatch_done(row)
             tracking.megabatch_done(row)
+            state.position = Position(t + 1)
+            keeper.keep()
+            interruption.check()
     return records
 
 

@@ -15,6 +15,8 @@ class MaskedSGD:
     Every tensor it reads stays where it is, so that a step can be recorded as a CUDA graph. torch's function is called
     and not its optimiser class, whose first use imports the compiler, a second of each job's start.
 
+    Attributes:
+        velocities: of each parameter in the network's order, in its shape.
     Args:
         momentum, weight_decay: as in torch.optim.SGD.
     """
@@ -24,7 +26,7 @@ class MaskedSGD:
     def __init__(self, model: nn.Module, momentum: float, weight_decay: float):
         self._model, self._momentum, self._weight_decay = model, momentum, weight_decay
         self._parameters = list(model.parameters())
-        self._velocities = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self.velocities = [torch.zeros_like(parameter) for parameter in self._parameters]
         # Of one tensor on the device, because a recorded step would keep a number.
         self._lr = torch.zeros((), device=self._parameters[0].device)
         self._enforcer = MaskEnforcer(model, {})
@@ -47,7 +49,7 @@ class MaskedSGD:
         sgd(
             [self._parameters[i] for i in moved],
             [self._parameters[i].grad for i in moved],
-            [self._velocities[i] for i in moved],
+            [self.velocities[i] for i in moved],
             fused=self.fused,
             foreach=not self.fused,
             weight_decay=self._weight_decay,

@@ -1,6 +1,7 @@
 """A run on disk: each file written whole or not at all, metrics.json last; and what a finished run says. Torch-free."""
 
 import csv
+import hashlib
 import io
 import json
 import os
@@ -54,6 +55,23 @@ def write_run(
     return content
 
 
+def seal(content: dict[str, Any]) -> dict[str, Any]:
+    """The content of metrics.json with its own checksum at its end."""
+    content = {key: value for key, value in content.items() if key != "sha256"}
+    return content | {"sha256": hashlib.sha256(render(content).encode()).hexdigest()}
+
+
+def render(content: dict[str, Any]) -> str:
+    """metrics.json as text: for one content there is one, so that every changed character shows."""
+    return json.dumps(content, indent=2, allow_nan=False) + "\n"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def read_metrics(folder: Path) -> dict[str, Any]:
     """metrics.json of a run.
 
@@ -102,14 +120,34 @@ def write_if_different(path: Path, text: str) -> None:
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a file beside the path, then move it there; nothing is left behind if it fails."""
+    """Let `write` fill a file beside the path, then move it there; nothing is left behind if it fails.
+
+    On the disk before it has its name, so that a machine that loses power leaves no empty file of that name.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         write(partial)
+        _flush(partial)
         os.replace(partial, path)
+        _flush(path.parent)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def remove_partial(folder: Path, name: str = "*") -> None:
+    """Remove what processes that were killed while they wrote a file left in a folder; nobody may be writing there."""
+    for path in folder.glob(f".{name}.partial-*"):
+        path.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have a file, or the names in a folder, written to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _to_csv(rows: Sequence[Any]) -> str:

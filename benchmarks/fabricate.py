@@ -16,8 +16,9 @@ from unittest import mock
 
 from anytime_pruning import layout
 from anytime_pruning.config import RunSettings
+from anytime_pruning.reading import read_yaml
 from anytime_pruning.storage import write_run
-from anytime_pruning.study import PlannedRun, plan_study, read_yaml
+from anytime_pruning.study import PlannedRun, plan_study
 
 # Writes one run: its settings, its folder, and the file for its weights.
 Template = Callable[[RunSettings, Path, Path], dict[str, Any]]

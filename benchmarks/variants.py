@@ -133,7 +133,8 @@ def _ours(
 
     def train(n_steps: int) -> None:
         with _patched(patches or []):
-            trainer.train_epoch(torch.arange(n_steps * BATCH_SIZE) % N_IMAGES, epoch=1)
+            train = torch.arange(n_steps * BATCH_SIZE) % N_IMAGES
+            trainer.train_epoch(train, epoch=1, now=trainer.begin_pass(train))
 
     return Variant(train, trainer=trainer)
 

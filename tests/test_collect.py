@@ -10,8 +10,8 @@ from anytime_pruning.collect import COLUMNS, PLACES, collect
 from anytime_pruning.config import parse_settings
 from anytime_pruning.errors import DataError
 from anytime_pruning.layout import run_name
+from anytime_pruning.records import Epoch
 from anytime_pruning.storage import SCHEMA_VERSION
-from anytime_pruning.training import Epoch
 
 
 @pytest.fixture(scope="module")

@@ -13,10 +13,9 @@ from anytime_pruning.datasets import archives, image_folder
 from anytime_pruning.datasets.image_folder import ImageFolder
 from anytime_pruning.datasets.restricted_imagenet import RestrictedImageNet
 from anytime_pruning.errors import DataError
-from anytime_pruning.records import LayerRow, MegabatchRow
+from anytime_pruning.records import Epoch, LayerRow, MegabatchRow
 from anytime_pruning.registry import names
 from anytime_pruning.study import Study, plan_study
-from anytime_pruning.training import Epoch
 
 README = (ROOT / "README.md").read_text()
 

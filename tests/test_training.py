@@ -105,7 +105,7 @@ def test_the_weights_of_the_best_validation_are_restored(make_trainer):
 def test_momentum_lives_on_across_megabatches(make_trainer):
     trainer = make_trainer(epochs=1)
     trainer.train_megabatch(1, {}, TRAIN, VALID)
-    (velocity, *_) = trainer.optimizer._velocities
+    (velocity, *_) = trainer.optimizer.velocities
     before = velocity.clone()
     seen = []
     trainer.model.register_forward_pre_hook(lambda *_: seen.append(velocity.clone()))

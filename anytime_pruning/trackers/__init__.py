@@ -1,7 +1,7 @@
 """Trackers: where a run reports to beside its own files, for those who watch many. A file for each, registered here.
 
-A tracker is a class (settings, out_dir) with `log(values, step)` and `close(failed)`. Its package is imported when it
-is made. A run never fails because its tracker does, and its numbers are the same with and without.
+A tracker is a class (settings, out_dir, samples) with `log(values, step)` and `close(failed)`. Its package is imported
+when it is made. A run never fails because its tracker does, and its numbers are the same with and without.
 """
 
 import random
@@ -14,10 +14,9 @@ import torch
 
 from anytime_pruning.config import RunSettings
 from anytime_pruning.devices import warn
-from anytime_pruning.records import MegabatchRow
+from anytime_pruning.records import Epoch, MegabatchRow
 from anytime_pruning.registry import lookup
 from anytime_pruning.trackers import none, tensorboard, wandb  # noqa: F401
-from anytime_pruning.training import Epoch
 
 
 class Tracker(Protocol):
@@ -36,13 +35,14 @@ class Tracking:
     Args:
         settings: of the run; `execution.tracker` names the tracker.
         out_dir: folder of the run, below which a tracker may write.
+        samples: trained on and reported already, by an earlier process of this run.
     """
 
-    def __init__(self, settings: RunSettings, out_dir: Path):
-        self._name, self._samples = settings.execution.tracker, 0
+    def __init__(self, settings: RunSettings, out_dir: Path, samples: int = 0):
+        self._name, self._samples = settings.execution.tracker, samples
         make = lookup("tracker", self._name)
         self._tracker: Tracker | None = None
-        self._guarded(lambda: setattr(self, "_tracker", make(settings, out_dir)))
+        self._guarded(lambda: setattr(self, "_tracker", make(settings, out_dir, samples)))
 
     def epoch_done(self, epoch: Epoch) -> None:
         """Report an epoch's losses and accuracies."""

@@ -11,7 +11,7 @@ from anytime_pruning.registry import register
 class NoTracker:
     """Reports nothing."""
 
-    def __init__(self, settings: RunSettings, out_dir: Path):
+    def __init__(self, settings: RunSettings, out_dir: Path, samples: int):
         pass
 
     def log(self, values: Mapping[str, float], step: int) -> None:

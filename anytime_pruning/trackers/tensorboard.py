@@ -11,13 +11,13 @@ from anytime_pruning.registry import register
 class TensorBoardTracker:
     """Event files in `tensorboard/` below the run's folder."""
 
-    def __init__(self, settings: RunSettings, out_dir: Path):
+    def __init__(self, settings: RunSettings, out_dir: Path, samples: int):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise RuntimeError("tensorboard is not installed; pip install -r envs/extras.txt") from None
-        # From step 0: the events of an attempt that was broken off are not shown together with these.
-        self._writer = SummaryWriter(str(out_dir / "tensorboard"), purge_step=0)
+        # What an attempt that was broken off reported after the place where this one begins is not shown with these.
+        self._writer = SummaryWriter(str(out_dir / "tensorboard"), purge_step=samples and samples + 1)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """A scalar for each value."""

@@ -15,7 +15,7 @@ TELEMETRY = "WANDB_ERROR_REPORTING"
 class WandbTracker:
     """A run of W&B in `wandb/` below the run's folder. WANDB_MODE=online sends it, under the user's own login."""
 
-    def __init__(self, settings: RunSettings, out_dir: Path):
+    def __init__(self, settings: RunSettings, out_dir: Path, samples: int):
         os.environ.setdefault(TELEMETRY, "false")
         try:
             import wandb
