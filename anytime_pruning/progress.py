@@ -31,7 +31,8 @@ class Progress:
     def go_on(self, state: RunState) -> None:
         """Say that a part is done already."""
         self._bar.update(state.samples)
-        self._say(f"goes on from a checkpoint: {state.position}")
+        is_over = state.position.t > self._n_megabatches
+        self._say(f"goes on from a checkpoint: {'all megabatches are done' if is_over else state.position}")
 
     def megabatch_done(self, row: MegabatchRow) -> None:
         """Say what a megabatch came to."""

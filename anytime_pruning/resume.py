@@ -136,6 +136,6 @@ class Keeper:
             return
         if error.is_safe and self._state.position.is_pruned:
             self.keep()
-            error.kept = f"kept: {self._state.position}; the same command goes on from there"
+            error.kept = f"kept at {self._state.position}; the same command goes on from there"
         elif self._checkpoints.exist():
             error.kept = "the same command goes on from the last checkpoint"

@@ -20,7 +20,10 @@ from benchmarks.jobs import ENVIRONMENT, ROOT
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGE = (sys.executable, "-m", "anytime_pruning")
-PLAN = "import sys; from anytime_pruning.reading import read_yaml; from anytime_pruning.study import plan_study; plan_study(read_yaml(sys.argv[1]))"
+PLAN = (
+    "import sys; from anytime_pruning.reading import read_yaml; from anytime_pruning.study import plan_study; "
+    "plan_study(read_yaml(sys.argv[1]))"
+)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -47,14 +47,15 @@ def test_tensorboard_events_hold_the_numbers_of_the_run(tiny, tmp_path, untracke
 
 def test_an_attempt_that_was_broken_off_is_not_shown(tiny, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    for attempt in ({27: 0.5, 54: 0.25}, {27: 0.75}):
-        tracker = lookup("tracker", "tensorboard")(parse_settings(tiny()), tmp_path)
+    # The first is broken off; the second begins anew; the third goes on after 27 samples.
+    for samples, attempt in ((0, {27: 0.5, 54: 0.25}), (0, {27: 0.75, 54: 0.125}), (27, {54: 0.375})):
+        tracker = lookup("tracker", "tensorboard")(parse_settings(tiny()), tmp_path, samples)
         for step, loss in attempt.items():
             tracker.log({"loss": loss}, step)
         tracker.close(failed=False)
     events = accumulator.EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
-    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(27, 0.75)]
+    assert [(event.step, event.value) for event in events.Scalars("loss")] == [(27, 0.75), (54, 0.375)]
 
 
 OFFLINE_RUN = """
@@ -130,7 +131,7 @@ def test_a_failing_tracker_is_said_once_and_changes_nothing(fails_in, forget, ti
     calls = []
 
     class Failing:
-        def __init__(self, settings, out_dir):
+        def __init__(self, settings, out_dir, samples):
             self.call("__init__")
 
         def call(self, name):
@@ -162,7 +163,7 @@ def test_a_tracker_may_draw(forget, tiny, tmp_path):
         return torch.nn.Sequential(*layers)
 
     class Drawing:
-        def __init__(self, settings, out_dir):
+        def __init__(self, settings, out_dir, samples):
             self.draw()
 
         def draw(self):
@@ -198,7 +199,7 @@ def test_a_failing_run_closes_its_tracker_and_keeps_its_error(forget, tiny, tmp_
     closed = []
 
     class Listening:
-        def __init__(self, settings, out_dir):
+        def __init__(self, settings, out_dir, samples):
             pass
 
         def log(self, values, step):
@@ -218,7 +219,7 @@ def test_a_failing_run_closes_its_tracker_and_keeps_its_error(forget, tiny, tmp_
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])
 def test_who_stops_the_run_while_it_reports_stops_it(stop, forget, tiny, tmp_path):
     class Stopped:
-        def __init__(self, settings, out_dir):
+        def __init__(self, settings, out_dir, samples):
             raise stop
 
     register("tracker", "stopped")(Stopped)

@@ -6,7 +6,8 @@ rule train:
     input:
         lambda wildcards: ancient(data_of_run(STUDY.study, wildcards.run, RUNS[wildcards.run])),
     output:
-        f"{RUNS_DIR}/{{run}}/{layout.METRICS}",
+        # Updated: not removed before the job. One that outlived a killed workflow may have finished this run since.
+        update(f"{RUNS_DIR}/{{run}}/{layout.METRICS}"),
     log:
         f"{LOGS_DIR}/{{run}}.log",
     wildcard_constraints:
