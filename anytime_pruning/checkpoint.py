@@ -104,9 +104,9 @@ class Checkpoints:
         for name in sorted({*found, *self._identity}):
             if found.get(name) != self._identity.get(name):
                 raise SettingError(
-                    f"{name}: {path} is not allowed: it is a checkpoint of a run with {name} {show(found.get(name))}, "
-                    f"and this one has {show(self._identity.get(name))}; name another folder, or remove {self.folder} "
-                    "to begin anew"
+                    f"{name}: {path} is not allowed: it is a checkpoint of a run with {name} {_show(found, name)}, "
+                    f"and this one has {_show(self._identity, name)}; name another folder, or remove {self.folder} to "
+                    "begin anew"
                 )
 
     def _path(self, number: int) -> Path:
@@ -118,6 +118,10 @@ class Checkpoints:
 
 class _Damaged(Exception):
     """A checkpoint is not what was written; says why."""
+
+
+def _show(identity: Mapping[str, Any], name: str) -> str:
+    return show(identity[name]) if name in identity else "its default"
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

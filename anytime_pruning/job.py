@@ -88,7 +88,7 @@ def _compute(
     # Of the code as it is now, when it was read; a checkout may change while a run goes on.
     code = {"code": provenance.describe_code(), "container": provenance.describe_container()}
     code["versions"] = provenance.describe_versions()
-    identity = {**settings.identity(), "precision": precision, "data_sha256": arrays.content_sha256}
+    identity = {**settings.identity(), "resolved_precision": precision, "data_sha256": arrays.content_sha256}
     keeper = Keeper(
         Checkpoints(out_dir / layout.RESUME, identity),
         settings.execution,

@@ -206,7 +206,7 @@ def test_a_container_that_cannot_run_is_one_line_before_any_job(runtime, message
     folder = make_checkout(tmp_path / "project")
     found = tmp_path / "bin"  # all of the system that there is
     found.mkdir()
-    for program in ("bash", "sh"):
+    for program in ("bash", "sh", "which"):  # `which` is asked by the executor plugin, where that is installed
         (found / program).symlink_to(shutil.which(program))
     if runtime:
         (found / "apptainer").write_text("#!/bin/sh\necho apptainer version 1.4.5\n")
