@@ -100,7 +100,7 @@ def test_stopped_after_every_step_it_comes_to_the_same_bits(changes, dropout_net
     assert_same(tmp_path / "whole", tmp_path / "pieces")
     places = {place.split(";")[0] for place in kept}
     assert len(places) > 5 * settings["epochs"]
-    assert any(place.endswith("epoch 1, step 3") for place in places)
+    assert sum(", step " in place for place in places) >= 3
     assert "kept at megabatch 2, before its test" in places
     assert not (tmp_path / "pieces" / RESUME).exists()
     parts = json.loads((tmp_path / "pieces" / "metrics.json").read_text())["resumed"]
