@@ -14,7 +14,7 @@ from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.reading import parse_yaml
 from anytime_pruning.records import LayerRow, MegabatchRow
 from anytime_pruning.series import AXES, name_variants, plain_settings
-from anytime_pruning.storage import SCHEMA_VERSION, read_metrics, write_text
+from anytime_pruning.storage import REMEDY, SCHEMA_VERSION, check_files, read_metrics, write_text
 
 # The columns that each table of a run must have. Those of epochs are written out, as their dataclass needs torch.
 COLUMNS = {
@@ -50,7 +50,6 @@ PLACES = {column: f"final.{column}" for column in FINALS} | {
 OTHERWISE = {"hardware.gpu": "hardware.processor"}
 MAYBE_NULL = ("code.commit",)
 TEXTS = ("data_sha256", "precision", "device", "commit")
-REMEDY = "remove the run's folder to train it again"
 
 
 def collect(names: list[str], runs_dir: Path, tables_dir: Path, present_only: bool = False) -> None:
@@ -94,11 +93,12 @@ def read_settings(folder: Path) -> dict:
 
 
 def read_final(folder: Path) -> dict[str, Any]:
-    """The final numbers of a run and what it cost."""
+    """The final numbers of a run and what it cost; its other files are checked against their checksums."""
     path = folder / layout.METRICS
     metrics = read_metrics(folder)
     if metrics.get("schema_version") != SCHEMA_VERSION:
         raise DataError(f"{path}: schema_version is {metrics.get('schema_version')}, expected {SCHEMA_VERSION}")
+    check_files(folder, metrics)
     return {column: _number_or_text(metrics, column, place, path) for column, place in PLACES.items()}
 
 

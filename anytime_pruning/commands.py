@@ -48,6 +48,7 @@ def prepare(options: argparse.Namespace) -> None:
         f"{dataset.name}: {len(arrays.train_images)} training and {len(arrays.test_images)} test images, "
         f"{arrays.n_classes} classes, shape {arrays.image_shape}\n"
         f"mean {arrays.mean}, std {arrays.std}\ncontent_sha256 {arrays.content_sha256}\n"
+        f"{arrays.test_images_in_train} test images are also among the training images\n"
         f"cache {cache_path(dataset, options.data_dir)}"
     )
 

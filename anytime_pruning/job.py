@@ -123,6 +123,7 @@ def _compute(
         "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
         "size": {"dense_bytes": len(save(weights)), "sparse_bytes": len(pack(weights, prunable_weights(model)))},
         "data_sha256": arrays.content_sha256,
+        "test_images_in_train": arrays.test_images_in_train,
         **code,
         "hardware": provenance.describe_hardware(device),
         "resumed": keeper.resumed,

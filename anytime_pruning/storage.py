@@ -17,7 +17,9 @@ from anytime_pruning.config import RunSettings
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.records import Records
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+TABLES = (layout.MEGABATCHES, layout.EPOCHS, layout.LAYERS)
+REMEDY = "remove the run's folder to train it again"
 
 
 def write_run(
@@ -28,7 +30,7 @@ def write_run(
     write_weights: Callable[[Path], None],
     weights_path: Path,
 ) -> dict[str, Any]:
-    """Write everything of a finished run, each file whole or not at all, `metrics.json` last.
+    """Write everything of a finished run, each file whole or not at all, `metrics.json` last, with all checksums.
 
     Args:
         provenance: what metrics.json says beside the numbers.
@@ -48,10 +50,12 @@ def write_run(
     }
     write_atomically(weights_path, write_weights)
     write_text(out_dir / layout.CONFIG, settings_yaml)
-    write_text(out_dir / layout.MEGABATCHES, _to_csv(records.megabatches))
-    write_text(out_dir / layout.EPOCHS, _to_csv(records.epochs))
-    write_text(out_dir / layout.LAYERS, _to_csv(records.layers))
-    write_text(out_dir / layout.METRICS, json.dumps(content, indent=2, allow_nan=False) + "\n")
+    for name, rows in zip(TABLES, (records.megabatches, records.epochs, records.layers)):
+        write_text(out_dir / name, _to_csv(rows))
+    content["files"] = {name: file_sha256(out_dir / name) for name in (layout.CONFIG, *TABLES)}
+    content["files"][layout.WEIGHTS] = file_sha256(weights_path)
+    content = seal(content)
+    write_text(out_dir / layout.METRICS, render(content))
     return content
 
 
@@ -72,21 +76,42 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def check_files(folder: Path, content: dict[str, Any], names: Sequence[str] = (layout.CONFIG, *TABLES)) -> None:
+    """Files of a run are those that were written with its metrics.json.
+
+    Raises:
+        DataError: one is missing or another.
+    """
+    for name in names:
+        path, expected = folder / name, content.get("files", {}).get(name)
+        try:
+            found = file_sha256(path)
+        except OSError as error:
+            raise DataError(f"{path}: {error.strerror}; {REMEDY}") from None
+        if found != expected:
+            raise DataError(f"{path}: damaged or changed (sha256 {found}, expected {expected}); {REMEDY}")
+
+
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """metrics.json of a run.
+    """metrics.json of a run. One of schema 3 has no checksum to be looked at.
 
     Raises:
         DataError: it is missing or damaged.
     """
     path = folder / layout.METRICS
     try:
-        content = json.loads(path.read_text())
+        text = path.read_text()
+        content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError("not an object")
+        # Whatever version it says it has: that, too, may be what was damaged.
+        is_sealed = content.get("schema_version") != 3 or "sha256" in content or "files" in content
+        if is_sealed and text != render(seal(content)):
+            raise DataError(f"{path}: damaged or changed (it does not match its own sha256); {REMEDY}")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
     except (ValueError, RecursionError):
-        raise DataError(f"{path}: not readable; remove the run's folder to train it again") from None
+        raise DataError(f"{path}: not readable; {REMEDY}") from None
     return content
 
 

@@ -1,9 +1,11 @@
 import json
+import re
 import shutil
 from dataclasses import fields
 
 import pandas as pd
 import pytest
+from forge import forge
 
 from anytime_pruning import run_stream
 from anytime_pruning.collect import COLUMNS, PLACES, collect
@@ -63,8 +65,7 @@ def test_a_missing_run_is_named(stored, tmp_path):
 
 def test_runs_on_different_images_of_one_name_are_never_averaged(stored, tmp_path):
     names, runs_dir = stored
-    path = runs_dir / names[1] / "metrics.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"data_sha256": "0" * 64}))
+    forge(runs_dir / names[1], lambda content: content.update(data_sha256="0" * 64))
     with pytest.raises(DataError, match=r"digits: .* were trained on different images of this name"):
         collect(names, runs_dir, tmp_path / "tables")
 
@@ -89,24 +90,20 @@ def test_a_damaged_run_is_named(file, stored, tmp_path):
 
 def test_another_schema_is_named(stored, tmp_path):
     names, runs_dir = stored
-    path = runs_dir / names[0] / "metrics.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"schema_version": 99}))
+    forge(runs_dir / names[0], lambda content: content.update(schema_version=99))
     with pytest.raises(DataError, match=rf"metrics\.json: schema_version is 99, expected {SCHEMA_VERSION}"):
         collect(names, runs_dir, tmp_path / "tables")
 
 
-def change_metrics(path, place, value):
+def put(content, place, value):
     """Put a value at a dotted place of metrics.json, or take it away."""
-    content = json.loads(path.read_text())
     *parents, last = place.split(".")
-    inner = content
     for key in parents:
-        inner = inner[key]
+        content = content[key]
     if value is None:
-        del inner[last]
+        del content[last]
     else:
-        inner[last] = value
-    path.write_text(json.dumps(content))
+        content[last] = value
 
 
 @pytest.mark.parametrize(
@@ -115,18 +112,35 @@ def change_metrics(path, place, value):
         ("final.macs_kept", None, "final.macs_kept is missing"),
         ("size.dense_bytes", None, "size.dense_bytes is missing"),
         ("cost", None, "cost.planned_samples.train is missing"),
-        ("final.clean_gap_pct", float("nan"), "final.clean_gap_pct is nan, which is no number"),
-        ("cost.train_s", float("inf"), "cost.train_s is inf, which is no number"),
+        ("cost.train_s", True, "cost.train_s is True, which is no number"),
         ("final.density", "0.3", "final.density is '0.3', which is no number"),
         ("precision", 16, "precision is 16, which is no text"),
     ],
 )
 def test_a_value_that_is_missing_or_no_number_is_named(place, value, message, stored, tmp_path):
     names, runs_dir = stored
-    change_metrics(runs_dir / names[0] / "metrics.json", place, value)
+    forge(runs_dir / names[0], lambda content: put(content, place, value))
     with pytest.raises(DataError, match=rf"{names[0]}/metrics.json: {message}; remove the run's folder"):
         collect(names, runs_dir, tmp_path / "tables")
     assert not (tmp_path / "tables").exists()
+
+
+@pytest.mark.parametrize("value", ["NaN", "-Infinity"])
+def test_a_value_that_json_does_not_have_is_refused(value, stored, tmp_path):
+    names, runs_dir = stored
+    path = runs_dir / names[0] / "metrics.json"
+    path.write_text(re.sub(r'"clean_gap_pct": [-0-9.]+', f'"clean_gap_pct": {value}', path.read_text()))
+    with pytest.raises(DataError, match=rf"{names[0]}/metrics.json: not readable; remove the run's folder"):
+        collect(names, runs_dir, tmp_path / "tables")
+
+
+@pytest.mark.parametrize("file", ["metrics.json", "config.yaml", *COLUMNS])
+def test_a_changed_character_is_seen_by_its_checksum(file, stored, tmp_path):
+    names, runs_dir = stored
+    path = runs_dir / names[0] / file
+    path.write_text(path.read_text().replace("1", "2", 1))
+    with pytest.raises(DataError, match=rf"{names[0]}/{file}: damaged or changed .*; remove the run's folder"):
+        collect(names, runs_dir, tmp_path / "tables")
 
 
 @pytest.mark.parametrize("file", COLUMNS)
@@ -151,6 +165,8 @@ def test_a_damaged_table_of_a_run_is_named_with_its_column(file, damage, stored,
         path.write_bytes(b"")
     if damage == "file":
         path.unlink()
+    else:
+        forge(runs_dir / names[0])
     with pytest.raises(DataError, match=rf"{names[0]}/{file}: {message}"):
         collect(names, runs_dir, tmp_path / "tables")
     assert not (tmp_path / "tables").exists()
@@ -162,6 +178,7 @@ def test_a_layer_without_a_name_is_named_by_its_column(stored, tmp_path):
     table = pd.read_csv(path)
     table.loc[0, "layer"] = None
     table.to_csv(path, index=False)
+    forge(runs_dir / names[0])
     with pytest.raises(DataError, match="column layer has a value that is no name"):
         collect(names, runs_dir, tmp_path / "tables")
 

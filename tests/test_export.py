@@ -8,6 +8,7 @@ import warnings
 import pytest
 import torch
 from conftest import ROOT
+from forge import forge
 from safetensors.torch import load_file, save_file
 
 from anytime_pruning import build_model, load_network, run_stream
@@ -173,9 +174,7 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(run, exported, tmp_pat
 )
 def test_metrics_that_do_not_say_what_the_images_were(change, message, run, tmp_path):
     copy = shutil.copytree(run, tmp_path / "run")
-    said = json.loads((copy / "metrics.json").read_text())
-    change(said)
-    (copy / "metrics.json").write_text(json.dumps(said))
+    forge(copy, change)
     with pytest.raises(DataError, match=message) as error:
         load_network(copy, find_weights(run))
     assert "\n" not in str(error.value)

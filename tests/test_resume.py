@@ -12,6 +12,7 @@ from anytime_pruning.errors import SettingError
 from anytime_pruning.interruption import Interrupted
 from anytime_pruning.layout import RESUME, WEIGHTS
 from anytime_pruning.registry import lookup
+from anytime_pruning.storage import render, seal
 
 SECONDS = {"seconds", "prune_seconds"}
 
@@ -147,17 +148,11 @@ def test_time_adds_up_over_the_parts(tiny, tmp_path, allow, monkeypatch):
     content = json.loads(path.read_text())
     for part in (content["content"], content["content"]["state"]["position"]):
         part["seconds"] += 1000
-    path.write_text(resume_text(content))
+    path.write_text(render(seal(content)))
     monkeypatch.setattr(interruption, "is_due", lambda: False)
     metrics = run_stream(settings, tmp_path)
     assert metrics["wall_time_s"] > 1000
     assert metrics["cost"]["stream_s"] > 1000
-
-
-def resume_text(content):
-    from anytime_pruning.storage import render, seal
-
-    return render(seal(content))
 
 
 def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(tiny, tmp_path, monkeypatch):

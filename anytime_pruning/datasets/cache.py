@@ -15,9 +15,9 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from anytime_pruning.datasets.source import DatasetSettings, ImageArrays
+from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, count_test_images_in_train
 
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 CONSTANTS = ("class_names", "mean", "std", "crop_padding", "flip", "content_sha256")
 
@@ -82,6 +82,8 @@ def _announce_rebuild(path: Path, why: str) -> None:
 def _write_cache(path: Path, arrays: ImageArrays, fingerprint: str | None) -> None:
     contents = {name: getattr(arrays, name) for name in ARRAYS}
     header = {name: getattr(arrays, name) for name in CONSTANTS} | {"fingerprint": fingerprint}
+    # Here, and not by each run: 0.2 s for CIFAR's 60,000 images.
+    header["test_images_in_train"] = count_test_images_in_train(arrays.train_images, arrays.test_images)
     header = json.loads(json.dumps(header))
     header["sha256"] = _checksum(contents, header)
     partial = path.with_suffix(f".partial-{os.getpid()}")

@@ -4,6 +4,7 @@ Torch-free. Each source is one file with one class; reading, decoding and downlo
 `cache.py`.
 """
 
+import hashlib
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ class ImageArrays:
         crop_padding: pixels of zeros around an image before its random crop; 0 means no crop.
         flip: whether a mirrored image still shows the same class.
         content_sha256: digest of the source files, independent of how they are packed.
+        test_images_in_train: test images whose pixels are those of some training image; None before the cache counts.
     """
 
     train_images: np.ndarray
@@ -41,6 +43,7 @@ class ImageArrays:
     crop_padding: int
     flip: bool
     content_sha256: str
+    test_images_in_train: int | None = None
 
     @property
     def n_classes(self) -> int:
@@ -111,6 +114,19 @@ def parse_dataset(value: Any) -> DatasetSettings:
             "results would carry its name"
         )
     return settings
+
+
+def count_test_images_in_train(train_images: np.ndarray, test_images: np.ndarray) -> int:
+    """How many images of [N, C, H, W] in the test set have the pixels of one in the training set, whatever the labels.
+
+    By digests: sixteen bytes of each training image, so that large images cost no memory.
+    """
+    seen = {_digest(image) for image in train_images}
+    return sum(_digest(image) in seen for image in test_images)
+
+
+def _digest(image: np.ndarray) -> bytes:
+    return hashlib.sha256(np.ascontiguousarray(image).data).digest()[:16]
 
 
 def channel_statistics(images: np.ndarray) -> tuple[tuple[float, ...], tuple[float, ...]]:
