@@ -62,6 +62,14 @@ def _make_parser() -> argparse.ArgumentParser:
     tables.add_argument("tables_dir", type=Path, help="folder for the tables")
     tables.add_argument("--present-only", action="store_true", help="leave out runs that are not there")
 
+    again = subparsers.add_parser(
+        "verify", help="stored results, checked again", description=commands.verify_results.__doc__
+    )
+    again.set_defaults(command=commands.verify_results)
+    again.add_argument("paths", type=Path, nargs="+", metavar="FOLDER", help="a run, a study, or folders of them")
+    again.add_argument("--no-evaluate", action="store_true", help="do not test the networks again")
+    again.add_argument("--data-dir", type=Path, metavar="DIR", help="of the images (default: as the runs say)")
+
     listing = subparsers.add_parser("list", help="registered names", description=commands.list_registered.__doc__)
     listing.set_defaults(command=commands.list_registered)
     schema = subparsers.add_parser(

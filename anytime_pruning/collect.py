@@ -82,6 +82,18 @@ def collect(names: list[str], runs_dir: Path, tables_dir: Path, present_only: bo
         write_text(tables_dir / name, table.to_csv(index=False, lineterminator="\n"))
 
 
+def names_in(table: Path) -> list[str]:
+    """The runs that a collected table is of, in its order.
+
+    Raises:
+        DataError: it is missing or no such table.
+    """
+    try:
+        return list(dict.fromkeys(pd.read_csv(table, usecols=["run"], dtype=str, keep_default_na=False)["run"]))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{table}: not readable ({error})") from None
+
+
 def read_settings(folder: Path) -> dict:
     """The settings of a run, with the dataset's name in place of its settings."""
     path = folder / layout.CONFIG

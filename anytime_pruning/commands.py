@@ -3,12 +3,13 @@
 import argparse
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 from anytime_pruning import layout
 from anytime_pruning.config import RunSettings, parse_settings
-from anytime_pruning.errors import SettingError, show
+from anytime_pruning.errors import SettingError, VerificationError, one_line, show
 from anytime_pruning.reading import parse_json, parse_yaml, read_yaml
 from anytime_pruning.registry import KINDS, names
 from anytime_pruning.study import check_runs, plan_study, study_schema
@@ -59,6 +60,26 @@ def collect_runs(options: argparse.Namespace) -> None:
     from anytime_pruning.workflow import read_runs_list
 
     collect(read_runs_list(options.runs_list), options.runs_dir, options.tables_dir, options.present_only)
+
+
+def verify_results(options: argparse.Namespace) -> None:
+    """Check stored results again: checksums, names, numbers, weights, tables, and networks on their test images."""
+    from tqdm import tqdm
+
+    from anytime_pruning.verify import Verification, verify
+
+    told, done = 0, Verification()
+    with tqdm(desc="verifying", unit=" runs", disable=not sys.stderr.isatty(), leave=False) as bar:
+        for done in verify(options.paths, not options.no_evaluate, options.data_dir):
+            for problem in done.problems[told:]:
+                bar.write(one_line(f"problem: {problem}"), file=sys.stderr)
+            told = len(done.problems)
+            bar.update(done.counts["runs"] - bar.n)
+    for note, count in done.notes.items():
+        print(one_line(f"{count}x {note}" if count > 1 else note))
+    if done.problems:
+        raise VerificationError(str(done))
+    print(done)
 
 
 def list_registered(options: argparse.Namespace) -> None:

@@ -51,7 +51,7 @@ def export_run(run: str | Path, weights: str | Path | None = None, out: str | Pa
         DataError: the run or its weights are missing, damaged or not of each other; nothing is written.
     """
     images = read_input(Path(run))
-    weights = Path(weights) if weights else find_weights(Path(run))
+    weights = Path(weights) if weights else layout.find_weights(Path(run))
     model = load_network(run, weights)
     out = Path(out) if out else weights.parent
     # Both are made before the first is written: what cannot be exported leaves nothing behind.
@@ -75,7 +75,7 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
     """
     run = Path(run)
     name, images = read_settings(run)["model"], read_input(run)
-    weights = Path(weights) if weights else find_weights(run)
+    weights = Path(weights) if weights else layout.find_weights(run)
     model = build_model(name, images.n_classes, images.image_shape, images.mean, images.std)
     state, expected = _read_weights(weights), model.state_dict()
     forms = [{key: (tensor.shape, tensor.dtype) for key, tensor in tensors.items()} for tensors in (state, expected)]
@@ -98,26 +98,6 @@ def read_input(run: Path) -> Input:
         return validate(Input, said, "input.")
     except SettingError as error:
         raise DataError(f"{run / layout.METRICS}: {error}") from None
-
-
-def find_weights(run: Path) -> Path:
-    """The weights of a run: in its folder, or in the tree of checkpoints beside the runs.
-
-    Raises:
-        DataError: they are in neither; weights are not versioned with the results.
-    """
-    places = [run / layout.WEIGHTS]
-    parts = run.parts
-    if "runs" in parts:
-        i = len(parts) - 1 - parts[::-1].index("runs")
-        places.append(Path(*parts[:i], "checkpoints", *parts[i + 1 :], layout.WEIGHTS))
-    for place in places:
-        if place.exists():
-            return place
-    raise DataError(
-        f"{places[-1]}: no such file; fetch the weights, or train them: "
-        f"python -m anytime_pruning train --settings {run / layout.CONFIG} --out NEW_FOLDER"
-    )
 
 
 def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:

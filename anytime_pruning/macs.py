@@ -1,28 +1,10 @@
 """Multiply-accumulates of a network, layer by layer: what one image costs, and what is left of it after pruning."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
+from anytime_pruning.cost import MacCount
 from anytime_pruning.masks import prunable_weights
-
-
-@dataclass(frozen=True)
-class MacCount:
-    """Multiply-accumulates for one image; floating point operations are about twice as many.
-
-    Attributes:
-        positions: by prunable weight, how often each of its numbers is used for one image: the layer's output pixels.
-        linear: of the linear layers, which are not pruned.
-    """
-
-    positions: dict[str, int]
-    linear: int
-
-    def total(self, counts: dict[str, int]) -> int:
-        """Of all linear layers, and of the convolutions with so many weights by name."""
-        return self.linear + sum(self.positions[name] * count for name, count in counts.items())
 
 
 def count_macs(model: nn.Module, image_shape: tuple[int, int, int]) -> MacCount:

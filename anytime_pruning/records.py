@@ -4,11 +4,10 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from anytime_pruning import metrics
+from anytime_pruning.cost import MacCount, PlannedCost
 
 if TYPE_CHECKING:
-    from anytime_pruning.cost import PlannedCost
     from anytime_pruning.evaluation import Evaluation
-    from anytime_pruning.macs import MacCount
     from anytime_pruning.position import Position
     from anytime_pruning.training import MegabatchTraining
 
@@ -82,8 +81,8 @@ class LayerRow:
 class Records:
     """The rows of a run so far, what the whole of it was planned to cost, and what one image costs."""
 
-    planned: "PlannedCost"
-    macs: "MacCount"
+    planned: PlannedCost
+    macs: MacCount
     megabatches: list[MegabatchRow] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
     layers: list[LayerRow] = field(default_factory=list)

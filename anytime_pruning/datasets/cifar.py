@@ -21,10 +21,12 @@ class Cifar(DatasetSettings):
     def train_count(self) -> int:
         return 50_000
 
-    def read(self, data_dir: Path) -> ImageArrays:
-        from anytime_pruning.torchvision_import import import_torchvision
+    def is_there(self, data_dir: Path) -> bool:
+        kind = self._torchvision()
+        return (Path(data_dir) / kind.filename).exists() or is_whole(kind, Path(data_dir))
 
-        kind = getattr(import_torchvision().datasets, self.torchvision_class)
+    def read(self, data_dir: Path) -> ImageArrays:
+        kind = self._torchvision()
         fetch_verified(kind, data_dir)
         train, test = (kind(str(data_dir), train=is_train) for is_train in (True, False))
         train_images, test_images = (np.ascontiguousarray(part.data.transpose(0, 3, 1, 2)) for part in (train, test))
@@ -44,6 +46,11 @@ class Cifar(DatasetSettings):
             flip=True,
             content_sha256=digest.hexdigest(),
         )
+
+    def _torchvision(self) -> type:
+        from anytime_pruning.torchvision_import import import_torchvision
+
+        return getattr(import_torchvision().datasets, self.torchvision_class)
 
 
 @register("dataset", "cifar10")

@@ -72,6 +72,9 @@ class ImageFolder(DatasetSettings):
             raise SettingError(f"dataset.std: {value} is not allowed: values must be positive")
         return value
 
+    def is_there(self, data_dir: Path) -> bool:
+        return self.path.exists()
+
     def is_pinned(self) -> bool:
         return self.content_sha256 is not None
 

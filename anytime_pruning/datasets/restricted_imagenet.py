@@ -65,6 +65,9 @@ class RestrictedImageNet(ImageFolder):
     mean: tuple[Number, ...] | None = Field((0.4717, 0.4499, 0.3837), description="per channel")
     std: tuple[Number, ...] | None = Field((0.26, 0.2516, 0.2575), description="per channel")
 
+    def is_there(self, data_dir: Path) -> bool:
+        return self.path.exists()
+
     def train_count(self) -> int | None:
         return None if self.shots is None else self.shots * len(GROUPS[self.groups])
 

@@ -73,6 +73,10 @@ class DatasetSettings(BaseModel):
         """Whether these settings determine the images, wherever they lie; only then are results found by them."""
         return True
 
+    def is_there(self, data_dir: Path) -> bool:
+        """Whether `read` would find its files, without a download."""
+        return True
+
     def fingerprint(self) -> str | None:
         """A cheap sign that the source files are the ones that were read, or None where nothing tells."""
         return None

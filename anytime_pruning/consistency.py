@@ -1,0 +1,155 @@
+"""Whether the numbers of a stored run agree with each other, whatever its checksums say. Torch-free."""
+
+import csv
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from anytime_pruning import layout, metrics
+from anytime_pruning.config import RunSettings, prunes
+from anytime_pruning.cost import MacCount, PlannedCost
+from anytime_pruning.errors import DataError
+from anytime_pruning.records import Epoch, LayerRow, MegabatchRow, Records
+
+# A file of the run and what is wrong in it.
+Problem = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The three tables of a run, with the types of their columns."""
+
+    megabatches: list[MegabatchRow]
+    epochs: list[Epoch]
+    layers: list[LayerRow]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Rows":
+        """
+        Raises:
+            DataError: a table is missing, or has other columns or a value of another type.
+        """
+        kinds = {layout.MEGABATCHES: MegabatchRow, layout.EPOCHS: Epoch, layout.LAYERS: LayerRow}
+        return cls(*(_read(folder / name, kind) for name, kind in kinds.items()))
+
+
+def find_inconsistencies(settings: RunSettings, content: dict[str, Any], rows: Rows) -> Iterator[Problem]:
+    """Everything in which metrics.json, the three tables and the settings disagree.
+
+    Args:
+        content: of metrics.json.
+    """
+    if (found := [row.t for row in rows.megabatches]) != list(range(1, settings.n_megabatches + 1)):
+        # What follows would say the same of every megabatch.
+        yield layout.MEGABATCHES, f"it has megabatches {found}, not 1 to {settings.n_megabatches}"
+        return
+    yield from _check_densities(settings, rows)
+    for row in rows.megabatches:
+        yield from _check_counts(row)
+        yield from _check_epochs(row, [epoch for epoch in rows.epochs if epoch.t == row.t], settings)
+        yield from _check_layers(row, [layer for layer in rows.layers if layer.t == row.t])
+    if strays := {row.t for row in (*rows.epochs, *rows.layers)} - {row.t for row in rows.megabatches}:
+        yield layout.EPOCHS, f"rows of megabatches {sorted(strays)}, which there are not"
+    yield from _check_finals(content, rows)
+
+
+def _check_densities(settings: RunSettings, rows: Rows) -> Iterator[Problem]:
+    """As asked by the schedule, as measured, and never rising."""
+    for row, density in zip(rows.megabatches, settings.densities()):
+        yield from _differ(f"density_asked at t={row.t}", row.density_asked, density)
+        yield from _differ(f"density_measured at t={row.t}", row.density_measured, row.kept_count / row.prunable_count)
+        is_exact = settings.protocol == "paper" and prunes(settings.method) and settings.initial_mask is None
+        if is_exact and row.kept_count != round(density * row.prunable_count):
+            yield layout.MEGABATCHES, f"kept_count at t={row.t} is {row.kept_count}, which is not the density asked for"
+    for before, row in pairwise(rows.megabatches):
+        if prunes(settings.method) and row.kept_count > before.kept_count:
+            yield layout.MEGABATCHES, f"kept_count rises at t={row.t} from {before.kept_count} to {row.kept_count}"
+
+
+def _check_counts(row: MegabatchRow) -> Iterator[Problem]:
+    """Accuracies are those of whole images, and gaps are differences of accuracies."""
+    yield from _differ(
+        f"test_acc_pct at t={row.t}",
+        row.test_acc_pct,
+        metrics.accuracy_pct(row.test_count - row.error_count, row.test_count),
+    )
+    shares = {
+        "train_acc_pct": row.train_count,
+        "train_acc_running_pct": row.train_count,
+        "valid_acc_pct": row.valid_count,
+        "valid_acc_augmented_pct": row.valid_count,
+    }
+    for name, count in shares.items():
+        correct = round(getattr(row, name) * count / 100)
+        yield from _differ(f"{name} at t={row.t}", getattr(row, name), metrics.accuracy_pct(correct, count))
+    gap = metrics.generalization_gap_pct(row.train_acc_running_pct, row.valid_acc_augmented_pct)
+    yield from _differ(f"generalization_gap_pct at t={row.t}", row.generalization_gap_pct, gap)
+    clean = metrics.generalization_gap_pct(row.train_acc_pct, row.valid_acc_pct)
+    yield from _differ(f"clean_gap_pct at t={row.t}", row.clean_gap_pct, clean)
+
+
+def _check_epochs(row: MegabatchRow, epochs: list[Epoch], settings: RunSettings) -> Iterator[Problem]:
+    """As many as were asked for, each of all samples; the best is the first of the best; the last is in the row."""
+    if [epoch.epoch for epoch in epochs] != list(range(1, settings.epochs + 1)):
+        yield layout.EPOCHS, f"{len(epochs)} epochs at t={row.t}, not 1 to {settings.epochs}"
+        return
+    best = max(epochs, key=lambda epoch: (epoch.valid_acc_pct, -epoch.epoch))
+    yield from _differ(f"best_epoch at t={row.t}", row.best_epoch, best.epoch)
+    last = epochs[-1]
+    yield from _differ(f"train_acc_running_pct at t={row.t}", row.train_acc_running_pct, last.train_acc_running_pct)
+    # The released protocol selects on augmented images.
+    selected = row.valid_acc_augmented_pct if settings.protocol == "released" else row.valid_acc_pct
+    yield from _differ(f"validation accuracy at t={row.t}", selected, last.valid_acc_pct)
+    for epoch in epochs:
+        yield from _differ(f"samples at t={row.t}, epoch {epoch.epoch}", epoch.samples, row.train_count, layout.EPOCHS)
+    yield from _differ(f"samples at t={row.t}", row.samples, sum(epoch.samples for epoch in epochs))
+
+
+def _check_layers(row: MegabatchRow, layers: list[LayerRow]) -> Iterator[Problem]:
+    """The counts of the layers sum to those of the network."""
+    for column, mine in (("kept", "kept_count"), ("total", "prunable_count")):
+        total = sum(getattr(layer, column) for layer in layers)
+        yield from _differ(f"the sum of {column} at t={row.t}", total, getattr(row, mine), layout.LAYERS)
+
+
+def _check_finals(content: dict[str, Any], rows: Rows) -> Iterator[Problem]:
+    """metrics.json says what the rows come to: computed again by what computed it."""
+    last = [layer for layer in rows.layers if layer.t == rows.megabatches[-1].t]
+    try:
+        positions = {layer.layer: layer.macs // layer.total for layer in last}
+        convolutions = sum(layer.macs for layer in last)
+        macs = MacCount(positions, content["final"]["macs_count"] - convolutions)
+        planned = PlannedCost(**content["cost"]["planned_samples"])
+        records = Records(planned, macs, rows.megabatches, rows.epochs, rows.layers)
+        for part, expected in (("final", records.final_numbers()), ("cost", records.cost())):
+            for name in expected | content[part]:
+                found = content[part].get(name)
+                yield from _differ(f"{part}.{name}", found, expected.get(name), layout.METRICS)
+        yield from _differ("cost.planned_samples.train", planned.train, content["final"]["samples"], layout.METRICS)
+    except (LookupError, TypeError, AttributeError) as error:
+        yield layout.METRICS, f"final or cost is not as this code writes it ({error!r})"
+
+
+def _differ(what: str, found: Any, expected: Any, file: str = layout.MEGABATCHES) -> Iterator[Problem]:
+    if found != expected:
+        yield file, f"{what} is {found}, but the other numbers make it {expected}"
+
+
+def _read(path: Path, kind: type) -> list[Any]:
+    columns = {column.name: column.type for column in fields(kind)}
+    try:
+        with open(path, newline="") as file:
+            table = csv.DictReader(file)
+            if table.fieldnames != list(columns):
+                raise DataError(f"{path}: other columns than {', '.join(columns)}")
+            rows = [kind(**{name: columns[name](text) for name, text in row.items()}) for row in table]
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise DataError(f"{path}: not readable ({error})") from None
+    for row in rows:
+        for name, of in columns.items():
+            if of is float and not math.isfinite(getattr(row, name)):
+                raise DataError(f"{path}: column {name} has a value that is no number")
+    return rows

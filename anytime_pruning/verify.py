@@ -1,0 +1,208 @@
+"""Stored results, checked again: checksums, names, numbers, weights, tables, and the networks themselves."""
+
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.numpy import load_file
+
+from anytime_pruning import RESULTS_VERSION, layout
+from anytime_pruning.config import RunSettings, parse_settings
+from anytime_pruning.consistency import Rows, find_inconsistencies
+from anytime_pruning.errors import ArtifactError, DataError, SettingError
+from anytime_pruning.reading import read_yaml
+from anytime_pruning.storage import SCHEMA_VERSION, TABLES, check_files, read_metrics
+
+# Where the machine is another one than that which computed a run: of all test images.
+TOLERANCE = 0.005
+
+
+@dataclass
+class Verification:
+    """What was looked at, and what was found wrong.
+
+    Attributes:
+        counts: of runs, by what could be done with them.
+        problems: one line each; a path, what is there and what should be.
+        notes: what was not looked at, and why.
+    """
+
+    counts: Counter = field(default_factory=Counter)
+    problems: list[str] = field(default_factory=list)
+    notes: Counter = field(default_factory=Counter)
+
+    def __str__(self) -> str:
+        said = [f"{self.counts['runs']} runs looked at"]
+        said += [f"{self.counts[what]} {what}" for what in ("with weights", "tested again", "tables of studies")]
+        return f"{', '.join(said)}; {len(self.problems)} problems"
+
+
+def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None = None) -> Iterator[Verification]:
+    """Check everything stored below some folders; what is found so far, after each run.
+
+    Args:
+        paths: folders of runs, of studies, or of many.
+        evaluate: test stored networks again where their weights and their data are there.
+        data_dir: of downloads and cache, where a run's settings do not say the right one.
+    Raises:
+        SettingError: a path holds no run.
+    """
+    done, evaluator = Verification(), _Evaluator(data_dir) if evaluate else None
+    for path in paths:
+        folders = sorted(metrics.parent for metrics in path.rglob(layout.METRICS) if metrics.parent.name != "metrics")
+        unfinished = {file.parent for file in path.rglob(layout.RESUME)} - set(folders)
+        if not folders and not unfinished:
+            raise SettingError(f"paths: {path} is not allowed: it holds no run; name a folder of results")
+        if unfinished:
+            done.notes[f"{path}: {len(unfinished)} runs are not finished"] += 1
+        for folder in folders:
+            _Run(folder, done, evaluator).check()
+            yield done
+        for tables in sorted({folder.parent / "tables" for folder in path.rglob("runs") if folder.is_dir()}):
+            if tables.is_dir():
+                done.counts["tables of studies"] += 1
+                done.problems += check_tables(tables)
+                yield done
+
+
+def check_tables(tables: Path) -> Iterator[str]:
+    """The collected tables of a study are what its runs come to."""
+    from anytime_pruning.collect import collect, names_in
+
+    runs_dir = tables.parent / "runs"
+    try:
+        names = names_in(tables / "runs.csv")
+        with tempfile.TemporaryDirectory() as folder:
+            collect(names, runs_dir, Path(folder))
+            for again in sorted(Path(folder).iterdir()):
+                stored = tables / again.name
+                if not stored.exists() or stored.read_bytes() != again.read_bytes():
+                    yield f"{stored}: is not what collecting its runs again gives"
+    except ArtifactError as error:
+        yield f"{tables}: cannot be collected again: {error}"
+
+
+class _Run:
+    """One run's folder, checked from what everything rests on to what rests on it."""
+
+    def __init__(self, folder: Path, done: Verification, evaluator: "_Evaluator | None"):
+        self.folder, self.done, self.evaluator = folder, done, evaluator
+
+    def check(self) -> None:
+        """Note all problems of this run."""
+        self.done.counts["runs"] += 1
+        problems = len(self.done.problems)
+        try:
+            content = read_metrics(self.folder)
+            self._expect(layout.METRICS, "schema_version", content.get("schema_version"), SCHEMA_VERSION)
+            self._expect(layout.METRICS, "results_version", content.get("results_version"), RESULTS_VERSION)
+            for name in (layout.CONFIG, *TABLES):
+                if "files" in content:
+                    self._guard(check_files, self.folder, content, [name])
+            if len(self.done.problems) > problems:
+                return  # numbers in files that are not those that were written would be named once more
+            settings = parse_settings(read_yaml(self.folder / layout.CONFIG))
+            self._check_names(settings, content)
+            rows = Rows.read(self.folder)
+            for name, problem in find_inconsistencies(settings, content, rows):
+                self._add(name, problem)
+            self._check_weights(settings, content, rows)
+        except ArtifactError as error:
+            self.done.problems.append(str(error))
+
+    def _check_names(self, settings: RunSettings, content: dict[str, Any]) -> None:
+        """Settings, digest and the folder's name say the same."""
+        self._expect(layout.METRICS, "digest", content.get("digest"), settings.digest())
+        self._expect(layout.METRICS, "seed", content.get("seed"), settings.seed)
+        name = Path(layout.run_name(settings))
+        parts = self.folder.resolve().parts
+        # A folder that a user named is not one that a study did.
+        if "runs" in parts and parts[-len(name.parts) :] != name.parts:
+            self.done.problems.append(f"{self.folder}: its settings are those of a run that is named {name}")
+
+    def _check_weights(self, settings: RunSettings, content: dict[str, Any], rows: Rows) -> None:
+        """The stored network is the one that was counted and tested."""
+        try:
+            path = layout.find_weights(self.folder)
+        except DataError:
+            self.done.notes["runs whose weights are not there: nothing is tested again"] += 1
+            return
+        self.done.counts["with weights"] += 1
+        problems = len(self.done.problems)
+        self._guard(check_files, path.parent, content, [layout.WEIGHTS])
+        if len(self.done.problems) > problems:
+            return
+        try:
+            weights = load_file(path)
+        except (OSError, SafetensorError) as error:
+            self.done.problems.append(f"{path}: not readable ({error})")
+            return
+        last = rows.megabatches[-1]
+        for row in (row for row in rows.layers if row.t == last.t):
+            counted = weights[row.layer] if row.layer in weights else np.empty(0)
+            if (np.count_nonzero(counted), counted.size) != (row.kept, row.total):
+                found = f"{np.count_nonzero(counted)} of {counted.size} weights are not zero"
+                said = f"layers.csv says {row.kept} of {row.total}"
+                self.done.problems.append(f"{path}: {row.layer}: {found}, but {said}")
+        if self.evaluator:
+            self.evaluator.check(self, path, settings, content, last.error_count)
+
+    def _expect(self, file: str, what: str, found: Any, expected: Any) -> None:
+        if found != expected:
+            self._add(file, f"{what} is {found}, expected {expected}")
+
+    def _guard(self, check: Any, *arguments: Any) -> None:
+        try:
+            check(*arguments)
+        except ArtifactError as error:
+            self.done.problems.append(str(error))
+
+    def _add(self, file: str, problem: str) -> None:
+        self.done.problems.append(f"{self.folder / file}: {problem}")
+
+
+class _Evaluator:
+    """Tests networks again; keeps the images of the last data set, as runs of one come together."""
+
+    def __init__(self, data_dir: Path | None):
+        self._data_dir, self._key, self._arrays = data_dir, None, None
+
+    def check(self, run: _Run, weights: Path, settings: RunSettings, content: dict[str, Any], errors: int) -> None:
+        """Note whether a network makes as many errors as were stored."""
+        arrays, done = self._load(settings), run.done
+        if arrays is None or arrays.content_sha256 != content.get("data_sha256"):
+            done.notes[f"runs on {settings.dataset.name}, whose images are not there: not tested again"] += 1
+            return
+        try:
+            found = self._reevaluation.count_errors(run.folder, weights, arrays, content.get("precision", "float32"))
+        except SettingError as error:
+            done.notes[f"not tested again: {error}"] += 1
+            return
+        done.counts["tested again"] += 1
+        is_exact = self._reevaluation.computes_the_same(content.get("hardware", {}), content.get("versions", {}))
+        allowed = 0 if is_exact else TOLERANCE * len(arrays.test_labels)
+        if abs(found - errors) > allowed:
+            done.problems.append(f"{weights}: makes {found} errors on the test images, but {errors} are stored")
+
+    @cached_property
+    def _reevaluation(self) -> Any:
+        from anytime_pruning import reevaluation  # torch
+
+        return reevaluation
+
+    def _load(self, settings: RunSettings) -> Any:
+        from anytime_pruning.datasets import load_dataset
+        from anytime_pruning.datasets.cache import cache_path
+
+        data_dir = self._data_dir or settings.execution.data_dir
+        key = (cache_path(settings.dataset, data_dir), settings.dataset)
+        if key != self._key:
+            there = key[0].exists() or settings.dataset.is_there(data_dir)
+            self._key, self._arrays = key, load_dataset(settings.dataset, data_dir) if there else None
+        return self._arrays
