@@ -12,18 +12,14 @@ from pandas.api.types import is_numeric_dtype
 from anytime_pruning import layout
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.reading import parse_yaml
-from anytime_pruning.records import LayerRow, MegabatchRow
+from anytime_pruning.records import Epoch, LayerRow, MegabatchRow
 from anytime_pruning.series import AXES, name_variants, plain_settings
 from anytime_pruning.storage import REMEDY, SCHEMA_VERSION, check_files, read_metrics, write_text
 
-# The columns that each table of a run must have. Those of epochs are written out, as their dataclass needs torch.
+# The columns that each table of a run must have.
 COLUMNS = {
-    layout.MEGABATCHES: [column.name for column in fields(MegabatchRow)],
-    layout.EPOCHS: [
-        *("t", "epoch", "lr", "samples", "train_loss", "train_acc_running_pct", "valid_loss", "valid_acc_pct"),
-        "seconds",
-    ],
-    layout.LAYERS: [column.name for column in fields(LayerRow)],
+    name: [column.name for column in fields(row)]
+    for name, row in ((layout.MEGABATCHES, MegabatchRow), (layout.EPOCHS, Epoch), (layout.LAYERS, LayerRow))
 }
 # Columns of runs.csv, and where in metrics.json they stand.
 FINALS = (

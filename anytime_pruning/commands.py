@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from anytime_pruning import layout
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.errors import SettingError, VerificationError, one_line, show
@@ -105,18 +107,29 @@ def export(options: argparse.Namespace) -> None:
 
 
 def find_stale(options: argparse.Namespace) -> None:
-    """Runs on disk that the study's grid does not name any more; listed, or removed with their weights on request."""
+    """Runs on disk, finished or begun, that the grid does not name any more; removed with their weights on request."""
     study, runs = plan_study(read_yaml(options.config))
     current = {run.name for run in runs}
     root = layout.runs_dir(study.study)
-    found = sorted(str(path.parent.relative_to(root)) for path in root.rglob(layout.METRICS))
+    signs = [*root.rglob(layout.METRICS), *root.rglob(layout.RESUME)]
+    found = sorted({str(sign.parent.relative_to(root)) for sign in signs})
     stale = [name for name in found if name not in current]
     for name in stale:
         print(layout.run_dir(study.study, name))
         if options.remove:
-            shutil.rmtree(layout.run_dir(study.study, name))
-            shutil.rmtree(layout.weights_path(study.study, name).parent, ignore_errors=True)
+            _remove_run(study.study, name)
     print(f"{len(stale)} of {len(found)} runs are in no grid{' and were removed' if options.remove else ''}")
+
+
+def _remove_run(study: str, name: str) -> None:
+    """Remove a run and its weights, but not under the hands of a process that works on it."""
+    folder = layout.run_dir(study, name)
+    try:
+        with FileLock(folder / layout.LOCK, blocking=False):
+            shutil.rmtree(folder)
+    except Timeout:
+        raise SettingError(f"remove: {folder} is not allowed: a process works on this run; stop it first") from None
+    shutil.rmtree(layout.weights_path(study, name).parent, ignore_errors=True)
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from anytime_pruning.devices import (
     deterministic_algorithms,
     naming_the_setting_to_lower,
     prepare_process,
+    warn,
 )
 from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.masks import prunable_weights
@@ -71,6 +72,8 @@ def run_stream(
         arrays = load_dataset(settings.dataset, settings.execution.data_dir)
         if stored:
             return _of_same_data(stored, arrays, out_dir)
+        if arrays.test_images_in_train:
+            warn(f"{settings.dataset.name}: {arrays.test_images_in_train} test images are training images, too")
         with (
             deterministic_algorithms(settings.execution),
             claim_device(settings.execution.device, settings.execution.gpu_slots) as device,
@@ -137,7 +140,7 @@ def _compute(
 @contextmanager
 def _only_process_on(out_dir: Path) -> Iterator[None]:
     """Nobody else works in a run's folder; who died there has let go of it."""
-    lock = FileLock(out_dir / "run.lock")
+    lock = FileLock(out_dir / layout.LOCK)
     try:
         lock.acquire(blocking=False)
     except Timeout:

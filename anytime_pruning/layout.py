@@ -11,6 +11,8 @@ CONFIG, MEGABATCHES, EPOCHS, LAYERS = "config.yaml", "megabatches.csv", "epochs.
 METRICS = "metrics.json"
 # Folder of its checkpoints while it is not.
 RESUME = "resume"
+# Held by the process that works on it.
+LOCK = "run.lock"
 WEIGHTS = "weights.safetensors"
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 from conftest import ROOT, toy_files, write_archive
+from filelock import FileLock
 
 from anytime_pruning.__main__ import main
 from anytime_pruning.config import parse_settings
@@ -136,12 +137,19 @@ def test_stale_runs_are_listed_and_removed_on_request(tiny, in_folder, capsys):
     for seed in (0, 1):
         run = settings | {"seed": seed, "execution": execution}
         assert main(["train", "--study", "s", "--settings", json.dumps(run)]) == 0
+    (finished,) = in_folder.rglob("seed1-*/metrics.json")
+    begun = finished.parent.with_name("seed2-0123456789ab")
+    (begun / "resume").mkdir(parents=True)
     before = written(in_folder)
     capsys.readouterr()
     assert main(["stale", "s.yaml"]) == 0
     out = capsys.readouterr().out
-    assert "1 of 2 runs are in no grid" in out
+    assert "2 of 3 runs are in no grid" in out
     assert "seed1-" in out
+    assert "seed2-" in out
     assert written(in_folder) == before
+    with FileLock(begun / "run.lock"):
+        assert main(["stale", "s.yaml", "--remove"]) == 2
+        assert "seed2-0123456789ab is not allowed: a process works on this run" in capsys.readouterr().err
     assert main(["stale", "s.yaml", "--remove"]) == 0
     assert written(in_folder) == {name for name in before if "seed1-" not in name}

@@ -1,7 +1,6 @@
 import json
 import re
 import shutil
-from dataclasses import fields
 
 import pandas as pd
 import pytest
@@ -12,7 +11,6 @@ from anytime_pruning.collect import COLUMNS, PLACES, collect
 from anytime_pruning.config import parse_settings
 from anytime_pruning.errors import DataError
 from anytime_pruning.layout import run_name
-from anytime_pruning.records import Epoch
 from anytime_pruning.storage import SCHEMA_VERSION
 
 
@@ -190,4 +188,3 @@ def test_columns_of_runs_are_where_metrics_has_them(stored, tmp_path):
     assert [column for column in runs if column in PLACES] == list(PLACES)
     size = json.loads((runs_dir / names[0] / "metrics.json").read_text())["size"]
     assert runs.loc[0, ["dense_bytes", "sparse_bytes"]].to_dict() == size
-    assert COLUMNS["epochs.csv"] == [column.name for column in fields(Epoch)]

@@ -8,6 +8,7 @@ import pytest
 from conftest import encode, toy_files, write_archive, write_folder
 from PIL import Image
 
+from anytime_pruning import run_stream
 from anytime_pruning.datasets import load_dataset, parse_dataset
 from anytime_pruning.datasets.cache import cache_path, cached_train_count
 from anytime_pruning.datasets.source import channel_statistics
@@ -364,3 +365,24 @@ def test_tampered_unpacked_cifar_files_are_never_unpickled(small_cifar, tmp_path
     monkeypatch.setattr(pickle, "load", lambda *args, **kwargs: pytest.fail("unpickled"))
     with pytest.raises(DataError, match="missing and not downloaded"):
         load_dataset(dataset, tmp_path)
+
+
+def test_test_images_that_are_training_images_are_counted_whatever_their_labels(tmp_path, capsys):
+    files = toy_files()
+    same = files["train/cat/0.png"]
+    files |= {"test/cat/0.png": same, "test/dog/1.png": same, "test/dog/0.png": files["train/dog/3.png"]}
+    dataset = folder_dataset(write_folder(files, tmp_path / "toy"))
+    for _ in ("read from the folder", "read from the cache"):
+        assert load_dataset(dataset, tmp_path / "data").test_images_in_train == 3
+    assert (
+        load_dataset(folder_dataset(write_folder(toy_files(), tmp_path / "other")), tmp_path).test_images_in_train == 0
+    )
+
+
+def test_a_run_on_such_images_says_so_and_goes_on(tiny, tmp_path, capsys):
+    files = toy_files(n_train=16)
+    files["test/dog/0.png"] = files["train/cat/0.png"]
+    toy = {"name": "toy", "source": "image_folder", "path": str(write_folder(files, tmp_path / "toy")), "image_size": 8}
+    metrics = run_stream(tiny(dataset=toy, train_limit=32, n_megabatches=1, epochs=1), tmp_path / "run")
+    assert metrics["test_images_in_train"] == 1
+    assert "warning: toy: 1 test images are training images, too" in capsys.readouterr().err

@@ -1,0 +1,246 @@
+"""What was stored and then damaged, forged or mixed up is found, and the file is named."""
+
+import csv
+import random
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from conftest import ROOT
+from forge import forge
+from safetensors.numpy import load_file, save_file
+
+from anytime_pruning import RESULTS_VERSION, layout, run_stream
+from anytime_pruning.__main__ import main
+from anytime_pruning.collect import collect
+from anytime_pruning.config import parse_settings
+from anytime_pruning.errors import SettingError
+from anytime_pruning.verify import verify
+
+FLIPS = 200
+
+
+@pytest.fixture(scope="module")
+def trained(data_dir, tmp_path_factory):
+    """A study of three runs with weights and tables, as the workflow lays it out."""
+    study = tmp_path_factory.mktemp("results") / "tiny"
+    tiny = {"dataset": "digits", "model": "resnet20", "n_megabatches": 2, "train_limit": 400, "epochs": 2}
+    tiny |= {"lr_milestones": [], "batch_size": 16, "execution": {"device": "cpu", "data_dir": str(data_dir)}}
+    names = []
+    for changes in ({"lr": 0.05}, {"method": "dense"}, {"protocol": "released", "seed": 1}):
+        settings = parse_settings(tiny | changes)
+        names.append(layout.run_name(settings))
+        run_stream(settings, study / "runs" / names[-1], study / "checkpoints" / names[-1] / layout.WEIGHTS)
+    collect(names, study / "runs", study / "tables")
+    return study
+
+
+@pytest.fixture
+def study(trained, tmp_path):
+    """A copy of it, to be damaged."""
+    return shutil.copytree(trained, tmp_path / "tiny")
+
+
+@pytest.fixture
+def run(study):
+    """Folder of its run by APP, the first."""
+    (folder,) = (study / "runs").rglob("app/snip/seed0-*")
+    return folder
+
+
+def problems_in(folder, evaluate=False):
+    *_, done = verify([folder], evaluate)
+    return done.problems
+
+
+def test_results_as_they_were_written_are_whole(study):
+    *_, done = verify([study])
+    assert done.problems == []
+    assert done.counts == {"runs": 3, "with weights": 3, "tested again": 3, "tables of studies": 1}
+    assert not done.notes
+
+
+def test_one_changed_byte_is_found_wherever_it_is_and_its_file_is_named(study):
+    """200 flips of one bit at random places, each in a file of its own choice; every kind of file is among them."""
+    draw = random.Random(6)
+    files = sorted(path for path in study.rglob("*") if path.is_file() and path.suffix != ".lock")
+    seen = set()
+    for _ in range(FLIPS):
+        path = draw.choice(files)
+        before = path.read_bytes()
+        place = draw.randrange(len(before))
+        flipped = bytearray(before)
+        flipped[place] ^= 1 << draw.randrange(8)
+        path.write_bytes(flipped)
+        is_table = path.parent.name == "tables"
+        folder = (
+            study
+            if is_table
+            else study / "runs" / path.parent.relative_to(study).relative_to(path.parts[len(study.parts)])
+        )
+        found = problems_in(folder)
+        assert found, f"byte {place} of {path}"
+        assert all(str(path if not is_table else path.parent) in problem for problem in found), found
+        path.write_bytes(before)
+        seen.add(path.name)
+    assert seen == {path.name for path in files} >= {"metrics.json", "config.yaml", "weights.safetensors", "runs.csv"}
+    assert problems_in(study) == []
+
+
+def edit(path, change):
+    """Change rows of a CSV file, which are mappings of texts."""
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows = change(rows) or rows
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def put(file, row, **values):
+    """Puts other values into a row of a table."""
+    return lambda run: edit(run / file, lambda rows: rows[row].update(values))
+
+
+# Each number changed with all checksums put right: only what the numbers say of each other can tell.
+FORGERIES = {
+    "schema": (lambda run: forge(run, lambda c: c.update(schema_version=5)), "metrics.json: schema_version is 5"),
+    "version": (lambda run: forge(run, lambda c: c.update(results_version=0)), f"is 0, expected {RESULTS_VERSION}"),
+    "digest": (lambda run: forge(run, lambda c: c.update(digest="0" * 12)), "metrics.json: digest is 000000000000"),
+    "seed": (lambda run: forge(run, lambda c: c.update(seed=3)), "metrics.json: seed is 3, expected 0"),
+    "CER": (
+        lambda run: forge(run, lambda c: c["final"].update(cumulative_error_count=1)),
+        "cumulative_error_count is 1,",
+    ),
+    "final": (lambda run: forge(run, lambda c: c["final"].update(test_acc_pct=99.0)), "final.test_acc_pct is 99.0"),
+    "macs": (lambda run: forge(run, lambda c: c["final"].update(macs_kept=7)), "final.macs_kept is 7"),
+    "finals": (lambda run: forge(run, lambda c: c.pop("final")), "final or cost is not as this code writes it"),
+    "cost": (lambda run: forge(run, lambda c: c["cost"].update(stream_s=0.1)), "cost.stream_s is 0.1"),
+    "planned": (
+        lambda run: forge(run, lambda c: c["cost"]["planned_samples"].update(train=1)),
+        "cost.planned_samples.train is 1",
+    ),
+    "megabatches": (
+        lambda run: edit(run / "megabatches.csv", lambda rows: rows[:1]),
+        "it has megabatches [1], not 1 to 2",
+    ),
+    "asked": (put("megabatches.csv", 0, density_asked="0.7"), "density_asked at t=1 is 0.7"),
+    "measured": (put("megabatches.csv", 0, density_measured="0.7"), "density_measured at t=1 is 0.7"),
+    "kept": (put("megabatches.csv", 1, kept_count="5"), "kept_count at t=2 is 5, which is not the density asked for"),
+    "accuracy": (put("megabatches.csv", 0, test_acc_pct="77.5"), "test_acc_pct at t=1 is 77.5"),
+    "errors": (put("megabatches.csv", 0, error_count="3"), "test_acc_pct at t=1 is"),
+    "no image": (put("megabatches.csv", 0, train_acc_pct="33.0"), "train_acc_pct at t=1 is 33.0"),
+    "gap": (put("megabatches.csv", 0, generalization_gap_pct="1.0"), "generalization_gap_pct at t=1 is 1.0"),
+    "clean gap": (put("megabatches.csv", 0, clean_gap_pct="1.0"), "clean_gap_pct at t=1 is 1.0"),
+    "best": (put("megabatches.csv", 0, best_epoch="7"), "best_epoch at t=1 is 7"),
+    "samples": (put("megabatches.csv", 0, samples="7"), "samples at t=1 is 7"),
+    "epoch": (put("epochs.csv", 1, samples="7"), "samples at t=1, epoch 2 is 7"),
+    "last epoch": (put("epochs.csv", 1, train_acc_running_pct="7.0"), "train_acc_running_pct at t=1 is"),
+    "selected": (put("epochs.csv", 1, valid_acc_pct="7.0"), "validation accuracy at t=1 is"),
+    "epochs": (lambda run: edit(run / "epochs.csv", lambda rows: rows[1:]), "1 epochs at t=1, not 1 to 2"),
+    "stray": (
+        lambda run: edit(run / "epochs.csv", lambda rows: [*rows, rows[0] | {"t": "9"}]),
+        "rows of megabatches [9]",
+    ),
+    "layers": (put("layers.csv", 0, kept="1"), "layers.csv: the sum of kept at t=1 is"),
+    "totals": (put("layers.csv", 0, total="1"), "layers.csv: the sum of total at t=1 is"),
+    "no number": (put("epochs.csv", 0, train_loss="nan"), "column train_loss has a value that is no number"),
+    "no columns": (
+        lambda run: (run / "layers.csv").write_text("t,layer\n1,a\n"),
+        "layers.csv: other columns than t, layer",
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "message"), FORGERIES.values(), ids=FORGERIES)
+def test_a_forged_number_is_found_by_the_others(change, message, run):
+    change(run)
+    forge(run)
+    assert any(message in problem for problem in problems_in(run)), problems_in(run)
+
+
+def test_other_settings_under_a_name_are_found(run, study):
+    other = run.with_name("seed0-0123456789ab")
+    run.rename(other)
+    (problem,) = problems_in(other)
+    assert problem.endswith(f"its settings are those of a run that is named {run.relative_to(study / 'runs')}")
+
+
+def test_other_weights_are_found_by_their_layers_and_their_errors(run, study):
+    path = layout.find_weights(run)
+    weights = load_file(path)
+    name = next(name for name, array in weights.items() if array.ndim == 4)
+    save_file(weights | {name: np.zeros_like(weights[name])}, path)
+    forge(run, lambda content: content["files"].update({layout.WEIGHTS: sha256(path)}))
+    found = problems_in(run, evaluate=True)
+    assert f"{path}: {name}: 0 of" in found[0]
+    assert f"{path}: makes " in found[1]
+    assert len(found) == 2
+
+
+def sha256(path):
+    from anytime_pruning.storage import file_sha256
+
+    return file_sha256(path)
+
+
+def test_weights_of_the_same_counts_are_found_by_their_errors_alone(run):
+    path = layout.find_weights(run)
+    weights = load_file(path)
+    (last,) = (name for name, array in weights.items() if array.ndim == 2)
+    save_file(weights | {last: weights[last][::-1].copy()}, path)
+    forge(run, lambda content: content["files"].update({layout.WEIGHTS: sha256(path)}))
+    assert problems_in(run) == []
+    (problem,) = problems_in(run, evaluate=True)
+    assert f"{path}: makes " in problem
+
+
+def test_tables_that_are_not_those_of_the_runs_are_found(study):
+    for name in ("runs.csv", "layers.csv"):
+        shutil.copytree(study, study.with_name("copy"))
+        table = study.with_name("copy") / "tables" / name
+        edit(table, lambda rows: rows[::-1])
+        found = problems_in(table.parent.parent)
+        # The order of runs.csv is that of all tables.
+        assert f"{table}: is not what collecting its runs again gives" in found or name == "runs.csv"
+        assert found
+        shutil.rmtree(study.with_name("copy"))
+    (study / "tables" / "epochs.csv").unlink()
+    assert problems_in(study) == [f"{study / 'tables' / 'epochs.csv'}: is not what collecting its runs again gives"]
+
+
+def test_what_is_not_there_is_said_and_no_problem(run, study, tmp_path, capsys):
+    shutil.rmtree(study / "checkpoints")
+    (study / "runs" / "digits" / "unfinished" / layout.RESUME).mkdir(parents=True)
+    assert main(["verify", str(study), "--data-dir", str(tmp_path)]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        f"{study}: 1 runs are not finished",
+        "3x runs whose weights are not there: nothing is tested again",
+        "3 runs looked at, 0 with weights, 0 tested again, 1 tables of studies; 0 problems",
+    ]
+
+
+def test_the_command_names_each_problem_and_fails(run, capsys):
+    forge(run, lambda content: content["final"].update(test_acc_pct=99.0, kept_count=7))
+    assert main(["verify", str(run), "--no-evaluate"]) == 1
+    *problems, last = capsys.readouterr().err.splitlines()
+    assert len(problems) == 2
+    assert all(line.startswith(f"problem: {run / 'metrics.json'}: final.") for line in problems)
+    assert last == "error: 1 runs looked at, 1 with weights, 0 tested again, 0 tables of studies; 2 problems"
+
+
+def test_a_folder_without_runs_is_a_mistake(tmp_path):
+    with pytest.raises(SettingError, match="it holds no run"):
+        list(verify([tmp_path]))
+
+
+def test_numbers_are_checked_without_torch(study):
+    program = "import sys; sys.modules['torch'] = None; from anytime_pruning.__main__ import main; sys.exit(main())"
+    command = [sys.executable, "-c", program, "verify", str(study), "--no-evaluate"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert done.stdout == "3 runs looked at, 3 with weights, 0 tested again, 1 tables of studies; 0 problems\n"
