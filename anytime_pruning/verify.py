@@ -17,7 +17,7 @@ from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.consistency import Rows, find_inconsistencies
 from anytime_pruning.errors import ArtifactError, DataError, SettingError
 from anytime_pruning.reading import read_yaml
-from anytime_pruning.storage import SCHEMA_VERSION, TABLES, check_files, read_metrics
+from anytime_pruning.storage import TABLES, check_files, read_metrics
 
 # Where the machine is another one than that which computed a run: of all test images.
 TOLERANCE = 0.005
@@ -100,7 +100,6 @@ class _Run:
         problems = len(self.done.problems)
         try:
             content = read_metrics(self.folder)
-            self._expect(layout.METRICS, "schema_version", content.get("schema_version"), SCHEMA_VERSION)
             self._expect(layout.METRICS, "results_version", content.get("results_version"), RESULTS_VERSION)
             for name in (layout.CONFIG, *TABLES):
                 if "files" in content:

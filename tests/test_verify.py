@@ -1,7 +1,9 @@
 """What was stored and then damaged, forged or mixed up is found, and the file is named."""
 
 import csv
+import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,8 @@ from anytime_pruning import RESULTS_VERSION, layout, run_stream
 from anytime_pruning.__main__ import main
 from anytime_pruning.collect import collect
 from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import SettingError
+from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.storage import SCHEMA_VERSION, file_sha256, read_metrics
 from anytime_pruning.verify import verify
 
 FLIPS = 200
@@ -87,6 +90,32 @@ def test_one_changed_byte_is_found_wherever_it_is_and_its_file_is_named(study):
         seen.add(path.name)
     assert seen == {path.name for path in files} >= {"metrics.json", "config.yaml", "weights.safetensors", "runs.csv"}
     assert problems_in(study) == []
+
+
+def test_every_byte_of_metrics_json_counts_whatever_it_becomes(run):
+    """Line breaks, too, which reading as text would put right."""
+    path = run / "metrics.json"
+    before = path.read_bytes()
+    draw = random.Random(6)
+    for place, byte in enumerate(before):
+        becomes = 13 if byte == 10 else draw.choice([other for other in range(256) if other != byte])
+        path.write_bytes(before[:place] + bytes([becomes]) + before[place + 1 :])
+        with pytest.raises(DataError, match=r"damaged or changed|not readable"):
+            read_metrics(run)
+    path.write_bytes(before)
+    assert read_metrics(run)["schema_version"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("version", [3, "3", None])
+def test_a_run_of_another_schema_is_refused_and_not_called_damaged(version, run):
+    """One from before checksums, as from another version of this code."""
+    path = run / "metrics.json"
+    content = {"schema_version": version, "digest": "0" * 12}
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    expected = f"{path}: schema_version is {version!r}, expected {SCHEMA_VERSION}; remove the run's folder"
+    with pytest.raises(DataError, match=re.escape(expected)):
+        read_metrics(run)
+    assert problems_in(run)[0].startswith(expected)
 
 
 def edit(path, change):
@@ -174,17 +203,11 @@ def test_other_weights_are_found_by_their_layers_and_their_errors(run, study):
     weights = load_file(path)
     name = next(name for name, array in weights.items() if array.ndim == 4)
     save_file(weights | {name: np.zeros_like(weights[name])}, path)
-    forge(run, lambda content: content["files"].update({layout.WEIGHTS: sha256(path)}))
+    forge(run, lambda content: content["files"].update({layout.WEIGHTS: file_sha256(path)}))
     found = problems_in(run, evaluate=True)
     assert f"{path}: {name}: 0 of" in found[0]
     assert f"{path}: makes " in found[1]
     assert len(found) == 2
-
-
-def sha256(path):
-    from anytime_pruning.storage import file_sha256
-
-    return file_sha256(path)
 
 
 def test_weights_of_the_same_counts_are_found_by_their_errors_alone(run):
@@ -192,7 +215,7 @@ def test_weights_of_the_same_counts_are_found_by_their_errors_alone(run):
     weights = load_file(path)
     (last,) = (name for name, array in weights.items() if array.ndim == 2)
     save_file(weights | {last: weights[last][::-1].copy()}, path)
-    forge(run, lambda content: content["files"].update({layout.WEIGHTS: sha256(path)}))
+    forge(run, lambda content: content["files"].update({layout.WEIGHTS: file_sha256(path)}))
     assert problems_in(run) == []
     (problem,) = problems_in(run, evaluate=True)
     assert f"{path}: makes " in problem
