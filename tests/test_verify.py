@@ -18,7 +18,7 @@ from anytime_pruning import RESULTS_VERSION, layout, run_stream
 from anytime_pruning.__main__ import main
 from anytime_pruning.collect import collect
 from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.errors import DataError
 from anytime_pruning.storage import SCHEMA_VERSION, file_sha256, read_metrics
 from anytime_pruning.verify import verify
 
@@ -66,26 +66,21 @@ def test_results_as_they_were_written_are_whole(study):
 
 
 def test_one_changed_byte_is_found_wherever_it_is_and_its_file_is_named(study):
-    """200 flips of one bit at random places, each in a file of its own choice; every kind of file is among them."""
+    """200 times another byte at a random place of a file drawn at random; every kind of file is among them."""
     draw = random.Random(6)
-    files = sorted(path for path in study.rglob("*") if path.is_file() and path.suffix != ".lock")
+    files = sorted(path for path in study.rglob("*") if path.is_file() and path.name != layout.LOCK)
     seen = set()
     for _ in range(FLIPS):
         path = draw.choice(files)
         before = path.read_bytes()
         place = draw.randrange(len(before))
-        flipped = bytearray(before)
-        flipped[place] ^= 1 << draw.randrange(8)
-        path.write_bytes(flipped)
-        is_table = path.parent.name == "tables"
-        folder = (
-            study
-            if is_table
-            else study / "runs" / path.parent.relative_to(study).relative_to(path.parts[len(study.parts)])
-        )
-        found = problems_in(folder)
+        after = draw.choice([byte for byte in range(256) if byte != before[place]])
+        path.write_bytes(before[:place] + bytes([after]) + before[place + 1 :])
+        # Of a run, that run alone; for tables their study.
+        part, *name = path.parent.relative_to(study).parts
+        found = problems_in(study if part == "tables" else study.joinpath("runs", *name))
         assert found, f"byte {place} of {path}"
-        assert all(str(path if not is_table else path.parent) in problem for problem in found), found
+        assert all(problem.startswith(f"{path}: ") for problem in found), found
         path.write_bytes(before)
         seen.add(path.name)
     assert seen == {path.name for path in files} >= {"metrics.json", "config.yaml", "weights.safetensors", "runs.csv"}
@@ -198,6 +193,11 @@ def test_other_settings_under_a_name_are_found(run, study):
     assert problem.endswith(f"its settings are those of a run that is named {run.relative_to(study / 'runs')}")
 
 
+def test_a_folder_that_a_user_named_may_have_any_name(run, tmp_path):
+    own = shutil.copytree(run, tmp_path / "runs" / "mine" / "seed0-again")
+    assert problems_in(own) == []
+
+
 def test_other_weights_are_found_by_their_layers_and_their_errors(run, study):
     path = layout.find_weights(run)
     weights = load_file(path)
@@ -221,27 +221,32 @@ def test_weights_of_the_same_counts_are_found_by_their_errors_alone(run):
     assert f"{path}: makes " in problem
 
 
-def test_tables_that_are_not_those_of_the_runs_are_found(study):
-    for name in ("runs.csv", "layers.csv"):
-        shutil.copytree(study, study.with_name("copy"))
-        table = study.with_name("copy") / "tables" / name
-        edit(table, lambda rows: rows[::-1])
-        found = problems_in(table.parent.parent)
-        # The order of runs.csv is that of all tables.
-        assert f"{table}: is not what collecting its runs again gives" in found or name == "runs.csv"
-        assert found
-        shutil.rmtree(study.with_name("copy"))
-    (study / "tables" / "epochs.csv").unlink()
-    assert problems_in(study) == [f"{study / 'tables' / 'epochs.csv'}: is not what collecting its runs again gives"]
+@pytest.mark.parametrize("name", ["runs.csv", "megabatches.csv", "epochs.csv", "layers.csv"])
+def test_a_table_that_is_not_that_of_its_runs_is_found(name, study):
+    table = study / "tables" / name
+    column = {"runs.csv": "test_acc_pct", "layers.csv": "kept"}.get(name, "samples")
+    edit(table, lambda rows: rows[-1].update({column: "7"}))
+    assert problems_in(study) == [f"{table}: is not what collecting its runs again gives"]
+    table.unlink()
+    (problem,) = problems_in(study)
+    assert str(table) in problem
+
+
+def test_a_table_of_runs_that_are_not_there_is_found(study):
+    table = study / "tables" / "runs.csv"
+    edit(table, lambda rows: rows[1].update(run="digits/none"))
+    assert problems_in(study) == [f"{table}: names 'digits/none', which is no finished run in {study / 'runs'}"]
 
 
 def test_what_is_not_there_is_said_and_no_problem(run, study, tmp_path, capsys):
     shutil.rmtree(study / "checkpoints")
     (study / "runs" / "digits" / "unfinished" / layout.RESUME).mkdir(parents=True)
+    shutil.copytree(run, study / "runs" / "digits" / "interrupted")
+    (study / "runs" / "digits" / "interrupted" / "metrics.json").unlink()
     assert main(["verify", str(study), "--data-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said == [
-        f"{study}: 1 runs are not finished",
+        f"{study}: 2 runs are not finished",
         "3x runs whose weights are not there: nothing is tested again",
         "3 runs looked at, 0 with weights, 0 tested again, 1 tables of studies; 0 problems",
     ]
@@ -256,9 +261,13 @@ def test_the_command_names_each_problem_and_fails(run, capsys):
     assert last == "error: 1 runs looked at, 1 with weights, 0 tested again, 0 tables of studies; 2 problems"
 
 
-def test_a_folder_without_runs_is_a_mistake(tmp_path):
-    with pytest.raises(SettingError, match="it holds no run"):
-        list(verify([tmp_path]))
+def test_a_folder_without_runs_is_a_mistake_and_nothing_is_checked(run, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "none", run / "metrics.json"):
+        assert main(["verify", str(run), str(path)]) == 2
+        said = capsys.readouterr()
+        assert said.err == f"error: paths: {path} is not allowed: it holds no run; name a folder of results\n"
+        assert said.out == ""
 
 
 def test_numbers_are_checked_without_torch(study):
