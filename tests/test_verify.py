@@ -18,7 +18,9 @@ from anytime_pruning import RESULTS_VERSION, layout, run_stream
 from anytime_pruning.__main__ import main
 from anytime_pruning.collect import collect
 from anytime_pruning.config import parse_settings
+from anytime_pruning.consistency import Rows, find_inconsistencies
 from anytime_pruning.errors import DataError
+from anytime_pruning.reading import read_yaml
 from anytime_pruning.storage import SCHEMA_VERSION, file_sha256, read_metrics
 from anytime_pruning.verify import verify
 
@@ -30,6 +32,7 @@ def trained(data_dir, tmp_path_factory):
     """A study of three runs with weights and tables, as the workflow lays it out."""
     study = tmp_path_factory.mktemp("results") / "tiny"
     tiny = {"dataset": "digits", "model": "resnet20", "n_megabatches": 2, "train_limit": 400, "epochs": 2}
+    tiny |= {"precision": "float32"}
     tiny |= {"lr_milestones": [], "batch_size": 16, "execution": {"device": "cpu", "data_dir": str(data_dir)}}
     names = []
     for changes in ({"lr": 0.05}, {"method": "dense"}, {"protocol": "released", "seed": 1}):
@@ -129,6 +132,13 @@ def put(file, row, **values):
     return lambda run: edit(run / file, lambda rows: rows[row].update(values))
 
 
+def grow(rows):
+    """A layer has all its weights at the end, and another one as many fewer."""
+    _, one, other = [row for row in rows if row["t"] == "2"][:3]
+    other["kept"] = str(int(other["kept"]) + int(one["kept"]) - int(one["total"]))
+    one["kept"] = one["total"]
+
+
 # Each number changed with all checksums put right: only what the numbers say of each other can tell.
 FORGERIES = {
     "schema": (lambda run: forge(run, lambda c: c.update(schema_version=5)), "metrics.json: schema_version is 5"),
@@ -171,6 +181,32 @@ FORGERIES = {
     ),
     "layers": (put("layers.csv", 0, kept="1"), "layers.csv: the sum of kept at t=1 is"),
     "totals": (put("layers.csv", 0, total="1"), "layers.csv: the sum of total at t=1 is"),
+    "rate": (put("epochs.csv", 0, lr="0.07"), "lr at t=1, epoch 1 is 0.07"),
+    "train images": (put("epochs.csv", 0, train_acc_running_pct="33.0"), "running_pct at t=1, epoch 1 is 33.0"),
+    "valid images": (put("epochs.csv", 0, valid_acc_pct="33.0"), "valid_acc_pct at t=1, epoch 1 is 33.0"),
+    "layer": (put("layers.csv", 0, layer="x"), "layers.csv: layer, total or macs at t=2 are not those at t=1"),
+    "part of macs": (
+        put("layers.csv", 0, macs="7"),
+        "layers.csv: macs of network.conv1.weight at t=1 is 7, no multiple of",
+    ),
+    "growing layer": (
+        lambda run: edit(run / "layers.csv", grow),
+        "layers.csv: kept of network.blocks.0.conv1.weight rises at t=2",
+    ),
+    "growing network": (
+        lambda run: edit(run / "megabatches.csv", lambda rows: rows[1].update(kept_count="300000")),
+        "kept_count rises at t=2 from",
+    ),
+    "test images": (put("megabatches.csv", 1, test_count="720"), "test_count at t=2 is 720"),
+    "weights": (put("megabatches.csv", 1, prunable_count="7"), "prunable_count at t=2 is 7"),
+    "evaluated": (
+        lambda run: forge(run, lambda c: c["cost"]["planned_samples"].update(evaluate=1)),
+        "cost.planned_samples.evaluate is 1",
+    ),
+    "precision": (
+        lambda run: forge(run, lambda c: c.update(precision="bfloat16")),
+        "precision is bfloat16, but the settings make it float32",
+    ),
     "no number": (put("epochs.csv", 0, train_loss="nan"), "column train_loss has a value that is no number"),
     "no columns": (
         lambda run: (run / "layers.csv").write_text("t,layer\n1,a\n"),
@@ -184,6 +220,15 @@ def test_a_forged_number_is_found_by_the_others(change, message, run):
     change(run)
     forge(run)
     assert any(message in problem for problem in problems_in(run)), problems_in(run)
+
+
+def test_images_that_are_not_those_that_the_settings_name_are_found(run):
+    content, rows = read_metrics(run), Rows.read(run)
+    for name, expected in (("image_folder", "a" * 64), ("image_folder", content["data_sha256"])):
+        dataset = {"name": "scans", "source": name, "path": "x.zip", "content_sha256": expected}
+        settings = parse_settings(read_yaml(run / "config.yaml") | {"dataset": dataset})
+        found = [problem for file, problem in find_inconsistencies(settings, content, rows) if "data_sha256" in problem]
+        assert bool(found) == (expected != content["data_sha256"])
 
 
 def test_other_settings_under_a_name_are_found(run, study):
