@@ -14,7 +14,7 @@ from anytime_pruning.errors import DataError, SettingError
 from anytime_pruning.reading import parse_yaml
 from anytime_pruning.records import Epoch, LayerRow, MegabatchRow
 from anytime_pruning.series import AXES, name_variants, plain_settings
-from anytime_pruning.storage import REMEDY, SCHEMA_VERSION, check_files, read_metrics, write_text
+from anytime_pruning.storage import REMEDY, check_files, read_metrics, write_text
 
 # The columns that each table of a run must have.
 COLUMNS = {
@@ -104,8 +104,6 @@ def read_final(folder: Path) -> dict[str, Any]:
     """The final numbers of a run and what it cost; its other files are checked against their checksums."""
     path = folder / layout.METRICS
     metrics = read_metrics(folder)
-    if metrics.get("schema_version") != SCHEMA_VERSION:
-        raise DataError(f"{path}: schema_version is {metrics.get('schema_version')}, expected {SCHEMA_VERSION}")
     check_files(folder, metrics)
     return {column: _number_or_text(metrics, column, place, path) for column, place in PLACES.items()}
 

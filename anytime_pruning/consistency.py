@@ -10,8 +10,9 @@ from typing import Any
 
 from anytime_pruning import layout, metrics
 from anytime_pruning.config import RunSettings, prunes
-from anytime_pruning.cost import MacCount, PlannedCost
+from anytime_pruning.cost import MacCount, PlannedCost, plan_cost
 from anytime_pruning.errors import DataError
+from anytime_pruning.learning_rate import lr_at
 from anytime_pruning.records import Epoch, LayerRow, MegabatchRow, Records
 
 # A file of the run and what is wrong in it.
@@ -46,14 +47,23 @@ def find_inconsistencies(settings: RunSettings, content: dict[str, Any], rows: R
         # What follows would say the same of every megabatch.
         yield layout.MEGABATCHES, f"it has megabatches {found}, not 1 to {settings.n_megabatches}"
         return
+    yield from _check_facts(settings, content)
     yield from _check_densities(settings, rows)
     for row in rows.megabatches:
         yield from _check_counts(row)
         yield from _check_epochs(row, [epoch for epoch in rows.epochs if epoch.t == row.t], settings)
-        yield from _check_layers(row, [layer for layer in rows.layers if layer.t == row.t])
     if strays := {row.t for row in (*rows.epochs, *rows.layers)} - {row.t for row in rows.megabatches}:
         yield layout.EPOCHS, f"rows of megabatches {sorted(strays)}, which there are not"
-    yield from _check_finals(content, rows)
+    yield from _check_layers(settings, rows)
+    yield from _check_finals(settings, content, rows)
+
+
+def _check_facts(settings: RunSettings, content: dict[str, Any]) -> Iterator[Problem]:
+    """What the settings say of the data and the precision is what was computed on and in."""
+    said = {"data_sha256": getattr(settings.dataset, "content_sha256", None), "precision": settings.precision}
+    for name, value in said.items():
+        if value not in (None, "auto") and content.get(name) != value:
+            yield layout.METRICS, f"{name} is {content.get(name)}, but the settings make it {value}"
 
 
 def _check_densities(settings: RunSettings, rows: Rows) -> Iterator[Problem]:
@@ -65,6 +75,8 @@ def _check_densities(settings: RunSettings, rows: Rows) -> Iterator[Problem]:
         if is_exact and row.kept_count != round(density * row.prunable_count):
             yield layout.MEGABATCHES, f"kept_count at t={row.t} is {row.kept_count}, which is not the density asked for"
     for before, row in pairwise(rows.megabatches):
+        yield from _differ(f"test_count at t={row.t}", row.test_count, before.test_count)
+        yield from _differ(f"prunable_count at t={row.t}", row.prunable_count, before.prunable_count)
         if prunes(settings.method) and row.kept_count > before.kept_count:
             yield layout.MEGABATCHES, f"kept_count rises at t={row.t} from {before.kept_count} to {row.kept_count}"
 
@@ -83,12 +95,16 @@ def _check_counts(row: MegabatchRow) -> Iterator[Problem]:
         "valid_acc_augmented_pct": row.valid_count,
     }
     for name, count in shares.items():
-        correct = round(getattr(row, name) * count / 100)
-        yield from _differ(f"{name} at t={row.t}", getattr(row, name), metrics.accuracy_pct(correct, count))
+        yield from _check_share(f"{name} at t={row.t}", getattr(row, name), count)
     gap = metrics.generalization_gap_pct(row.train_acc_running_pct, row.valid_acc_augmented_pct)
     yield from _differ(f"generalization_gap_pct at t={row.t}", row.generalization_gap_pct, gap)
     clean = metrics.generalization_gap_pct(row.train_acc_pct, row.valid_acc_pct)
     yield from _differ(f"clean_gap_pct at t={row.t}", row.clean_gap_pct, clean)
+
+
+def _check_share(what: str, found: float, count: int, file: str = layout.MEGABATCHES) -> Iterator[Problem]:
+    """A percentage is that of a whole number of so many images."""
+    yield from _differ(what, found, metrics.accuracy_pct(round(found * count / 100), count), file)
 
 
 def _check_epochs(row: MegabatchRow, epochs: list[Epoch], settings: RunSettings) -> Iterator[Problem]:
@@ -104,18 +120,36 @@ def _check_epochs(row: MegabatchRow, epochs: list[Epoch], settings: RunSettings)
     selected = row.valid_acc_augmented_pct if settings.protocol == "released" else row.valid_acc_pct
     yield from _differ(f"validation accuracy at t={row.t}", selected, last.valid_acc_pct)
     for epoch in epochs:
-        yield from _differ(f"samples at t={row.t}, epoch {epoch.epoch}", epoch.samples, row.train_count, layout.EPOCHS)
+        where = f"at t={row.t}, epoch {epoch.epoch}"
+        yield from _differ(f"samples {where}", epoch.samples, row.train_count, layout.EPOCHS)
+        yield from _differ(f"lr {where}", epoch.lr, lr_at(epoch.epoch, settings), layout.EPOCHS)
+        yield from _check_share(
+            f"train_acc_running_pct {where}", epoch.train_acc_running_pct, row.train_count, layout.EPOCHS
+        )
+        yield from _check_share(f"valid_acc_pct {where}", epoch.valid_acc_pct, row.valid_count, layout.EPOCHS)
     yield from _differ(f"samples at t={row.t}", row.samples, sum(epoch.samples for epoch in epochs))
 
 
-def _check_layers(row: MegabatchRow, layers: list[LayerRow]) -> Iterator[Problem]:
-    """The counts of the layers sum to those of the network."""
-    for column, mine in (("kept", "kept_count"), ("total", "prunable_count")):
-        total = sum(getattr(layer, column) for layer in layers)
-        yield from _differ(f"the sum of {column} at t={row.t}", total, getattr(row, mine), layout.LAYERS)
+def _check_layers(settings: RunSettings, rows: Rows) -> Iterator[Problem]:
+    """The counts of the layers sum to those of the network; the layers stay the same, and none grows."""
+    layers = [[layer for layer in rows.layers if layer.t == row.t] for row in rows.megabatches]
+    first = [(layer.layer, layer.total, layer.macs) for layer in layers[0]]
+    for row, now in zip(rows.megabatches, layers):
+        for column, mine in (("kept", "kept_count"), ("total", "prunable_count")):
+            total = sum(getattr(layer, column) for layer in now)
+            yield from _differ(f"the sum of {column} at t={row.t}", total, getattr(row, mine), layout.LAYERS)
+        if [(layer.layer, layer.total, layer.macs) for layer in now] != first:
+            yield layout.LAYERS, f"layer, total or macs at t={row.t} are not those at t=1"
+        for layer in now:
+            if layer.total < 1 or layer.macs % layer.total:
+                yield layout.LAYERS, f"macs of {layer.layer} at t={row.t} is {layer.macs}, no multiple of {layer.total}"
+    for before, now in pairwise(layers) if prunes(settings.method) else ():
+        for earlier, layer in zip(before, now):
+            if layer.kept > earlier.kept:
+                yield layout.LAYERS, f"kept of {layer.layer} rises at t={layer.t} from {earlier.kept} to {layer.kept}"
 
 
-def _check_finals(content: dict[str, Any], rows: Rows) -> Iterator[Problem]:
+def _check_finals(settings: RunSettings, content: dict[str, Any], rows: Rows) -> Iterator[Problem]:
     """metrics.json says what the rows come to: computed again by what computed it."""
     last = [layer for layer in rows.layers if layer.t == rows.megabatches[-1].t]
     try:
@@ -128,8 +162,13 @@ def _check_finals(content: dict[str, Any], rows: Rows) -> Iterator[Problem]:
             for name in expected | content[part]:
                 found = content[part].get(name)
                 yield from _differ(f"{part}.{name}", found, expected.get(name), layout.METRICS)
-        yield from _differ("cost.planned_samples.train", planned.train, content["final"]["samples"], layout.METRICS)
-    except (LookupError, TypeError, AttributeError) as error:
+        # What is scored on is not in the rows: it is planned again where the data is.
+        parts = [(row.train_count, row.valid_count, 0) for row in rows.megabatches]
+        expected = plan_cost(settings, parts, rows.megabatches[0].test_count)
+        for name in ("train", "evaluate"):
+            found = getattr(planned, name)
+            yield from _differ(f"cost.planned_samples.{name}", found, getattr(expected, name), layout.METRICS)
+    except (LookupError, TypeError, AttributeError, ZeroDivisionError) as error:
         yield layout.METRICS, f"final or cost is not as this code writes it ({error!r})"
 
 

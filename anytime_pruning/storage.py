@@ -14,7 +14,7 @@ import yaml
 
 from anytime_pruning import RESULTS_VERSION, layout
 from anytime_pruning.config import RunSettings
-from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.errors import DataError, SettingError, show
 from anytime_pruning.records import Records
 
 SCHEMA_VERSION = 4
@@ -93,25 +93,29 @@ def check_files(folder: Path, content: dict[str, Any], names: Sequence[str] = (l
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
-    """metrics.json of a run. One of schema 3 has no checksum to be looked at.
+    """metrics.json of a run, which must be as it was written.
 
     Raises:
-        DataError: it is missing or damaged.
+        DataError: it is missing or damaged, or of a schema that this code does not read.
     """
     path = folder / layout.METRICS
     try:
-        text = path.read_text()
+        # Bytes: reading text would take other line breaks for those that were written.
+        text = path.read_bytes().decode()
         content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError("not an object")
-        # Whatever version it says it has: that, too, may be what was damaged.
-        is_sealed = content.get("schema_version") != 3 or "sha256" in content or "files" in content
+        version = content.get("schema_version")
+        # That a file seems to be of another schema may be the damage: one that has a checksum must match it first.
+        is_sealed = version == SCHEMA_VERSION or "sha256" in content
         if is_sealed and text != render(seal(content)):
             raise DataError(f"{path}: damaged or changed (it does not match its own sha256); {REMEDY}")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
     except (ValueError, RecursionError):
         raise DataError(f"{path}: not readable; {REMEDY}") from None
+    if version != SCHEMA_VERSION:
+        raise DataError(f"{path}: schema_version is {show(version)}, expected {SCHEMA_VERSION}; {REMEDY}")
     return content
 
 
@@ -120,7 +124,7 @@ def stored_run(out_dir: Path, settings: RunSettings) -> dict[str, Any] | None:
 
     Raises:
         SettingError: the folder holds a run of other settings, which must not be overwritten.
-        DataError: its metrics.json is damaged.
+        DataError: its metrics.json is damaged or of another schema.
     """
     if not (out_dir / layout.METRICS).exists():
         return None

@@ -14,6 +14,7 @@ from anytime_pruning.config import RunSettings
 from anytime_pruning.errors import DivergenceError
 from anytime_pruning.evaluation import Evaluation, evaluate
 from anytime_pruning.images import ImageSet, batch_bounds
+from anytime_pruning.learning_rate import lr_at, lr_of_step
 from anytime_pruning.masks import Masks
 from anytime_pruning.metrics import accuracy_pct
 from anytime_pruning.position import Pass, Position, random_states
@@ -31,22 +32,6 @@ class MegabatchTraining:
     train_clean: Evaluation
     valid_clean: Evaluation
     valid_augmented: Evaluation
-
-
-def lr_at(epoch: int, settings: RunSettings) -> float:
-    """Learning rate of an epoch (counted from 1) of any megabatch: multiplied by lr_gamma after each milestone.
-
-    In the epochs of warm-up it is what the last step reaches, as the rate rises to that of the milestones.
-    """
-    decayed = settings.lr * settings.lr_gamma ** sum(epoch > milestone for milestone in settings.lr_milestones)
-    return decayed * min(1.0, epoch / settings.warmup_epochs) if settings.warmup_epochs else decayed
-
-
-def lr_of_step(step: int, n_steps: int, epoch: int, settings: RunSettings) -> float:
-    """Learning rate of a step (counted from 1) of an epoch: that of the epoch, but rising linearly in warm-up."""
-    if epoch > settings.warmup_epochs:
-        return lr_at(epoch, settings)
-    return lr_at(epoch, settings) * (epoch - 1 + step / n_steps) / epoch
 
 
 class Trainer:

@@ -15,9 +15,9 @@ from safetensors.numpy import load_file
 from anytime_pruning import RESULTS_VERSION, layout
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.consistency import Rows, find_inconsistencies
-from anytime_pruning.errors import ArtifactError, DataError, SettingError
+from anytime_pruning.errors import ArtifactError, DataError, SettingError, show
 from anytime_pruning.reading import read_yaml
-from anytime_pruning.storage import SCHEMA_VERSION, TABLES, check_files, read_metrics
+from anytime_pruning.storage import TABLES, check_files, read_metrics
 
 # Where the machine is another one than that which computed a run: of all test images.
 TOLERANCE = 0.005
@@ -53,31 +53,46 @@ def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None =
     Raises:
         SettingError: a path holds no run.
     """
+    found = [_find(path) for path in paths]
     done, evaluator = Verification(), _Evaluator(data_dir) if evaluate else None
-    for path in paths:
-        folders = sorted(metrics.parent for metrics in path.rglob(layout.METRICS) if metrics.parent.name != "metrics")
-        unfinished = {file.parent for file in path.rglob(layout.RESUME)} - set(folders)
-        if not folders and not unfinished:
-            raise SettingError(f"paths: {path} is not allowed: it holds no run; name a folder of results")
+    for path, (folders, unfinished, tables) in zip(paths, found):
         if unfinished:
             done.notes[f"{path}: {len(unfinished)} runs are not finished"] += 1
         for folder in folders:
             _Run(folder, done, evaluator).check()
             yield done
-        for tables in sorted({folder.parent / "tables" for folder in path.rglob("runs") if folder.is_dir()}):
-            if tables.is_dir():
-                done.counts["tables of studies"] += 1
-                done.problems += check_tables(tables)
-                yield done
+        for folder in tables:
+            done.counts["tables of studies"] += 1
+            done.problems += check_tables(folder)
+            yield done
+    yield done
+
+
+def _find(path: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Folders of finished runs, of those that were begun, and of collected tables."""
+    folders = {file.parent for file in path.rglob(layout.METRICS) if file.parent.name != "metrics"}
+    signs = (file.parent for name in (layout.RESUME, layout.CONFIG) for file in path.rglob(name))
+    unfinished = set(signs) - folders
+    if not folders and not unfinished:
+        raise SettingError(f"paths: {path} is not allowed: it holds no run; name a folder of results")
+    tables = {folder.parent / "tables" for folder in path.rglob("runs") if folder.is_dir()}
+    return sorted(folders), sorted(unfinished), sorted(folder for folder in tables if folder.is_dir())
 
 
 def check_tables(tables: Path) -> Iterator[str]:
     """The collected tables of a study are what its runs come to."""
     from anytime_pruning.collect import collect, names_in
 
-    runs_dir = tables.parent / "runs"
+    runs_dir, list_of_runs = tables.parent / "runs", tables / "runs.csv"
     try:
-        names = names_in(tables / "runs.csv")
+        names = names_in(list_of_runs)
+    except DataError as error:
+        yield str(error)
+        return
+    if strangers := [name for name in names if not (runs_dir / name / layout.METRICS).exists()]:
+        yield f"{list_of_runs}: names {show(strangers[0])}, which is no finished run in {runs_dir}"
+        return
+    try:
         with tempfile.TemporaryDirectory() as folder:
             collect(names, runs_dir, Path(folder))
             for again in sorted(Path(folder).iterdir()):
@@ -100,7 +115,6 @@ class _Run:
         problems = len(self.done.problems)
         try:
             content = read_metrics(self.folder)
-            self._expect(layout.METRICS, "schema_version", content.get("schema_version"), SCHEMA_VERSION)
             self._expect(layout.METRICS, "results_version", content.get("results_version"), RESULTS_VERSION)
             for name in (layout.CONFIG, *TABLES):
                 if "files" in content:
@@ -121,9 +135,10 @@ class _Run:
         self._expect(layout.METRICS, "digest", content.get("digest"), settings.digest())
         self._expect(layout.METRICS, "seed", content.get("seed"), settings.seed)
         name = Path(layout.run_name(settings))
-        parts = self.folder.resolve().parts
+        folder = self.folder.resolve()
+        root = Path(*folder.parts[: -len(name.parts)])
         # A folder that a user named is not one that a study did.
-        if "runs" in parts and parts[-len(name.parts) :] != name.parts:
+        if root.name == "runs" and folder != root / name:
             self.done.problems.append(f"{self.folder}: its settings are those of a run that is named {name}")
 
     def _check_weights(self, settings: RunSettings, content: dict[str, Any], rows: Rows) -> None:

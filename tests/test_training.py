@@ -7,9 +7,10 @@ from anytime_pruning.datasets import load_dataset
 from anytime_pruning.errors import DivergenceError
 from anytime_pruning.evaluation import evaluate
 from anytime_pruning.images import ImageSet
+from anytime_pruning.learning_rate import lr_at
 from anytime_pruning.masks import MaskEnforcer, apply_masks, prunable_weights
 from anytime_pruning.seeding import make_generator
-from anytime_pruning.training import Trainer, lr_at
+from anytime_pruning.training import Trainer
 
 
 @pytest.fixture

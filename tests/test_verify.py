@@ -1,7 +1,9 @@
 """What was stored and then damaged, forged or mixed up is found, and the file is named."""
 
 import csv
+import json
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +18,10 @@ from anytime_pruning import RESULTS_VERSION, layout, run_stream
 from anytime_pruning.__main__ import main
 from anytime_pruning.collect import collect
 from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import SettingError
+from anytime_pruning.consistency import Rows, find_inconsistencies
+from anytime_pruning.errors import DataError
+from anytime_pruning.reading import read_yaml
+from anytime_pruning.storage import SCHEMA_VERSION, file_sha256, read_metrics
 from anytime_pruning.verify import verify
 
 FLIPS = 200
@@ -27,6 +32,7 @@ def trained(data_dir, tmp_path_factory):
     """A study of three runs with weights and tables, as the workflow lays it out."""
     study = tmp_path_factory.mktemp("results") / "tiny"
     tiny = {"dataset": "digits", "model": "resnet20", "n_megabatches": 2, "train_limit": 400, "epochs": 2}
+    tiny |= {"precision": "float32"}
     tiny |= {"lr_milestones": [], "batch_size": 16, "execution": {"device": "cpu", "data_dir": str(data_dir)}}
     names = []
     for changes in ({"lr": 0.05}, {"method": "dense"}, {"protocol": "released", "seed": 1}):
@@ -63,30 +69,51 @@ def test_results_as_they_were_written_are_whole(study):
 
 
 def test_one_changed_byte_is_found_wherever_it_is_and_its_file_is_named(study):
-    """200 flips of one bit at random places, each in a file of its own choice; every kind of file is among them."""
+    """200 times another byte at a random place of a file drawn at random; every kind of file is among them."""
     draw = random.Random(6)
-    files = sorted(path for path in study.rglob("*") if path.is_file() and path.suffix != ".lock")
+    files = sorted(path for path in study.rglob("*") if path.is_file() and path.name != layout.LOCK)
     seen = set()
     for _ in range(FLIPS):
         path = draw.choice(files)
         before = path.read_bytes()
         place = draw.randrange(len(before))
-        flipped = bytearray(before)
-        flipped[place] ^= 1 << draw.randrange(8)
-        path.write_bytes(flipped)
-        is_table = path.parent.name == "tables"
-        folder = (
-            study
-            if is_table
-            else study / "runs" / path.parent.relative_to(study).relative_to(path.parts[len(study.parts)])
-        )
-        found = problems_in(folder)
+        after = draw.choice([byte for byte in range(256) if byte != before[place]])
+        path.write_bytes(before[:place] + bytes([after]) + before[place + 1 :])
+        # Of a run, that run alone; for tables their study.
+        part, *name = path.parent.relative_to(study).parts
+        found = problems_in(study if part == "tables" else study.joinpath("runs", *name))
         assert found, f"byte {place} of {path}"
-        assert all(str(path if not is_table else path.parent) in problem for problem in found), found
+        assert all(problem.startswith(f"{path}: ") for problem in found), found
         path.write_bytes(before)
         seen.add(path.name)
     assert seen == {path.name for path in files} >= {"metrics.json", "config.yaml", "weights.safetensors", "runs.csv"}
     assert problems_in(study) == []
+
+
+def test_every_byte_of_metrics_json_counts_whatever_it_becomes(run):
+    """Line breaks, too, which reading as text would put right."""
+    path = run / "metrics.json"
+    before = path.read_bytes()
+    draw = random.Random(6)
+    for place, byte in enumerate(before):
+        becomes = 13 if byte == 10 else draw.choice([other for other in range(256) if other != byte])
+        path.write_bytes(before[:place] + bytes([becomes]) + before[place + 1 :])
+        with pytest.raises(DataError, match=r"damaged or changed|not readable"):
+            read_metrics(run)
+    path.write_bytes(before)
+    assert read_metrics(run)["schema_version"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize("version", [3, "3", None])
+def test_a_run_of_another_schema_is_refused_and_not_called_damaged(version, run):
+    """One from before checksums, as from another version of this code."""
+    path = run / "metrics.json"
+    content = {"schema_version": version, "digest": "0" * 12}
+    path.write_text(json.dumps(content, indent=2) + "\n")
+    expected = f"{path}: schema_version is {version!r}, expected {SCHEMA_VERSION}; remove the run's folder"
+    with pytest.raises(DataError, match=re.escape(expected)):
+        read_metrics(run)
+    assert problems_in(run)[0].startswith(expected)
 
 
 def edit(path, change):
@@ -103,6 +130,13 @@ def edit(path, change):
 def put(file, row, **values):
     """Puts other values into a row of a table."""
     return lambda run: edit(run / file, lambda rows: rows[row].update(values))
+
+
+def grow(rows):
+    """A layer has all its weights at the end, and another one as many fewer."""
+    _, one, other = [row for row in rows if row["t"] == "2"][:3]
+    other["kept"] = str(int(other["kept"]) + int(one["kept"]) - int(one["total"]))
+    one["kept"] = one["total"]
 
 
 # Each number changed with all checksums put right: only what the numbers say of each other can tell.
@@ -147,6 +181,32 @@ FORGERIES = {
     ),
     "layers": (put("layers.csv", 0, kept="1"), "layers.csv: the sum of kept at t=1 is"),
     "totals": (put("layers.csv", 0, total="1"), "layers.csv: the sum of total at t=1 is"),
+    "rate": (put("epochs.csv", 0, lr="0.07"), "lr at t=1, epoch 1 is 0.07"),
+    "train images": (put("epochs.csv", 0, train_acc_running_pct="33.0"), "running_pct at t=1, epoch 1 is 33.0"),
+    "valid images": (put("epochs.csv", 0, valid_acc_pct="33.0"), "valid_acc_pct at t=1, epoch 1 is 33.0"),
+    "layer": (put("layers.csv", 0, layer="x"), "layers.csv: layer, total or macs at t=2 are not those at t=1"),
+    "part of macs": (
+        put("layers.csv", 0, macs="7"),
+        "layers.csv: macs of network.conv1.weight at t=1 is 7, no multiple of",
+    ),
+    "growing layer": (
+        lambda run: edit(run / "layers.csv", grow),
+        "layers.csv: kept of network.blocks.0.conv1.weight rises at t=2",
+    ),
+    "growing network": (
+        lambda run: edit(run / "megabatches.csv", lambda rows: rows[1].update(kept_count="300000")),
+        "kept_count rises at t=2 from",
+    ),
+    "test images": (put("megabatches.csv", 1, test_count="720"), "test_count at t=2 is 720"),
+    "weights": (put("megabatches.csv", 1, prunable_count="7"), "prunable_count at t=2 is 7"),
+    "evaluated": (
+        lambda run: forge(run, lambda c: c["cost"]["planned_samples"].update(evaluate=1)),
+        "cost.planned_samples.evaluate is 1",
+    ),
+    "precision": (
+        lambda run: forge(run, lambda c: c.update(precision="bfloat16")),
+        "precision is bfloat16, but the settings make it float32",
+    ),
     "no number": (put("epochs.csv", 0, train_loss="nan"), "column train_loss has a value that is no number"),
     "no columns": (
         lambda run: (run / "layers.csv").write_text("t,layer\n1,a\n"),
@@ -162,6 +222,15 @@ def test_a_forged_number_is_found_by_the_others(change, message, run):
     assert any(message in problem for problem in problems_in(run)), problems_in(run)
 
 
+def test_images_that_are_not_those_that_the_settings_name_are_found(run):
+    content, rows = read_metrics(run), Rows.read(run)
+    for name, expected in (("image_folder", "a" * 64), ("image_folder", content["data_sha256"])):
+        dataset = {"name": "scans", "source": name, "path": "x.zip", "content_sha256": expected}
+        settings = parse_settings(read_yaml(run / "config.yaml") | {"dataset": dataset})
+        found = [problem for file, problem in find_inconsistencies(settings, content, rows) if "data_sha256" in problem]
+        assert bool(found) == (expected != content["data_sha256"])
+
+
 def test_other_settings_under_a_name_are_found(run, study):
     other = run.with_name("seed0-0123456789ab")
     run.rename(other)
@@ -169,22 +238,21 @@ def test_other_settings_under_a_name_are_found(run, study):
     assert problem.endswith(f"its settings are those of a run that is named {run.relative_to(study / 'runs')}")
 
 
+def test_a_folder_that_a_user_named_may_have_any_name(run, tmp_path):
+    own = shutil.copytree(run, tmp_path / "runs" / "mine" / "seed0-again")
+    assert problems_in(own) == []
+
+
 def test_other_weights_are_found_by_their_layers_and_their_errors(run, study):
     path = layout.find_weights(run)
     weights = load_file(path)
     name = next(name for name, array in weights.items() if array.ndim == 4)
     save_file(weights | {name: np.zeros_like(weights[name])}, path)
-    forge(run, lambda content: content["files"].update({layout.WEIGHTS: sha256(path)}))
+    forge(run, lambda content: content["files"].update({layout.WEIGHTS: file_sha256(path)}))
     found = problems_in(run, evaluate=True)
     assert f"{path}: {name}: 0 of" in found[0]
     assert f"{path}: makes " in found[1]
     assert len(found) == 2
-
-
-def sha256(path):
-    from anytime_pruning.storage import file_sha256
-
-    return file_sha256(path)
 
 
 def test_weights_of_the_same_counts_are_found_by_their_errors_alone(run):
@@ -192,33 +260,38 @@ def test_weights_of_the_same_counts_are_found_by_their_errors_alone(run):
     weights = load_file(path)
     (last,) = (name for name, array in weights.items() if array.ndim == 2)
     save_file(weights | {last: weights[last][::-1].copy()}, path)
-    forge(run, lambda content: content["files"].update({layout.WEIGHTS: sha256(path)}))
+    forge(run, lambda content: content["files"].update({layout.WEIGHTS: file_sha256(path)}))
     assert problems_in(run) == []
     (problem,) = problems_in(run, evaluate=True)
     assert f"{path}: makes " in problem
 
 
-def test_tables_that_are_not_those_of_the_runs_are_found(study):
-    for name in ("runs.csv", "layers.csv"):
-        shutil.copytree(study, study.with_name("copy"))
-        table = study.with_name("copy") / "tables" / name
-        edit(table, lambda rows: rows[::-1])
-        found = problems_in(table.parent.parent)
-        # The order of runs.csv is that of all tables.
-        assert f"{table}: is not what collecting its runs again gives" in found or name == "runs.csv"
-        assert found
-        shutil.rmtree(study.with_name("copy"))
-    (study / "tables" / "epochs.csv").unlink()
-    assert problems_in(study) == [f"{study / 'tables' / 'epochs.csv'}: is not what collecting its runs again gives"]
+@pytest.mark.parametrize("name", ["runs.csv", "megabatches.csv", "epochs.csv", "layers.csv"])
+def test_a_table_that_is_not_that_of_its_runs_is_found(name, study):
+    table = study / "tables" / name
+    column = {"runs.csv": "test_acc_pct", "layers.csv": "kept"}.get(name, "samples")
+    edit(table, lambda rows: rows[-1].update({column: "7"}))
+    assert problems_in(study) == [f"{table}: is not what collecting its runs again gives"]
+    table.unlink()
+    (problem,) = problems_in(study)
+    assert str(table) in problem
+
+
+def test_a_table_of_runs_that_are_not_there_is_found(study):
+    table = study / "tables" / "runs.csv"
+    edit(table, lambda rows: rows[1].update(run="digits/none"))
+    assert problems_in(study) == [f"{table}: names 'digits/none', which is no finished run in {study / 'runs'}"]
 
 
 def test_what_is_not_there_is_said_and_no_problem(run, study, tmp_path, capsys):
     shutil.rmtree(study / "checkpoints")
     (study / "runs" / "digits" / "unfinished" / layout.RESUME).mkdir(parents=True)
+    shutil.copytree(run, study / "runs" / "digits" / "interrupted")
+    (study / "runs" / "digits" / "interrupted" / "metrics.json").unlink()
     assert main(["verify", str(study), "--data-dir", str(tmp_path)]) == 0
     said = capsys.readouterr().out.splitlines()
     assert said == [
-        f"{study}: 1 runs are not finished",
+        f"{study}: 2 runs are not finished",
         "3x runs whose weights are not there: nothing is tested again",
         "3 runs looked at, 0 with weights, 0 tested again, 1 tables of studies; 0 problems",
     ]
@@ -233,9 +306,13 @@ def test_the_command_names_each_problem_and_fails(run, capsys):
     assert last == "error: 1 runs looked at, 1 with weights, 0 tested again, 0 tables of studies; 2 problems"
 
 
-def test_a_folder_without_runs_is_a_mistake(tmp_path):
-    with pytest.raises(SettingError, match="it holds no run"):
-        list(verify([tmp_path]))
+def test_a_folder_without_runs_is_a_mistake_and_nothing_is_checked(run, tmp_path, capsys):
+    (tmp_path / "empty").mkdir()
+    for path in (tmp_path / "empty", tmp_path / "none", run / "metrics.json"):
+        assert main(["verify", str(run), str(path)]) == 2
+        said = capsys.readouterr()
+        assert said.err == f"error: paths: {path} is not allowed: it holds no run; name a folder of results\n"
+        assert said.out == ""
 
 
 def test_numbers_are_checked_without_torch(study):
