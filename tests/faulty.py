@@ -5,7 +5,8 @@
 Events: `score N`, `step N`, `validate N`, `test N` (before the N-th of the process), `load` (before the data is read),
 `half FILE` (a file is half-written), `replace FILE`, `replaced FILE` (before and after it gets its name), `unlinked
 FILE`, `half clear` (while checkpoints are removed). Actions: `KILL`, `STOP`, `TERM`, `INT` are signals that the process
-gets; `TERM+INT` are two, `fill` writes FILLER to the end of the disk, `limit` makes files of 4 kB the largest.
+gets; `TERM+INT` are two, `fill` writes the file FILLER to the end of the disk, `nearly fill` but for 8 kB, `limit`
+makes files of 512 bytes the largest.
 """
 
 import os
@@ -26,8 +27,6 @@ import anytime_pruning.training
 from anytime_pruning import register
 from anytime_pruning.__main__ import main
 from anytime_pruning.step import TrainingStep
-
-FILLER = "FILLER"
 
 
 @register("model", "fragile")
@@ -52,10 +51,10 @@ class Faults:
         if path:
             os.truncate(path, os.path.getsize(path) // 2)
         print(f"fault: {action} at {event}", flush=True)
-        if action == "fill":
-            fill(Path(os.environ[FILLER]))
+        if action.endswith("fill"):
+            fill(Path(os.environ["FILLER"]), leave=8192 if action.startswith("nearly") else 0)
         elif action == "limit":
-            resource.setrlimit(resource.RLIMIT_FSIZE, (4096, resource.RLIM_INFINITY))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (512, resource.RLIM_INFINITY))
         else:
             for name in action.split("+"):
                 os.kill(os.getpid(), signal.Signals[f"SIG{name}"])
@@ -101,8 +100,8 @@ class Faults:
         os.replace, os.unlink, os.fsync, shutil.rmtree = watched_replace, watched_unlink, watched_fsync, watched_rmtree
 
 
-def fill(path: Path) -> None:
-    """Write a file until the disk is full."""
+def fill(path: Path, leave: int) -> None:
+    """Write a file until the disk is full, then leave so many bytes."""
     with path.open("wb", buffering=0) as file:
         for size in (1 << 16, 1):
             try:
@@ -110,6 +109,7 @@ def fill(path: Path) -> None:
                     file.write(b"0" * size)
             except OSError:
                 continue
+        file.truncate(file.tell() - leave)
 
 
 if __name__ == "__main__":

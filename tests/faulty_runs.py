@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -98,6 +99,11 @@ class Run:
     def checkpoints(self) -> dict[str, bytes]:
         """Files of the checkpoints that are there, hidden ones included, by name."""
         return {path.name: path.read_bytes() for path in sorted(self.resume.iterdir())} if self.resume.exists() else {}
+
+    def copy(self, folder: Path) -> "Run":
+        """The same run, as far as it is, in another folder."""
+        shutil.copytree(self.folder, folder)
+        return Run(folder, self.settings)
 
     def phase(self) -> str:
         """How far a process came before it was killed, by what it left on disk."""
