@@ -18,8 +18,8 @@ DEFAULTS = TINY["defaults"] | {"epochs": 3, "train_limit": 100, "precision": "fl
 STUDY = TINY | {"defaults": DEFAULTS, "execution": {"device": "cpu", "checkpoint_share": 1}}
 # 4 runs of 2 megabatches.
 EPOCHS = 4 * 2 * 3
-# At the end of a module that every job imports: an epoch that was trained leaves a line, and takes long enough that
-# processes of several workflows meet.
+# At the end of a module that every job imports: an epoch that was trained leaves a line, and takes so many seconds more
+# that processes of several workflows meet.
 WATCH = """
 
 _epoch_done = Keeper.epoch_done
@@ -28,7 +28,7 @@ _epoch_done = Keeper.epoch_done
 def _watched(self, epoch):
     with open("trained", "a") as file:
         file.write(f"{self._checkpoints.folder.parent} {epoch.t} {epoch.epoch}\\n")
-    time.sleep(2)
+    time.sleep(SECONDS)
     _epoch_done(self, epoch)
 
 
@@ -37,12 +37,12 @@ Keeper.epoch_done = _watched
 COMMAND = ("snakemake", "experiments", "--cores", "2", "--configfile", "config/tiny.yaml")
 
 
-def make_study(folder, watched):
+def make_study(folder, watched=None):
     make_checkout(folder)
     write_config(folder, STUDY)
-    if watched:
+    if watched is not None:
         with (folder / "anytime_pruning" / "resume.py").open("a") as file:
-            file.write(WATCH)
+            file.write(WATCH.replace("SECONDS", str(watched)))
     return folder
 
 
@@ -87,7 +87,7 @@ def results(folder):
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    folder = make_study(tmp_path_factory.mktemp("undisturbed") / "project", watched=False)
+    folder = make_study(tmp_path_factory.mktemp("undisturbed") / "project")
     done = call(folder, *COMMAND)
     assert done.returncode == 0, done.stderr
     return results(folder)
@@ -95,7 +95,7 @@ def undisturbed(tmp_path_factory):
 
 def test_a_workflow_that_is_killed_five_times_trains_every_run_once(undisturbed, tmp_path):
     """Only Snakemake is killed: its jobs go on, and meet those of the next call, which starts at once."""
-    folder = make_study(tmp_path / "project", watched=True)
+    folder = make_study(tmp_path / "project", watched=2)
     waited = 0
     for n_epochs in (1, 5, 9, 14, 19):
         process = start_until(folder, n_epochs)
@@ -115,7 +115,7 @@ def test_a_workflow_that_is_killed_five_times_trains_every_run_once(undisturbed,
 
 def test_a_workflow_that_is_interrupted_goes_on_where_its_jobs_stood(undisturbed, tmp_path):
     """By what Ctrl-C sends, then by what a shutdown does: to every process of the terminal."""
-    folder = make_study(tmp_path / "project", watched=True)
+    folder = make_study(tmp_path / "project", watched=0.5)
     for n_epochs, number in ((3, signal.SIGINT), (9, signal.SIGTERM)):
         process = start_until(folder, n_epochs)
         os.killpg(process.pid, number)
