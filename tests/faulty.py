@@ -5,8 +5,8 @@
 Events: `score N`, `step N`, `validate N`, `test N` (before the N-th of the process), `load` (before the data is read),
 `half FILE` (a file is half-written), `replace FILE`, `replaced FILE` (before and after it gets its name), `unlinked
 FILE`, `half clear` (while checkpoints are removed). Actions: `KILL`, `STOP`, `TERM`, `INT` are signals that the process
-gets; `TERM+INT` are two, `fill` writes the file FILLER to the end of the disk, `nearly fill` but for 8 kB, `limit`
-makes files of 512 bytes the largest.
+gets; `TERM+INT` are two, `fill FILE` writes a file to the end of the disk, `nearly fill FILE` but for 8 kB,
+`limit` makes files of 512 bytes the largest.
 """
 
 import os
@@ -15,6 +15,7 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -51,8 +52,8 @@ class Faults:
         if path:
             os.truncate(path, os.path.getsize(path) // 2)
         print(f"fault: {action} at {event}", flush=True)
-        if action.endswith("fill"):
-            fill(Path(os.environ["FILLER"]), leave=8192 if action.startswith("nearly") else 0)
+        if "fill " in action:
+            fill(Path(action.partition("fill ")[2]), leave=8192 if action.startswith("nearly") else 0)
         elif action == "limit":
             resource.setrlimit(resource.RLIMIT_FSIZE, (512, resource.RLIM_INFINITY))
         else:
@@ -112,14 +113,27 @@ def fill(path: Path, leave: int) -> None:
         file.truncate(file.tell() - leave)
 
 
-if __name__ == "__main__":
+def run(arguments: Sequence[str]) -> int:
+    """The command line after `--`, with the faults before it."""
     torch.set_num_threads(1)
-    end = sys.argv.index("--")
-    faults = Faults(dict(zip(sys.argv[1:end:2], sys.argv[2:end:2])))
+    end = arguments.index("--")
+    faults = Faults(dict(zip(arguments[:end:2], arguments[1:end:2])))
     faults.before(anytime_pruning.pruning, "score", "score")
     faults.before(TrainingStep, "__call__", "step")
     faults.before(anytime_pruning.training, "evaluate", "validate")
     faults.before(anytime_pruning.run, "evaluate", "test")
     faults.before(anytime_pruning.job, "load_dataset", "load")
     faults.watch_files()
-    sys.exit(main(sys.argv[end + 1 :]))
+    return main(list(arguments[end + 1 :]))
+
+
+def run_apart(arguments: Sequence[str], out: Path, err: Path) -> None:
+    """As a process that was forked: with an output of its own, and signals as a terminal's processes have them."""
+    for stream, path in ((sys.stdout, out), (sys.stderr, err)):
+        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    sys.exit(run(arguments))
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:]))

@@ -1,10 +1,11 @@
 """Runs in processes of their own that are interrupted, and what has to come of them all the same."""
 
 import json
-import os
+import multiprocessing
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,16 +13,13 @@ from pathlib import Path
 
 from conftest import ROOT, without_times
 
+from tests.faulty import run_apart
+
 TABLES = ("megabatches.csv", "epochs.csv", "layers.csv")
 
 
-def faulty(*faults: str) -> tuple[str, ...]:
-    """The command line in which events of `faulty.py` have consequences."""
-    return (sys.executable, "-m", "tests.faulty", *faults, "--")
-
-
-# As users call it, and as calls it who wants to train the network of `faulty.py`.
-PLAIN, WITH_FRAGILE = (sys.executable, "-m", "anytime_pruning"), faulty()
+# A shell that starts the tests in its background has them ignore SIGINT.
+PLAIN = ("env", "--default-signal=INT", sys.executable, "-m", "anytime_pruning")
 # Two epochs and the end of three megabatches: nine checkpoints, each after an epoch. Twelve steps of a first epoch.
 FRAGILE = {
     "dataset": "digits",
@@ -35,6 +33,11 @@ FRAGILE = {
     "pruner": "synflow",
     "precision": "float32",
 }
+
+
+# Starts processes that have imported torch already, which is most of the time that a short run takes.
+multiprocessing.set_forkserver_preload(["tests.faulty"])
+forked = multiprocessing.get_context("forkserver")
 
 
 @dataclass
@@ -52,29 +55,34 @@ class Run:
     def resume(self) -> Path:
         return self.out / "resume"
 
-    def start(self, program: Sequence[str] = (), **environment: str) -> subprocess.Popen:
-        """The same command each time, whatever runs it."""
+    def start(self, *faults: str, program: Sequence[str] = PLAIN) -> subprocess.Popen:
+        """The same command each time, whatever happens to it (`faulty.py`)."""
         self.folder.mkdir(exist_ok=True)
-        program = program or (WITH_FRAGILE if self.settings["model"] == "fragile" else PLAIN)
-        command = (*program, "train", "--settings", json.dumps(self.settings), "--out", str(self.out))
-        return subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=os.environ | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        if faults or self.settings["model"] == "fragile":
+            program = (*program[:-1], "tests.faulty", *faults, "--")
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        return subprocess.Popen((*program, *self._arguments()), cwd=ROOT, **output)
 
-    def go(self, program: Sequence[str] = (), **environment: str) -> subprocess.CompletedProcess:
+    def go(self, *faults: str) -> subprocess.CompletedProcess:
         """To its end, whichever that is."""
-        process = self.start(program, **environment)
-        out, err = process.communicate(timeout=120)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        if self.settings["model"] != "fragile":
+            process = self.start(*faults)
+            out, err = process.communicate(timeout=120)
+            return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        self.folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            said = [Path(folder) / name for name in ("out", "err")]
+            process = forked.Process(target=run_apart, args=((*faults, "--", *self._arguments()), *said))
+            process.start()
+            process.join(120)
+            return subprocess.CompletedProcess(faults, process.exitcode, *(path.read_text() for path in said))
 
-    def finish(self, program: Sequence[str] = ()) -> subprocess.CompletedProcess:
+    def _arguments(self) -> tuple[str, ...]:
+        return ("train", "--settings", json.dumps(self.settings), "--out", str(self.out))
+
+    def finish(self) -> subprocess.CompletedProcess:
         """To its good end, with nothing left over."""
-        done = self.go(program)
+        done = self.go()
         assert done.returncode == 0, done.stderr
         assert {path.name for path in self.folder.rglob("*") if path.is_file()} == {
             *TABLES,

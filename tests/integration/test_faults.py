@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from faulty_runs import FRAGILE, Run, execution, faulty, in_parallel
+from faulty_runs import FRAGILE, Run, execution, in_parallel
 
 pytestmark = pytest.mark.integration
 
@@ -82,7 +82,7 @@ def killed_at(run, *events):
     """Start a run as often as there are events, each time killed at one; how far it came each time."""
     phases = []
     for event in events:
-        done = run.go(faulty(event, "KILL"))
+        done = run.go(event, "KILL")
         assert f"fault: KILL at {event}\n" in done.stdout, (event, done.stdout, done.stderr)
         assert done.returncode == -signal.SIGKILL
         phases.append(run.phase())
@@ -139,7 +139,7 @@ def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_bits(undisturbed,
 
 def first_of_two(run, event):
     """A process that stands still at an event, and a second one that has said that it waits for it."""
-    first = run.start(faulty(event, "STOP"))
+    first = run.start(event, "STOP")
     while "fault" not in first.stdout.readline():
         assert first.poll() is None
     second = run.start()

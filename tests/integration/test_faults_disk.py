@@ -8,7 +8,7 @@ import subprocess
 from contextlib import contextmanager
 
 import pytest
-from faulty_runs import FRAGILE, Run, execution, faulty, in_parallel
+from faulty_runs import FRAGILE, Run, execution, in_parallel
 
 from anytime_pruning.storage import render, seal
 
@@ -27,7 +27,7 @@ def undisturbed(tmp_path_factory, data_dir):
 def killed(undisturbed, tmp_path_factory):
     """A run that was killed in the last epoch of megabatch 3, with the checkpoints 6 and 7; not to be changed."""
     run = Run(tmp_path_factory.mktemp("killed") / "run", undisturbed[0])
-    assert run.go(faulty("step 60", "KILL")).returncode == -signal.SIGKILL
+    assert run.go("step 60", "KILL").returncode == -signal.SIGKILL
     assert list(run.checkpoints()) == ["000006.json", "000006.safetensors", "000007.json", "000007.safetensors"]
     return run
 
@@ -82,7 +82,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(undistur
         (event, action), (unwritten, numbers) = fault
         with small_disk(tmp_path / event) as disk:
             run = Run(disk / "run", settings)
-            done = run.go(faulty(event, action), FILLER=str(disk / "filler"))
+            done = run.go(event, f"{action} {disk / 'filler'}")
             check_failed(done, "No space left on device", unwritten)
             check_whole(run, *numbers)
             assert not (run.out / "metrics.json").exists()
@@ -101,7 +101,7 @@ def test_a_file_that_cannot_grow_is_one_line_and_the_run_goes_on(undisturbed, tm
     def attempt(trial):
         event, unwritten, numbers = trial
         run = Run(tmp_path / event, settings)
-        check_failed(run.go(faulty(event, "limit")), "File too large", unwritten)
+        check_failed(run.go(event, "limit"), "File too large", unwritten)
         check_whole(run, *numbers)
         assert not list(run.out.glob(".*"))
         assert "goes on from a checkpoint" in run.finish().stdout

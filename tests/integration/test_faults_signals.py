@@ -4,7 +4,7 @@ import signal
 import time
 
 import pytest
-from faulty_runs import FRAGILE, Run, execution, faulty, in_parallel
+from faulty_runs import FRAGILE, PLAIN, Run, execution, in_parallel
 
 pytestmark = pytest.mark.integration
 
@@ -52,7 +52,7 @@ def test_a_run_that_is_told_to_stop_says_where_it_stands_and_goes_on_from_there(
         kind, event, name, said = MOMENTS[number]
         settings, results = undisturbed[kind]
         run = Run(tmp_path / str(number), settings)
-        check_stopped(run.go(faulty(event, name)), signal.Signals[f"SIG{name}"], said)
+        check_stopped(run.go(event, name), signal.Signals[f"SIG{name}"], said)
         assert not [name for name in run.checkpoints() if name.startswith(".")]
         last = run.finish()
         if said.startswith("kept at "):
@@ -66,7 +66,7 @@ def test_where_a_run_stood_is_in_its_result(undisturbed, tmp_path):
     settings, results = undisturbed["paper"]
     run = Run(tmp_path / "run", settings)
     for event in ("step 8", "step 12"):
-        check_stopped(run.go(faulty(event, "TERM")), signal.SIGTERM, "kept at")
+        check_stopped(run.go(event, "TERM"), signal.SIGTERM, "kept at")
     run.finish()
     assert [(part["t"], part["epochs"], part["step"]) for part in run.resumed()] == [(1, 1, 2), (2, 0, 8)]
     assert all({"code", "versions", "hardware"} <= part.keys() for part in run.resumed())
@@ -77,10 +77,10 @@ def test_where_a_run_stood_is_in_its_result(undisturbed, tmp_path):
 def test_a_second_signal_stops_at_once_and_leaves_what_was_kept_before(second, undisturbed, tmp_path):
     settings, results = undisturbed["paper"]
     run = Run(tmp_path / "run", settings)
-    assert run.go(faulty("step 20", "KILL")).returncode == -signal.SIGKILL
+    assert run.go("step 20", "KILL").returncode == -signal.SIGKILL
     before = run.checkpoints()
     faults = ("step 3", "TERM+INT") if second == "at once" else ("step 3", "TERM", "half 000004.safetensors", "INT")
-    check_stopped(run.go(faulty(*faults)), signal.SIGINT, LAST)
+    check_stopped(run.go(*faults), signal.SIGINT, LAST)
     assert run.checkpoints() == before
     run.finish()
     assert run.results() == results
@@ -90,7 +90,11 @@ def test_a_run_whose_starter_ignores_the_signal_ignores_it(undisturbed, tmp_path
     """As with nohup, or in the background of a shell."""
     settings, results = undisturbed["paper"]
     run = Run(tmp_path / "run", settings)
-    assert run.finish(("env", "--ignore-signal=INT", *faulty("step 20", "INT", "score 250", "INT"))).stderr == ""
+    ignoring = tuple(part.replace("--default", "--ignore") for part in PLAIN)
+    process = run.start("step 20", "INT", "score 250", "INT", program=ignoring)
+    said, err = process.communicate(timeout=60)
+    assert said.count("fault: INT") == 2
+    assert (process.returncode, err) == (0, "")
     assert run.results() == results
 
 

@@ -50,7 +50,9 @@ def start(folder):
     """The workflow in a process group of its own, as a terminal has it."""
     path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
     output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen(COMMAND, cwd=folder, env=os.environ | {"PATH": path}, start_new_session=True, **output)
+    # A shell that starts the tests in its background has them ignore SIGINT.
+    command = ("env", "--default-signal=INT", *COMMAND)
+    return subprocess.Popen(command, cwd=folder, env=os.environ | {"PATH": path}, start_new_session=True, **output)
 
 
 def trained(folder):
