@@ -14,12 +14,14 @@ import resource
 import shutil
 import signal
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
+from tqdm import tqdm
 
 import anytime_pruning.job
 import anytime_pruning.pruning
@@ -132,6 +134,8 @@ def run_apart(arguments: Sequence[str], out: Path, err: Path) -> None:
     for stream, path in ((sys.stdout, out), (sys.stderr, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Not one that processes share, and that nobody would free when this one is killed.
+    tqdm.set_lock(threading.RLock())
     sys.exit(run(arguments))
 
 

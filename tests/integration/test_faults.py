@@ -16,7 +16,7 @@ KINDS = {
     "paper": {},
     "released": {"protocol": "released", "pruner": "snip", "replay": "buffer", "buffer_size": 60},
     "local": {"scope": "local", "pruner": "grasp", "warmup_epochs": 1, "replay": "previous"},
-    "resnet20": {"model": "resnet20", "pruner": "snip", "train_limit": 200},
+    "resnet20": {"model": "resnet20", "pruner": "snip", "train_limit": 600},
 }
 # What a process is killed at for certain, and how far what is on disk then says that it came. Each of the three
 # prunings of `paper` takes 100 rounds; steps are 12, 24 and 34, and each megabatch ends with its third checkpoint.
