@@ -18,10 +18,12 @@ DEFAULTS = TINY["defaults"] | {"epochs": 3, "train_limit": 100, "precision": "fl
 STUDY = TINY | {"defaults": DEFAULTS, "execution": {"device": "cpu", "checkpoint_share": 1}}
 # 4 runs of 2 megabatches.
 EPOCHS = 4 * 2 * 3
-# At the end of a module that every job imports: an epoch that was trained leaves a line, and takes so many seconds more
-# that processes of several workflows meet.
+# At the end of a module that every job imports: a job leaves a line, and so does an epoch that was trained, which takes
+# so many seconds more that processes of several workflows meet.
 WATCH = """
 
+with open("started", "a") as file:
+    file.write("a job\\n")
 _epoch_done = Keeper.epoch_done
 
 
@@ -55,16 +57,20 @@ def start(folder):
     return subprocess.Popen(command, cwd=folder, env=os.environ | {"PATH": path}, start_new_session=True, **output)
 
 
+def lines(path):
+    return path.read_text().splitlines() if path.exists() else []
+
+
 def trained(folder):
     """The epochs that were trained, by whichever process, as often as they were."""
-    log = folder / "trained"
-    return log.read_text().splitlines() if log.exists() else []
+    return lines(folder / "trained")
 
 
 def start_until(folder, n_epochs):
-    """Start the workflow and wait until so many epochs were trained."""
+    """Start the workflow and wait until it has started a job of its own and so many epochs were trained by any."""
+    n_started = len(lines(folder / "started"))
     process = start(folder)
-    while len(trained(folder)) < n_epochs:
+    while len(trained(folder)) < n_epochs or len(lines(folder / "started")) == n_started:
         assert process.poll() is None, (n_epochs, trained(folder))
         time.sleep(0.05)
     return process
@@ -99,12 +105,12 @@ def test_a_workflow_that_is_killed_five_times_trains_every_run_once(undisturbed,
     """Only Snakemake is killed: its jobs go on, and meet those of the next call, which starts at once."""
     folder = make_study(tmp_path / "project", watched=2)
     waited = 0
-    for n_epochs in (1, 5, 9, 14, 19):
+    for n_epochs in (2, 5, 9, 14, 19):
         process = start_until(folder, n_epochs)
         process.kill()
         assert process.wait() == -signal.SIGKILL
-        waited += logs(folder).count("waiting for another process")
         assert call(folder, *COMMAND, "--unlock").returncode == 0
+        waited += logs(folder).count("waiting for another process")
     done = call(folder, *COMMAND)
     assert done.returncode == 0, done.stderr
     waited += logs(folder).count("waiting for another process")
