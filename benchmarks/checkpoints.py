@@ -1,8 +1,8 @@
 """What checkpoints cost of a run of ResNet-18 on a CPU: `python -m benchmarks.checkpoints`, about 5 minutes.
 
 Trains on noise of CIFAR's size and takes the time of every checkpoint, written as every run writes it, to a disk that
-is waited for. Epochs are of 1,000 images, where CIFAR's first of eight megabatches has 5,625: longer ones make the share
-smaller. Writes benchmarks/results/<machine>-checkpoints.json and .md.
+is waited for. Epochs are of 1,000 images, where CIFAR's first of eight megabatches has 5,062: longer ones make the
+share smaller. Writes benchmarks/results/<machine>-checkpoints.json and .md.
 """
 
 import argparse
