@@ -60,6 +60,8 @@ def find_inconsistencies(settings: RunSettings, content: dict[str, Any], rows: R
 
 def _check_facts(settings: RunSettings, content: dict[str, Any]) -> Iterator[Problem]:
     """What the settings say of the data and the precision is what was computed on and in."""
+    if content.get("precision") not in ("float32", "bfloat16"):
+        yield layout.METRICS, f"precision is {content.get('precision')}, which is none of float32 and bfloat16"
     said = {"data_sha256": getattr(settings.dataset, "content_sha256", None), "precision": settings.precision}
     for name, value in said.items():
         if value not in (None, "auto") and content.get(name) != value:

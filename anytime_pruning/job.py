@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from safetensors.torch import save
-from torch import nn
+from torch import Tensor, nn
 
 from anytime_pruning import interruption, layout, provenance
 from anytime_pruning.checkpoint import Checkpoints, save_tensors
@@ -113,18 +113,10 @@ def _compute(
         arrange(model, arrays.image_shape, device)
         resolved = settings.model_copy(update={"precision": precision})
         records = run_megabatches(resolved, arrays, model, device, out_dir, keeper)
-    # Copies, because safetensors refuses tensors that share memory, as tied weights do.
-    weights = {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
     facts = {
         "precision": precision,
-        "input": {
-            "image_shape": list(arrays.image_shape),
-            "n_classes": arrays.n_classes,
-            "mean": list(arrays.mean),
-            "std": list(arrays.std),
-        },
-        "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
-        "size": {"dense_bytes": len(save(weights)), "sparse_bytes": len(pack(weights, prunable_weights(model)))},
+        "input": describe_input(arrays),
+        **describe_size(model),
         "data_sha256": arrays.content_sha256,
         "test_images_in_train": arrays.test_images_in_train,
         **code,
@@ -132,9 +124,34 @@ def _compute(
         "resumed": keeper.resumed,
         "wall_time_s": round(keeper.seconds, 3),
     }
+    weights = copy_weights(model)
     content = write_run(out_dir, settings, records, facts, lambda path: save_tensors(weights, path), weights_path)
     keeper.clear()
     return content
+
+
+def describe_input(arrays: ImageArrays) -> dict[str, Any]:
+    """What a network has to know of the images it is given."""
+    return {
+        "image_shape": list(arrays.image_shape),
+        "n_classes": arrays.n_classes,
+        "mean": list(arrays.mean),
+        "std": list(arrays.std),
+    }
+
+
+def describe_size(model: nn.Module) -> dict[str, Any]:
+    """Parameters of a network, and bytes of the files that hold it as it is and with its zeros left out."""
+    weights = copy_weights(model)
+    return {
+        "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
+        "size": {"dense_bytes": len(save(weights)), "sparse_bytes": len(pack(weights, prunable_weights(model)))},
+    }
+
+
+def copy_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Its state dict; copies, because safetensors refuses tensors that share memory, as tied weights do."""
+    return {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
 
 
 @contextmanager

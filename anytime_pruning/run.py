@@ -48,8 +48,7 @@ def run_megabatches(
     """
     data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip)
     test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
-    replayed, samples = _plan_stream(settings, len(data))
-    counts = [(len(train), len(valid), len(sample)) for (train, valid), sample in zip(replayed, samples)]
+    replayed, samples, counts = plan_stream(settings, len(data))
     cost = plan_cost(settings, counts, len(test))
     name = f"{settings.dataset.name} {settings.model} {settings.method}"
     records = Records(planned=cost, macs=count_macs(model, arrays.image_shape))
@@ -90,8 +89,10 @@ def run_megabatches(
     return records
 
 
-def _plan_stream(settings: RunSettings, n_images: int) -> tuple[list[tuple[Tensor, Tensor]], list[Tensor]]:
-    """Of every megabatch the replay-inclusive set, training and validation indices, and the sample to score on."""
+def plan_stream(
+    settings: RunSettings, n_images: int
+) -> tuple[list[tuple[Tensor, Tensor]], list[Tensor], list[tuple[int, int, int]]]:
+    """Of every megabatch the replay-inclusive set, training and validation indices; the sample to score on; counts."""
     stream = split_stream(
         n_images,
         settings.n_megabatches,
@@ -102,7 +103,11 @@ def _plan_stream(settings: RunSettings, n_images: int) -> tuple[list[tuple[Tenso
     replayed = [_replay(settings, stream[:t]) for t in range(1, len(stream) + 1)]
     samples = [pruning_sample(settings, stream[:t], train) for t, (train, _) in enumerate(replayed, start=1)]
     check_indices(stream, replayed, samples, n_images, settings.train_limit)
-    return replayed, samples
+    return (
+        replayed,
+        samples,
+        [(len(train), len(valid), len(sample)) for (train, valid), sample in zip(replayed, samples)],
+    )
 
 
 def _replay(settings: RunSettings, arrived: list[Megabatch]) -> tuple[Tensor, Tensor]:

@@ -82,8 +82,9 @@ def check_files(folder: Path, content: dict[str, Any], names: Sequence[str] = (l
     Raises:
         DataError: one is missing or another.
     """
+    checksums = content.get("files")
     for name in names:
-        path, expected = folder / name, content.get("files", {}).get(name)
+        path, expected = folder / name, checksums.get(name) if isinstance(checksums, dict) else None
         try:
             found = file_sha256(path)
         except OSError as error:

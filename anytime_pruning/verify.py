@@ -4,9 +4,8 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from safetensors import SafetensorError
@@ -19,8 +18,8 @@ from anytime_pruning.errors import ArtifactError, DataError, SettingError, show
 from anytime_pruning.reading import read_yaml
 from anytime_pruning.storage import TABLES, check_files, read_metrics
 
-# Where the machine is another one than that which computed a run: of all test images.
-TOLERANCE = 0.005
+if TYPE_CHECKING:
+    from anytime_pruning.reevaluation import Evaluator
 
 
 @dataclass
@@ -54,7 +53,7 @@ def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None =
         SettingError: a path holds no run.
     """
     found = [_find(path) for path in paths]
-    done, evaluator = Verification(), _Evaluator(data_dir) if evaluate else None
+    done, evaluator = Verification(), _make_evaluator(data_dir) if evaluate else None
     for path, (folders, unfinished, tables) in zip(paths, found):
         if unfinished:
             done.notes[f"{path}: {len(unfinished)} runs are not finished"] += 1
@@ -66,6 +65,12 @@ def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None =
             done.problems += check_tables(folder)
             yield done
     yield done
+
+
+def _make_evaluator(data_dir: Path | None) -> "Evaluator":
+    from anytime_pruning.reevaluation import Evaluator  # torch
+
+    return Evaluator(data_dir)
 
 
 def _find(path: Path) -> tuple[list[Path], list[Path], list[Path]]:
@@ -106,7 +111,7 @@ def check_tables(tables: Path) -> Iterator[str]:
 class _Run:
     """One run's folder, checked from what everything rests on to what rests on it."""
 
-    def __init__(self, folder: Path, done: Verification, evaluator: "_Evaluator | None"):
+    def __init__(self, folder: Path, done: Verification, evaluator: "Evaluator | None"):
         self.folder, self.done, self.evaluator = folder, done, evaluator
 
     def check(self) -> None:
@@ -117,8 +122,7 @@ class _Run:
             content = read_metrics(self.folder)
             self._expect(layout.METRICS, "results_version", content.get("results_version"), RESULTS_VERSION)
             for name in (layout.CONFIG, *TABLES):
-                if "files" in content:
-                    self._guard(check_files, self.folder, content, [name])
+                self._guard(check_files, self.folder, content, [name])
             if len(self.done.problems) > problems:
                 return  # numbers in files that are not those that were written would be named once more
             settings = parse_settings(read_yaml(self.folder / layout.CONFIG))
@@ -158,6 +162,9 @@ class _Run:
         except (OSError, SafetensorError) as error:
             self.done.problems.append(f"{path}: not readable ({error})")
             return
+        for name, array in weights.items():
+            if not np.isfinite(array).all():
+                self.done.problems.append(f"{path}: {name} has values that are no numbers")
         last = rows.megabatches[-1]
         for row in (row for row in rows.layers if row.t == last.t):
             counted = weights[row.layer] if row.layer in weights else np.empty(0)
@@ -166,7 +173,7 @@ class _Run:
                 said = f"layers.csv says {row.kept} of {row.total}"
                 self.done.problems.append(f"{path}: {row.layer}: {found}, but {said}")
         if self.evaluator:
-            self.evaluator.check(self, path, settings, content, last.error_count)
+            self.evaluator.check(self.folder, path, settings, content, rows, self.done)
 
     def _expect(self, file: str, what: str, found: Any, expected: Any) -> None:
         if found != expected:
@@ -180,44 +187,3 @@ class _Run:
 
     def _add(self, file: str, problem: str) -> None:
         self.done.problems.append(f"{self.folder / file}: {problem}")
-
-
-class _Evaluator:
-    """Tests networks again; keeps the images of the last data set, as runs of one come together."""
-
-    def __init__(self, data_dir: Path | None):
-        self._data_dir, self._key, self._arrays = data_dir, None, None
-
-    def check(self, run: _Run, weights: Path, settings: RunSettings, content: dict[str, Any], errors: int) -> None:
-        """Note whether a network makes as many errors as were stored."""
-        arrays, done = self._load(settings), run.done
-        if arrays is None or arrays.content_sha256 != content.get("data_sha256"):
-            done.notes[f"runs on {settings.dataset.name}, whose images are not there: not tested again"] += 1
-            return
-        try:
-            found = self._reevaluation.count_errors(run.folder, weights, arrays, content.get("precision", "float32"))
-        except SettingError as error:
-            done.notes[f"not tested again: {error}"] += 1
-            return
-        done.counts["tested again"] += 1
-        is_exact = self._reevaluation.computes_the_same(content.get("hardware", {}), content.get("versions", {}))
-        allowed = 0 if is_exact else TOLERANCE * len(arrays.test_labels)
-        if abs(found - errors) > allowed:
-            done.problems.append(f"{weights}: makes {found} errors on the test images, but {errors} are stored")
-
-    @cached_property
-    def _reevaluation(self) -> Any:
-        from anytime_pruning import reevaluation  # torch
-
-        return reevaluation
-
-    def _load(self, settings: RunSettings) -> Any:
-        from anytime_pruning.datasets import load_dataset
-        from anytime_pruning.datasets.cache import cache_path
-
-        data_dir = self._data_dir or settings.execution.data_dir
-        key = (cache_path(settings.dataset, data_dir), settings.dataset)
-        if key != self._key:
-            there = key[0].exists() or settings.dataset.is_there(data_dir)
-            self._key, self._arrays = key, load_dataset(settings.dataset, data_dir) if there else None
-        return self._arrays
