@@ -83,9 +83,10 @@ class Checkpoints:
 
     def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         try:
-            text = path.read_text()
-            whole = json.loads(text)
-            is_whole = isinstance(whole, dict) and text == render(seal(whole))
+            # As bytes: of text, a changed line break would not show.
+            written = path.read_bytes()
+            whole = json.loads(written)
+            is_whole = isinstance(whole, dict) and written == render(seal(whole)).encode()
         except (OSError, ValueError, RecursionError) as error:
             raise _Damaged(f"not readable, {type(error).__name__}") from None
         if not is_whole:

@@ -105,8 +105,13 @@ class Position:
             return f"megabatch {self.t}, before pruning"
         if self.evaluations:
             return f"megabatch {self.t}, before its test"
-        step = f", step {self.current.step + 1}" if self.current else ""
-        return f"megabatch {self.t}, epoch {len(self.epochs) + 1}{step}"
+        if self.current is None and self.epochs:
+            return f"megabatch {self.t}, after epoch {len(self.epochs)}"
+        epoch = f"megabatch {self.t}, epoch {len(self.epochs) + 1}"
+        if self.current is None:
+            return epoch
+        is_over = self.current.step == len(self.current.losses)
+        return f"{epoch}, before its validation" if is_over else f"{epoch}, step {self.current.step + 1}"
 
 
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -134,8 +134,12 @@ class Keeper:
         """Told to stop: keep where the run stands. In the middle of pruning it stands where it did before."""
         if not isinstance(error, Interrupted):
             return
-        if error.is_safe and self._state.position.is_pruned:
-            self.keep()
-            error.kept = f"kept at {self._state.position}; the same command goes on from there"
-        elif self._checkpoints.exist():
+        if self._checkpoints.exist():
             error.kept = "the same command goes on from the last checkpoint"
+        if error.is_safe and self._state.position.is_pruned:
+            try:
+                self.keep()
+            except Interrupted as second:
+                second.kept = error.kept
+                raise
+            error.kept = f"kept at {self._state.position}; the same command goes on from there"

@@ -161,6 +161,10 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         _flush(partial)
         os.replace(partial, path)
         _flush(path.parent)
+    except OSError as error:
+        # Which file it was the system says when one is opened, but not when a full disk stops what is written to it.
+        error.filename = str(path)
+        raise
     finally:
         partial.unlink(missing_ok=True)
 

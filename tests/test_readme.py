@@ -92,3 +92,14 @@ def test_links_lead_somewhere():
         assert (ROOT / target).exists(), target
     for command in re.findall(r"`make (\w+)`", README):
         assert re.search(rf"^{command}:", (ROOT / "Makefile").read_text(), re.MULTILINE), command
+
+
+def test_every_promise_names_tests_that_there_are():
+    section = README.split("## What is promised and how it is tested")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| ")][2:]
+    assert len(rows) >= 20
+    written = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    for row in rows:
+        named = re.findall(r"`(test_\w+)`", row)
+        assert named, row
+        assert [name for name in named if f"def {name}(" not in written] == []

@@ -161,8 +161,13 @@ def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(tiny, tmp_pa
     monkeypatch.setattr(resume.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
     execution = tiny()["execution"] | {"checkpoint_epochs": 2, "checkpoint_share": 1}
     run_stream(tiny(n_megabatches=2, epochs=5, execution=execution), tmp_path)
-    first = ["megabatch 1, epoch 3", "megabatch 1, epoch 5", "megabatch 2, before pruning"]
-    assert written == [*first, "megabatch 2, epoch 3", "megabatch 2, epoch 5", "megabatch 3, before pruning"]
+    first = ["megabatch 1, after epoch 2", "megabatch 1, after epoch 4", "megabatch 2, before pruning"]
+    assert written == [
+        *first,
+        "megabatch 2, after epoch 2",
+        "megabatch 2, after epoch 4",
+        "megabatch 3, before pruning",
+    ]
 
 
 def test_checkpoints_of_epochs_are_put_off_while_they_cost_too_much(tiny, tmp_path, monkeypatch):
@@ -171,7 +176,7 @@ def test_checkpoints_of_epochs_are_put_off_while_they_cost_too_much(tiny, tmp_pa
     monkeypatch.setattr(resume.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
     execution = tiny()["execution"] | {"checkpoint_share": 0}
     run_stream(tiny(n_megabatches=2, epochs=3, execution=execution), tmp_path)
-    assert written == ["megabatch 1, epoch 2", "megabatch 2, before pruning", "megabatch 3, before pruning"]
+    assert written == ["megabatch 1, after epoch 1", "megabatch 2, before pruning", "megabatch 3, before pruning"]
 
 
 def test_other_settings_do_not_go_on_from_a_checkpoint(tiny, tmp_path, allow, monkeypatch):

@@ -28,24 +28,31 @@ pytestmark = [
 ]
 
 # Python reads this when it starts: a job that trains writes a line when it starts and when it ends, with the GPU that
-# Slurm gave it, and stays until both GPUs are in use. The very first is cancelled instead.
+# Slurm gave it, and stays until both GPUs are in use. The very first is cancelled instead, once it has a checkpoint.
 WATCH = """
-import atexit, os, subprocess, sys, time
+import atexit, os, signal, subprocess, sys, threading, time
 from pathlib import Path
 
 def say(event):
     with log.open("a") as file:
         file.write(f"{event} {os.environ.get('CUDA_VISIBLE_DEVICES')} {os.environ['SLURM_JOB_ID']}\\n")
 
+def cancel():
+    resume = Path(sys.orig_argv[sys.orig_argv.index("--out") + 1]) / "resume"
+    while not list(resume.glob("*.json")):
+        time.sleep(0.001)
+    subprocess.run(["scancel", os.environ["SLURM_JOB_ID"]])
+    os.kill(os.getpid(), signal.SIGSTOP)  # until Slurm has it go on and end
+
 if sys.orig_argv[1:4] == ["-m", "anytime_pruning", "train"]:
     log = Path(os.environ["WATCHED"])
-    if not log.exists():
-        say("cancel")
-        subprocess.run(["scancel", os.environ["SLURM_JOB_ID"]])
-        time.sleep(60)
-    say("start")
-    atexit.register(say, "end")
-    patience = time.monotonic() + 60
+    is_first = not log.exists()
+    say("cancel" if is_first else "start")
+    if is_first:
+        threading.Thread(target=cancel, daemon=True).start()
+    else:
+        atexit.register(say, "end")
+    patience = time.monotonic() + (0 if is_first else 60)
     while not all(f"start {gpu} " in log.read_text() for gpu in "01") and time.monotonic() < patience:
         time.sleep(0.1)
 """
@@ -120,6 +127,9 @@ def test_two_jobs_at_a_time_on_different_gpus_and_one_that_is_cancelled_is_submi
     event, _, cancelled = events[0]
     assert event == "cancel"
     assert f"SLURM-job '{cancelled}' failed, SLURM status is: 'CANCELLED'" in done.stderr
+    logs = [path.read_text() for path in (folder / "results" / "tiny" / "logs").rglob("seed*.log")]
+    (resumed,) = [log for log in logs if "goes on from a checkpoint" in log]
+    assert "megabatch 2/2" in resumed
 
 
 def test_only_training_is_a_job_of_slurm(studied):

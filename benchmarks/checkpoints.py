@@ -1,0 +1,110 @@
+"""What checkpoints cost of a run of ResNet-18 on a CPU: `python -m benchmarks.checkpoints`, about 5 minutes.
+
+Trains on noise of CIFAR's size and takes the time of every checkpoint, written as every run writes it, to a disk that
+is waited for. Epochs are of 1,000 images, where CIFAR's first of eight megabatches has 5,062: longer ones make the
+share smaller. Writes benchmarks/results/<machine>-checkpoints.json and .md.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import torch
+from PIL import Image
+
+from anytime_pruning import provenance, resume, run_stream
+from benchmarks.__main__ import describe_machine
+
+RESULTS = Path(__file__).parent / "results"
+N_TRAIN, N_TEST = 1112, 100  # a tenth is held out
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, write and print the table."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.checkpoints", description=__doc__)
+    parser.add_argument("--repeats", type=int, default=3, help="runs (default: 3)")
+    parser.add_argument("--folder", type=Path, help="where to write the runs (default: a temporary folder)")
+    parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(dir=options.folder) as folder:
+        write_noise(Path(folder) / "noise")
+        runs = [measure(Path(folder), seed) for seed in range(options.repeats)]
+    machine = describe_machine(torch.device("cpu"), 1)
+    result = {"machine": machine, "code": provenance.describe_code(), "runs": runs}
+    stem = options.out / f"{machine['id']}-checkpoints"
+    options.out.mkdir(parents=True, exist_ok=True)
+    stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
+    stem.with_suffix(".md").write_text(to_markdown(result))
+    print(to_markdown(result))
+    return 0
+
+
+def write_noise(folder: Path) -> None:
+    """An image folder of ten classes of noise, 32 x 32 pixels."""
+    draw = np.random.default_rng(0)
+    for split, count in (("train", N_TRAIN), ("test", N_TEST)):
+        for i in range(count):
+            path = folder / split / f"class{i % 10}" / f"{i}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(draw.integers(0, 256, (32, 32, 3), np.uint8)).save(path)
+
+
+def measure(folder: Path, seed: int) -> dict:
+    """Seconds of a run of two epochs, of each of its checkpoints, and their size."""
+    settings = {
+        "dataset": {"name": "noise", "source": "image_folder", "path": str(folder / "noise"), "image_size": 32},
+        "model": "resnet18",
+        "n_megabatches": 1,
+        "epochs": 2,
+        "seed": seed,
+        "precision": "float32",
+        # Whatever it comes to is measured, and not put off.
+        "execution": {"device": "cpu", "data_dir": str(folder / "data"), "checkpoint_share": 1},
+    }
+    seconds, sizes = [], []
+    keep = resume.Keeper.keep
+
+    def timed(keeper: resume.Keeper) -> None:
+        started = time.perf_counter()
+        keep(keeper)
+        seconds.append(time.perf_counter() - started)
+        newest = max((folder / str(seed) / "resume").glob("*.safetensors"))
+        sizes.append(newest.stat().st_size)
+
+    with mock.patch.object(resume.Keeper, "keep", timed):
+        cost = run_stream(settings, folder / str(seed))["cost"]
+    return {
+        "stream_s": cost["stream_s"],
+        "train_s": cost["train_s"],
+        "checkpoints_s": [round(s, 3) for s in seconds],
+        "megabytes": [round(size / 2**20) for size in sizes],
+        "share_pct": round(100 * sum(seconds) / cost["train_s"], 2),
+    }
+
+
+def to_markdown(result: dict) -> str:
+    """One row for each run, then what they come to."""
+    runs = result["runs"]
+    rows = [
+        f"| {run['train_s']:.0f} | {len(run['checkpoints_s'])} | {max(run['megabytes'])} | "
+        f"{statistics.mean(run['checkpoints_s']):.2f} | {max(run['checkpoints_s']):.2f} | {run['share_pct']:.2f} |"
+        for run in runs
+    ]
+    lines = [
+        f"{result['machine']['name']}; ResNet-18, 32 x 32 images, 2 epochs of 1,000 images, 1 thread, float32.",
+        "",
+        "| training (s) | checkpoints | largest (MB) | seconds each | longest (s) | of the training time (%) |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *rows,
+    ]
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

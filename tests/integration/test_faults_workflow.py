@@ -1,0 +1,136 @@
+"""The whole workflow, killed and interrupted again and again: every run is trained once, to the same bits."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+
+import pytest
+from checkout import TINY, call, make_checkout, write_config
+from conftest import without_times
+from faulty_runs import TABLES
+
+pytestmark = pytest.mark.integration
+
+DEFAULTS = TINY["defaults"] | {"epochs": 3, "train_limit": 100, "precision": "float32"}
+STUDY = TINY | {"defaults": DEFAULTS, "execution": {"device": "cpu", "checkpoint_share": 1}}
+# 4 runs of 2 megabatches.
+EPOCHS = 4 * 2 * 3
+# At the end of a module that every job imports: a job leaves a line, and so does an epoch that was trained, which takes
+# so many seconds more that processes of several workflows meet.
+WATCH = """
+
+with open("started", "a") as file:
+    file.write("a job\\n")
+_epoch_done = Keeper.epoch_done
+
+
+def _watched(self, epoch):
+    with open("trained", "a") as file:
+        file.write(f"{self._checkpoints.folder.parent} {epoch.t} {epoch.epoch}\\n")
+    time.sleep(SECONDS)
+    _epoch_done(self, epoch)
+
+
+Keeper.epoch_done = _watched
+"""
+COMMAND = ("snakemake", "experiments", "--cores", "2", "--configfile", "config/tiny.yaml")
+
+
+def make_study(folder, watched=None):
+    make_checkout(folder)
+    write_config(folder, STUDY)
+    if watched is not None:
+        with (folder / "anytime_pruning" / "resume.py").open("a") as file:
+            file.write(WATCH.replace("SECONDS", str(watched)))
+    return folder
+
+
+def start(folder):
+    """The workflow in a process group of its own, as a terminal has it."""
+    path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
+    output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    # A shell that starts the tests in its background has them ignore SIGINT.
+    command = ("env", "--default-signal=INT", *COMMAND)
+    return subprocess.Popen(command, cwd=folder, env=os.environ | {"PATH": path}, start_new_session=True, **output)
+
+
+def lines(path):
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def trained(folder):
+    """The epochs that were trained, by whichever process, as often as they were."""
+    return lines(folder / "trained")
+
+
+def start_until(folder, n_epochs):
+    """Start the workflow and wait until it has started a job of its own and so many epochs were trained by any."""
+    n_started = len(lines(folder / "started"))
+    process = start(folder)
+    while len(trained(folder)) < n_epochs or len(lines(folder / "started")) == n_started:
+        assert process.poll() is None, (n_epochs, trained(folder))
+        time.sleep(0.05)
+    return process
+
+
+def logs(folder):
+    return "".join(path.read_text() for path in folder.glob("results/tiny/logs/**/*.log"))
+
+
+def results(folder):
+    """Of each run its weights and its tables but for times; nothing may be there that no run leaves."""
+    root = folder / "results" / "tiny"
+    found = {
+        str(path.relative_to(root)): without_times(path) if path.suffix == ".csv" else path.read_bytes()
+        for path in root.rglob("*")
+        if path.name in (*TABLES, "weights.safetensors") and path.parent != root
+    }
+    assert len(found) == 16
+    assert not [path for path in root.rglob("*") if path.name == "resume" or ".partial" in path.name]
+    return found
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = make_study(tmp_path_factory.mktemp("undisturbed") / "project")
+    done = call(folder, *COMMAND)
+    assert done.returncode == 0, done.stderr
+    return results(folder)
+
+
+def test_a_workflow_that_is_killed_five_times_trains_every_run_once(undisturbed, tmp_path):
+    """Only Snakemake is killed: its jobs go on, and meet those of the next call, which starts at once."""
+    folder = make_study(tmp_path / "project", watched=2)
+    waited = 0
+    for n_epochs in (2, 5, 9, 14, 19):
+        process = start_until(folder, n_epochs)
+        process.kill()
+        assert process.wait() == -signal.SIGKILL
+        assert call(folder, *COMMAND, "--unlock").returncode == 0
+        waited += logs(folder).count("waiting for another process")
+    done = call(folder, *COMMAND)
+    assert done.returncode == 0, done.stderr
+    waited += logs(folder).count("waiting for another process")
+    assert waited, "no process met one of an earlier call"
+    assert set(Counter(trained(folder)).values()) == {1}
+    assert len(trained(folder)) == EPOCHS
+    assert results(folder) == undisturbed
+    assert "Nothing to be done" in call(folder, *COMMAND).stderr
+
+
+def test_a_workflow_that_is_interrupted_goes_on_where_its_jobs_stood(undisturbed, tmp_path):
+    """By what Ctrl-C sends, then by what a shutdown does: to every process of the terminal."""
+    folder = make_study(tmp_path / "project", watched=0.5)
+    for n_epochs, number in ((3, signal.SIGINT), (9, signal.SIGTERM)):
+        process = start_until(folder, n_epochs)
+        os.killpg(process.pid, number)
+        assert process.wait(timeout=60) != 0
+        assert f"interrupted by {number.name}; kept at megabatch" in logs(folder)
+    done = call(folder, *COMMAND)
+    assert done.returncode == 0, done.stderr
+    assert "goes on from a checkpoint" in logs(folder)
+    assert set(Counter(trained(folder)).values()) == {1}
+    assert results(folder) == undisturbed
