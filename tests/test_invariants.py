@@ -6,12 +6,17 @@ import pytest
 import torch
 
 import anytime_pruning.run
-from anytime_pruning import run_stream
+from anytime_pruning import layout, run_stream
 from anytime_pruning.config import parse_settings
 from anytime_pruning.errors import InvariantError
 from anytime_pruning.invariants import chance_zeros, check_indices, check_masks, check_weights
 from anytime_pruning.masks import apply_masks, prunable_weights
 from anytime_pruning.stream import Megabatch
+
+
+def results_in(folder):
+    """Names of the files of a run, but for its lock and the checkpoints of what was right."""
+    return {path.name for path in folder.iterdir()} - {layout.LOCK, layout.RESUME}
 
 
 def change_result(monkeypatch, name, change, call=2):
@@ -90,7 +95,7 @@ def test_a_violation_stops_the_run_and_writes_nothing(function, change, call, me
     change_result(monkeypatch, function, change, call)
     with pytest.raises(InvariantError, match=f"^invariant violated: .*{message}.*; no results were written"):
         run_stream(tiny(epochs=1, method="app"), tmp_path)
-    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"run.lock"}
+    assert results_in(tmp_path) == set()
 
 
 @pytest.mark.parametrize(
@@ -113,7 +118,19 @@ def test_weights_after_training_are_looked_at(revived, message, tiny, tmp_path, 
     monkeypatch.setattr(anytime_pruning.run.Trainer, "train_megabatch", changed)
     with pytest.raises(InvariantError, match=message):
         run_stream(tiny(epochs=1), tmp_path)
-    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"run.lock"}
+    assert results_in(tmp_path) == set()
+
+
+def test_what_was_wrong_is_in_no_checkpoint(tiny, tmp_path, monkeypatch):
+    """Once the fault is gone the run goes on, and comes to what it would have come to without."""
+    with monkeypatch.context() as fault:
+        change_result(fault, "prune", in_first_layer(keep_again), 2)
+        with pytest.raises(InvariantError, match="masks nest"):
+            run_stream(tiny(epochs=1), tmp_path / "faulty")
+    assert run_stream(tiny(epochs=1), tmp_path / "faulty")["resumed"]
+    run_stream(tiny(epochs=1), tmp_path / "sound")
+    faulty, sound = ((tmp_path / name / layout.WEIGHTS).read_bytes() for name in ("faulty", "sound"))
+    assert faulty == sound
 
 
 def toy_stream(t, train, valid):
