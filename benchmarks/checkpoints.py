@@ -1,8 +1,8 @@
 """What checkpoints cost of a run of ResNet-18 on a CPU: `python -m benchmarks.checkpoints`, about 10 minutes.
 
-Trains for an epoch on as many images of noise as the first of eight megabatches of CIFAR has, and takes the time of every
-checkpoint, written as every run writes it, to a disk that is waited for. Later megabatches have longer epochs, so the
-share is smaller there. Writes benchmarks/results/<machine>-checkpoints.json and .md.
+Trains for an epoch on as many images of noise as the first of eight megabatches of CIFAR has, and takes the time of
+every checkpoint, written as every run writes it, to a disk that is waited for. Later megabatches have longer epochs, so
+the share is smaller there. Writes benchmarks/results/<machine>-checkpoints.json and .md.
 """
 
 import argparse
