@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -13,6 +14,9 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 from torch import nn
 
+from anytime_pruning import layout, run_stream
+from anytime_pruning.collect import collect
+from anytime_pruning.config import parse_settings
 from anytime_pruning.registry import _registered
 
 torch.set_num_threads(1)
@@ -50,6 +54,35 @@ def tiny(data_dir):
         return settings | changes
 
     return make
+
+
+@pytest.fixture(scope="session")
+def trained_study(data_dir, tmp_path_factory):
+    """A study of three runs with weights and tables, as the workflow lays it out."""
+    study = tmp_path_factory.mktemp("results") / "tiny"
+    tiny = {"dataset": "digits", "model": "resnet20", "n_megabatches": 2, "train_limit": 400, "epochs": 2}
+    tiny |= {"precision": "float32"}
+    tiny |= {"lr_milestones": [], "batch_size": 16, "execution": {"device": "cpu", "data_dir": str(data_dir)}}
+    names = []
+    for changes in ({"lr": 0.05}, {"method": "dense"}, {"protocol": "released", "seed": 1}):
+        settings = parse_settings(tiny | changes)
+        names.append(layout.run_name(settings))
+        run_stream(settings, study / "runs" / names[-1], study / "checkpoints" / names[-1] / layout.WEIGHTS)
+    collect(names, study / "runs", study / "tables")
+    return study
+
+
+@pytest.fixture
+def study(trained_study, tmp_path):
+    """A copy of it, to be damaged."""
+    return shutil.copytree(trained_study, tmp_path / "tiny")
+
+
+@pytest.fixture
+def run(study):
+    """Folder of its run by APP, the first."""
+    (folder,) = (study / "runs").rglob("app/snip/seed0-*")
+    return folder
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Changes stored results with their checksums, as a forger or wrong code would; or without, as a broken disk."""
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 from anytime_pruning.layout import METRICS, WEIGHTS
 from anytime_pruning.storage import file_sha256, render, seal
+from anytime_pruning.verify import verify
 
 
 def forge(folder: Path, change: Callable[[dict[str, Any]], object] = lambda content: None) -> None:
@@ -18,3 +20,37 @@ def forge(folder: Path, change: Callable[[dict[str, Any]], object] = lambda cont
             content["files"][name] = file_sha256(file)
     change(content)
     path.write_text(render(seal(content)))
+
+
+def edit(path, change):
+    """Change rows of a CSV file, which are mappings of texts."""
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    rows = change(rows) or rows
+    with open(path, "w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def put(file, row, **values):
+    """Puts other values into a row of a table."""
+    return lambda run: edit(run / file, lambda rows: rows[row].update(values))
+
+
+def say(**values):
+    """Puts other values into metrics.json."""
+    return lambda run: forge(run, lambda content: content.update(values))
+
+
+def in_all(file, column, value):
+    """Puts a value into all rows of a table."""
+    return lambda run: edit(
+        run / file, lambda rows: [row.update({column: value(row[column])}) for row in rows] and None
+    )
+
+
+def problems_in(folder, evaluate=False):
+    """What is found wrong with stored results."""
+    *_, done = verify([folder], evaluate)
+    return done.problems
