@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from anytime_pruning.config import RunSettings
 from anytime_pruning.errors import InvariantError
 from anytime_pruning.masks import Masks, prunable_weights
+from anytime_pruning.metrics import chance_zeros
 from anytime_pruning.stream import Megabatch
 
 
@@ -102,11 +103,6 @@ def check_weights(model: nn.Module, masks: Masks, settings: RunSettings, t: int)
     n_kept = sum(int(weight.count_nonzero()) for weight in weights.values())
     if n_masked - n_kept > chance_zeros(n_prunable) and settings.initial_weights is None:
         _fail("density asked is density measured", t, f"{n_kept} weights are not zero, but masks keep {n_masked}")
-
-
-def chance_zeros(n_prunable: int) -> int:
-    """How many kept weights may be exactly zero by chance."""
-    return 1 + n_prunable // 1_000_000
 
 
 def _first_layer(flags: Masks) -> tuple[int, str] | None:

@@ -27,3 +27,8 @@ def generalization_gap_pct(train_acc_pct: float, valid_acc_pct: float) -> float:
 def anytime_relative_errors(error_counts: Sequence[int], test_count: int) -> list[float]:
     """(error_count_t - error_count_{t-1}) / N_test for t = 2 ... T: how much each megabatch changed the test error."""
     return [(now - before) / test_count for before, now in pairwise(error_counts)]
+
+
+def chance_zeros(prunable_count: int) -> int:
+    """How many kept weights may be exactly zero by chance, as sums of floating point numbers are once in a while."""
+    return 1 + prunable_count // 1_000_000

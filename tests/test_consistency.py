@@ -109,6 +109,32 @@ def test_a_forged_number_is_found_by_the_others(change, message, run):
     assert any(message in problem for problem in problems_in(run)), problems_in(run)
 
 
+@pytest.mark.parametrize(("zeros", "is_right"), [(1, True), (2, False)])
+def test_a_kept_weight_may_be_zero_by_chance(zeros, is_right, run):
+    """As many as while a run is computed: one of up to a million."""
+    kept, total = 213926 - zeros, 267408
+    with open(run / "layers.csv", newline="") as file:
+        first = int(next(csv.DictReader(file))["kept"]) - zeros
+    put("megabatches.csv", 0, kept_count=str(kept), density_measured=repr(kept / total))(run)
+    put("layers.csv", 0, kept=str(first))(run)
+    settings, content, rows = parse_settings(read_yaml(run / "config.yaml")), read_metrics(run), Rows.read(run)
+    found = [problem for file, problem in find_inconsistencies(settings, content, rows)]
+    assert found == ([] if is_right else [f"kept_count at t=1 is {kept}, which is not the density asked for"])
+    # Weights to begin with may have any number of zeros.
+    assert not list(find_inconsistencies(settings.model_copy(update={"initial_weights": "x"}), content, rows))
+
+
+@pytest.mark.parametrize(("kept", "is_right"), [(97_967, True), (97_968, False)])
+def test_the_released_arithmetic_keeps_at_most_what_it_asks_for(kept, is_right, study):
+    (run,) = (study / "runs").rglob("app/snip/seed1-*")
+    settings, content = parse_settings(read_yaml(run / "config.yaml")), read_metrics(run)
+    asked = settings.densities()[1]
+    assert round(asked * 267_408) == 97_967
+    put("megabatches.csv", 1, kept_count=str(kept))(run)
+    found = [problem for file, problem in find_inconsistencies(settings, content, Rows.read(run))]
+    assert (f"kept_count at t=2 is {kept}, which is not the density asked for" in found) != is_right
+
+
 def leaves(content, place=()):
     """Place and value of every number and text."""
     if isinstance(content, dict | list):

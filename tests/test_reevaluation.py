@@ -1,14 +1,19 @@
 """Stored networks tested again: what only the network and the images can tell is told."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from forge import forge, in_all, problems_in, put, say
 from safetensors.numpy import load_file, save_file
 
-from anytime_pruning import layout
-from anytime_pruning.storage import file_sha256
+from anytime_pruning import layout, reevaluation
+from anytime_pruning.datasets.digits import Digits
+from anytime_pruning.registry import _registered
+from anytime_pruning.storage import file_sha256, read_metrics
+from anytime_pruning.verify import verify
 
 # What only the network and the images can tell.
 COMPUTED_AGAIN = {
@@ -74,3 +79,59 @@ def test_weights_that_are_no_numbers_are_found_without_testing(run):
     save_file(weights | {last: np.full_like(weights[last], np.nan)}, path)
     forge(run, lambda content: content["files"].update({layout.WEIGHTS: file_sha256(path)}))
     assert problems_in(run) == [f"{path}: {last} has values that are no numbers"]
+
+
+@pytest.mark.parametrize(("same_machine", "wrong"), [(True, 1), (True, 0), (False, 1), (False, 2)])
+def test_on_another_machine_a_few_images_may_differ(same_machine, wrong, run, monkeypatch):
+    """At most 0.5 %, which is one of 360; where everything is the same, none."""
+    machine = {"device": "cpu" if same_machine else "cuda"}
+    forge(run, lambda content: content["hardware"].update(machine))
+    evaluate = reevaluation.evaluate
+
+    def with_errors(*args):
+        tested = evaluate(*args)
+        return replace(tested, correct_count=tested.correct_count - wrong)
+
+    monkeypatch.setattr(reevaluation, "evaluate", with_errors)
+    found = problems_in(run, evaluate=True)
+    assert bool(found) == (wrong > (0 if same_machine else 1))
+    assert all(" errors on the test images, but " in problem for problem in found)
+
+
+@pytest.mark.parametrize("change", ["device", "cpu_capability", "threads", "torch"])
+def test_only_the_same_machine_and_versions_must_come_to_the_same(change, run):
+    content = read_metrics(run)
+    hardware, versions = content["hardware"], content["versions"]
+    assert reevaluation.computes_the_same(hardware, versions)
+    other = {change: 10_000 if change == "threads" else "other"}
+    assert not reevaluation.computes_the_same(hardware | other, versions | other)
+
+
+def test_a_network_is_tested_with_the_threads_of_its_run(run, monkeypatch):
+    used = []
+    monkeypatch.setattr(reevaluation, "prepare_process", lambda device, execution: used.append(execution.threads))
+    monkeypatch.setattr(reevaluation.os, "cpu_count", lambda: 8)
+    for change in ({"threads": 3}, {"threads": 3, "device": "cuda"}):
+        forge(run, lambda content, change=change: content["hardware"].update(change))
+        assert problems_in(run, evaluate=True) == []
+    assert used == [3, torch.get_num_threads()]
+
+
+def test_what_cannot_be_tested_again_is_said(study, tmp_path, monkeypatch):
+    def notes():
+        *_, done = verify([study], data_dir=tmp_path)
+        assert (done.problems, done.counts["tested again"]) == ([], 0)
+        return done.notes
+
+    with monkeypatch.context() as gone:
+        gone.setattr(Digits, "is_there", lambda self, data_dir: False)
+        assert notes() == {"runs on digits, whose images are not there: not tested again": 3}
+    with monkeypatch.context() as gone:
+        gone.delitem(_registered["model"], "resnet20")
+        ((note, count),) = notes().items()
+        assert (count, note.partition(": model: ")[0]) == (3, "not tested again")
+    monkeypatch.setattr(Digits, "is_pinned", lambda self: False)
+    for path in (study / "runs").rglob("metrics.json"):
+        forge(path.parent, lambda content: content.update(data_sha256="0" * 64))
+    *_, done = verify([study / "runs"], data_dir=tmp_path)
+    assert done.notes == {"runs on digits, whose images have changed: not tested again": 3}
