@@ -20,7 +20,7 @@ help:
 	@echo "make bench     measure the speed of this machine (15 minutes; make bench QUICK=1: 3)"
 	@echo "make image     build the container image, envs/anytime-pruning.sif (make image REQUIREMENTS=envs/requirements.txt: CPU)"
 	@echo "make archive   write a checksummed archive of this commit into dist/"
-	@echo "make integration  test container, DVC, Slurm and archive with the tools that are here (7 minutes)"
+	@echo "make integration  test container, DVC, Slurm and archive with the tools that are here (10 minutes)"
 	@echo "make lock      write envs/requirements.lock after an edit of envs/requirements.txt"
 	@echo "make fuzz      10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
 	@echo "make lint      check format and style"
