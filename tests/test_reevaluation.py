@@ -72,6 +72,14 @@ def test_weights_of_the_same_counts_are_found_by_their_errors_alone(run):
     assert f"{path}: makes " in problem
 
 
+def test_weights_that_are_none_are_found(run):
+    path = layout.find_weights(run)
+    path.write_bytes(b"no weights")
+    forge(run, lambda content: content["files"].update({layout.WEIGHTS: file_sha256(path)}))
+    (problem,) = problems_in(run)
+    assert problem.startswith(f"{path}: not readable (")
+
+
 def test_weights_that_are_no_numbers_are_found_without_testing(run):
     path = layout.find_weights(run)
     weights = load_file(path)

@@ -104,6 +104,14 @@ def test_a_table_of_runs_that_are_not_there_is_found(study):
     assert problems_in(study) == [f"{table}: names 'digits/none', which is no finished run in {study / 'runs'}"]
 
 
+def test_tables_of_damaged_runs_cannot_be_collected_again(run, study):
+    (run / "layers.csv").write_text("t,layer\n")
+    forge(run)
+    (of_run, of_tables) = problems_in(study)
+    assert of_run.startswith(f"{run / 'layers.csv'}: other columns")
+    assert of_tables.startswith(f"{study / 'tables'}: cannot be collected again: {run / 'layers.csv'}: ")
+
+
 def test_what_is_not_there_is_said_and_no_problem(run, study, tmp_path, capsys):
     shutil.rmtree(study / "checkpoints")
     (study / "runs" / "digits" / "unfinished" / layout.RESUME).mkdir(parents=True)
