@@ -20,6 +20,8 @@ from anytime_pruning.config import parse_settings
 from anytime_pruning.registry import _registered
 
 torch.set_num_threads(1)
+# Whoever starts the tests in the background has them ignore SIGINT, and so every process that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Property tests call torch, whose first call is slow; time is never what they are about.
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.register_profile(
