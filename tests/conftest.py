@@ -3,6 +3,7 @@
 import csv
 import io
 import shutil
+import signal
 import tarfile
 import zipfile
 from pathlib import Path
