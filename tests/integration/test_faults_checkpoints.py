@@ -117,5 +117,6 @@ def test_a_run_does_not_go_on_with_other_images(data_dir, tmp_path):
     (images / "train" / "cat" / "0.png").write_bytes((images / "train" / "dog" / "1.png").read_bytes())
     done = run.go()
     assert done.returncode == 2
-    (line,) = [line for line in done.stderr.splitlines() if "making it again" not in line]
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert line.startswith("error: data_sha256: ")
+    assert "Traceback" not in done.stderr
