@@ -17,7 +17,8 @@ from torch import Tensor
 
 from anytime_pruning.devices import warn
 from anytime_pruning.errors import CapacityError, SettingError, show
-from anytime_pruning.storage import file_sha256, render, seal, write_atomically, write_text
+from anytime_pruning.files import file_sha256, write_atomically, write_text
+from anytime_pruning.storage import render, seal
 
 FORMAT = 1
 GENERATIONS = 2

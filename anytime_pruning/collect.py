@@ -11,10 +11,11 @@ from pandas.api.types import is_numeric_dtype
 
 from anytime_pruning import layout
 from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.files import write_text
 from anytime_pruning.reading import parse_yaml
 from anytime_pruning.records import Epoch, LayerRow, MegabatchRow
 from anytime_pruning.series import AXES, name_variants, plain_settings
-from anytime_pruning.storage import REMEDY, check_files, read_metrics, write_text
+from anytime_pruning.storage import REMEDY, check_files, read_metrics
 
 # The columns that each table of a run must have.
 COLUMNS = {

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from anytime_pruning import layout
 from anytime_pruning.collect import read_settings
 from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.files import write_atomically
 from anytime_pruning.masks import prunable_weights
 from anytime_pruning.models import build_model
 from anytime_pruning.sparse_file import is_packed, pack, unpack
-from anytime_pruning.storage import read_metrics, write_atomically
+from anytime_pruning.storage import read_metrics
 from anytime_pruning.validation import Count, Number, validate
 
 ONNX, SPARSE = "network.onnx", "network.sparse.safetensors"

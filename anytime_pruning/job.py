@@ -24,6 +24,7 @@ from anytime_pruning.devices import (
     warn,
 )
 from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.files import remove_partial
 from anytime_pruning.masks import prunable_weights
 from anytime_pruning.memory_format import arrange
 from anytime_pruning.models import build_model
@@ -33,7 +34,7 @@ from anytime_pruning.seeding import derive_seed
 from anytime_pruning.slots import claim_device
 from anytime_pruning.sparse_file import pack
 from anytime_pruning.starting import load_initial_weights
-from anytime_pruning.storage import remove_partial, stored_run, write_run
+from anytime_pruning.storage import stored_run, write_run
 
 
 def run_stream(

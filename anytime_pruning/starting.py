@@ -65,6 +65,9 @@ def load_initial_masks(model: nn.Module, settings: "RunSettings") -> Masks:
 
 def _read(setting: str, file: "StartFile") -> dict[str, Tensor]:
     """The tensors of a file whose content is checked."""
+    if file.path.exists() and not file.path.is_file():
+        # A pipe would be waited for, a device read without end.
+        raise DataError(f"{setting}: {file.path}: is no file")
     try:
         content = file.path.read_bytes()
     except OSError as error:

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ import yaml
 from anytime_pruning import RESULTS_VERSION, layout
 from anytime_pruning.config import RunSettings
 from anytime_pruning.errors import DataError, SettingError, show
+from anytime_pruning.files import file_sha256, write_atomically, write_text
 from anytime_pruning.records import Records
 
 SCHEMA_VERSION = 4
@@ -68,12 +68,6 @@ def seal(content: dict[str, Any]) -> dict[str, Any]:
 def render(content: dict[str, Any]) -> str:
     """metrics.json as text: for one content there is one, so that every changed character shows."""
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def check_files(folder: Path, content: dict[str, Any], names: Sequence[str] = (layout.CONFIG, *TABLES)) -> None:
@@ -136,52 +130,6 @@ def stored_run(out_dir: Path, settings: RunSettings) -> dict[str, Any] | None:
             f"settings have {settings.digest()}; name another folder or remove it"
         )
     return content
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all."""
-    write_atomically(path, lambda partial: partial.write_text(text))
-
-
-def write_if_different(path: Path, text: str) -> None:
-    """Write a text file unless it holds just that already, so that its time tells when its content changed."""
-    if not path.exists() or path.read_text() != text:
-        write_text(path, text)
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a file beside the path, then move it there; nothing is left behind if it fails.
-
-    On the disk before it has its name, so that a machine that loses power leaves no empty file of that name.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-    try:
-        write(partial)
-        _flush(partial)
-        os.replace(partial, path)
-        _flush(path.parent)
-    except OSError as error:
-        # Which file it was the system says when one is opened, but not when a full disk stops what is written to it.
-        error.filename = str(path)
-        raise
-    finally:
-        partial.unlink(missing_ok=True)
-
-
-def remove_partial(folder: Path, name: str = "*") -> None:
-    """Remove what processes that were killed while they wrote a file left in a folder; nobody may be writing there."""
-    for path in folder.glob(f".{name}.partial-*"):
-        path.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    """Have a file, or the names in a folder, written to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _to_csv(rows: Sequence[Any]) -> str:

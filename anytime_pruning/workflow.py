@@ -16,7 +16,7 @@ from anytime_pruning.config import RunSettings
 from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.errors import SettingError
 from anytime_pruning.figure_plan import Figure
-from anytime_pruning.storage import write_if_different, write_text
+from anytime_pruning.files import write_if_different, write_text
 
 
 def write_runs_list(path: Path, names: Sequence[str], runs_table: Path) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from anytime_pruning.files import file_sha256
 from anytime_pruning.layout import METRICS, WEIGHTS
-from anytime_pruning.storage import file_sha256, render, seal
+from anytime_pruning.storage import render, seal
 from anytime_pruning.verify import verify
 
 

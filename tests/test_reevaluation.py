@@ -11,8 +11,9 @@ from safetensors.numpy import load_file, save_file
 
 from anytime_pruning import layout, reevaluation
 from anytime_pruning.datasets.digits import Digits
+from anytime_pruning.files import file_sha256
 from anytime_pruning.registry import _registered
-from anytime_pruning.storage import file_sha256, read_metrics
+from anytime_pruning.storage import read_metrics
 from anytime_pruning.verify import verify
 
 # What only the network and the images can tell.

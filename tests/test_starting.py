@@ -1,4 +1,5 @@
 import hashlib
+import os
 
 import pytest
 import torch
@@ -77,11 +78,14 @@ def test_a_wrong_file_is_named_in_one_line(setting, tiny, tmp_path):
     save_file(
         {name: tensor / 0 if tensor.is_floating_point() else tensor for name, tensor in good.items()}, files["nan"]
     )
+    os.mkfifo(tmp_path / "pipe")
     expected = {
         "other": (named(files["other"]) | {"sha256": "0" * 64}, "has sha256 [0-9a-f]{64}, but the settings name 000"),
         "text": (named(files["text"]), "is not a safetensors file"),
         "misfit": (named(files["misfit"]), "does not fit resnet20: network.*conv1.weight is missing"),
         "nan": (named(files["nan"]), "has values that are not finite"),
+        "pipe": ({"path": str(tmp_path / "pipe"), "sha256": "0" * 64}, "pipe: is no file"),
+        "folder": ({"path": str(tmp_path), "sha256": "0" * 64}, "is no file"),
         "gone": ({"path": str(tmp_path / "gone"), "sha256": "0" * 64}, "gone: No such file"),
     }
     for file, message in expected.values():

@@ -6,7 +6,6 @@ runs may ask for it at once. A damaged file is noticed by its checksum and made 
 
 import hashlib
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
 from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, count_test_images_in_train
+from anytime_pruning.files import remove_partial, write_atomically
 
 CACHE_VERSION = 2
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
@@ -86,12 +86,8 @@ def _write_cache(path: Path, arrays: ImageArrays, fingerprint: str | None) -> No
     header["test_images_in_train"] = count_test_images_in_train(arrays.train_images, arrays.test_images)
     header = json.loads(json.dumps(header))
     header["sha256"] = _checksum(contents, header)
-    partial = path.with_suffix(f".partial-{os.getpid()}")
-    try:
-        save_file(contents, partial, metadata={"header": json.dumps(header)})
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
+    remove_partial(path.parent, path.name)
+    write_atomically(path, lambda partial: save_file(contents, partial, metadata={"header": json.dumps(header)}))
 
 
 def _checksum(arrays: dict[str, np.ndarray], header: dict) -> str:

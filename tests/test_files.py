@@ -1,0 +1,47 @@
+"""Files that are written whole or not at all."""
+
+import os
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from anytime_pruning.files import remove_partial, write_atomically, write_text
+
+
+@pytest.fixture
+def of_group():
+    """A umask of a shared folder: the group writes, others see nothing."""
+    before = os.umask(0o007)
+    yield
+    os.umask(before)
+
+
+def test_a_file_is_for_whom_the_umask_says_whatever_library_wrote_it(of_group, tmp_path):
+    write_atomically(tmp_path / "a.safetensors", lambda partial: save_file({"x": torch.zeros(2)}, partial))
+    write_text(tmp_path / "a.txt", "text")
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()} == {
+        "a.safetensors": "0o660",
+        "a.txt": "0o660",
+    }
+
+
+@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), ValueError("unexpected")])
+def test_a_failed_writer_leaves_the_file_as_it_was(failure, tmp_path):
+    def write(partial):
+        partial.write_text("ha")
+        raise failure
+
+    write_text(tmp_path / "a.txt", "whole")
+    with pytest.raises(type(failure)) as error:
+        write_atomically(tmp_path / "a.txt", write)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "whole"
+    assert getattr(error.value, "filename", str(tmp_path / "a.txt")) == str(tmp_path / "a.txt")
+
+
+def test_what_killed_processes_left_is_removed_of_one_file_only(tmp_path):
+    for name in (".a.txt.partial-1", ".a.txt.partial-22", ".b.txt.partial-1", "a.txt"):
+        (tmp_path / name).touch()
+    remove_partial(tmp_path, "a.txt")
+    assert {path.name for path in tmp_path.iterdir()} == {".b.txt.partial-1", "a.txt"}
