@@ -18,7 +18,7 @@ def write_if_different(path: Path, text: str) -> None:
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a file beside the path, then move it there; nothing is left behind if it fails.
+    """Let `write` fill an empty file beside the path, then move it there; nothing is left behind if it fails.
 
     On the disk before it has its name, so that a machine that loses power leaves no empty file of that name. Readable
     for whom the umask says, also where a library would make it its owner's alone, as safetensors does.

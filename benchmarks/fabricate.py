@@ -73,8 +73,12 @@ def train_template(settings: RunSettings, folder: Path) -> Template:
         job.run_stream(settings, folder)
     _, _, records, provenance, _, weights = written.call_args.args
 
+    def link(path: Path) -> None:
+        path.unlink()
+        os.link(weights, path)
+
     def write(other: RunSettings, out_dir: Path, weights_path: Path) -> dict[str, Any]:
-        return write_run(out_dir, other, records, provenance, lambda path: os.link(weights, path), weights_path)
+        return write_run(out_dir, other, records, provenance, link, weights_path)
 
     return write
 
