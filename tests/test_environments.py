@@ -4,10 +4,12 @@ import ast
 import re
 import subprocess
 import sys
+from importlib import metadata
 
 import pytest
 import yaml
 from conftest import ROOT
+from packaging.specifiers import SpecifierSet
 
 
 def pins(name):
@@ -25,6 +27,18 @@ def test_no_two_environments_differ_in_a_version():
         for line in pins(f"{name}.txt"):
             package, version = line.split("==")
             assert versions.setdefault(package.lower(), version) == version, line
+
+
+# What `make test` installs, so that it can be asked.
+INSTALLED = ("requirements", "figures", "extras", "report", "archive", "dev")
+
+
+def test_every_version_installs_on_the_oldest_python_that_is_promised():
+    """Python 3.11.0: that of a distribution may be any release of 3.11."""
+    assert "Python 3.11 or newer" in (ROOT / "README.md").read_text()
+    for package in {line.split("==")[0] for name in INSTALLED for line in pins(f"{name}.txt")}:
+        needed = SpecifierSet(metadata.metadata(package).get("Requires-Python") or "")
+        assert needed.contains("3.11.0"), f"{package} {metadata.version(package)} needs Python {needed}"
 
 
 def test_the_lock_has_the_same_versions_with_the_hash_of_every_file_and_no_address():
