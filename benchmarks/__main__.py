@@ -1,7 +1,6 @@
 """`make bench`: measure this machine and write benchmarks/results/<machine>.json, .md and -growth.png."""
 
 import argparse
-import json
 import os
 import re
 import sys
@@ -16,10 +15,9 @@ from anytime_pruning.devices import choose_device, prepare_process
 from anytime_pruning.errors import ArtifactError
 from benchmarks import jobs
 from benchmarks.growth import draw_growth, measure_growth
-from benchmarks.report import to_markdown
+from benchmarks.report import RESULTS, publish, to_markdown
 from benchmarks.training_speed import measure_training
 
-RESULTS = Path(__file__).parent / "results"
 NETWORKS = ("resnet20", "resnet18", "vgg16_bn", "resnet50")
 
 
@@ -36,13 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
     except ArtifactError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
-    options.out.mkdir(parents=True, exist_ok=True)
-    stem = result["machine"]["id"] + ("-quick" if options.quick else "")
-    (options.out / f"{stem}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (options.out / f"{stem}.md").write_text(to_markdown(result))
-    draw_growth(result["growth"], options.out / f"{stem}-growth.png")
-    print(to_markdown(result))
-    print(f"{result['seconds']:.0f} s; written to {options.out}/{stem}.json, .md and -growth.png")
+    stem = publish(result, to_markdown(result), options.out, "quick" if options.quick else "")
+    draw_growth(result["growth"], Path(f"{stem}-growth.png"))
+    print(f"{result['seconds']:.0f} s; written to {stem}.json, .md and -growth.png")
     return 0
 
 

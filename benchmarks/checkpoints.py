@@ -6,7 +6,6 @@ megabatches has; the last has 40,500. Writes benchmarks/results/<machine>-checkp
 """
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -20,8 +19,8 @@ from PIL import Image
 
 from anytime_pruning import provenance, resume, run_stream
 from benchmarks.__main__ import describe_machine
+from benchmarks.report import RESULTS, publish
 
-RESULTS = Path(__file__).parent / "results"
 N_TRAIN, N_TEST = 5625, 100  # a tenth is held out
 
 
@@ -35,13 +34,8 @@ def main(arguments: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         write_noise(Path(folder) / "noise")
         runs = [measure(Path(folder), seed) for seed in range(options.repeats)]
-    machine = describe_machine(torch.device("cpu"), 1)
-    result = {"machine": machine, "code": provenance.describe_code(), "runs": runs}
-    stem = options.out / f"{machine['id']}-checkpoints"
-    options.out.mkdir(parents=True, exist_ok=True)
-    stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    stem.with_suffix(".md").write_text(to_markdown(result))
-    print(to_markdown(result))
+    result = {"machine": describe_machine(torch.device("cpu"), 1), "code": provenance.describe_code(), "runs": runs}
+    publish(result, to_markdown(result), options.out, "checkpoints")
     return 0
 
 

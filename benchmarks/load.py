@@ -5,7 +5,6 @@ memory of the largest process.
 """
 
 import argparse
-import json
 import os
 import subprocess
 import sys
@@ -17,8 +16,8 @@ import yaml
 
 from benchmarks.fabricate import make_study
 from benchmarks.jobs import ENVIRONMENT, ROOT
+from benchmarks.report import RESULTS, publish
 
-RESULTS = Path(__file__).parent / "results"
 PACKAGE = (sys.executable, "-m", "anytime_pruning")
 PLAN = (
     "import sys; from anytime_pruning.reading import read_yaml; from anytime_pruning.study import plan_study; "
@@ -48,11 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         "folder": options.folder,
         "rows": rows,
     }
-    stem = options.out / f"{result['machine']['id']}-load"
-    options.out.mkdir(parents=True, exist_ok=True)
-    stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    stem.with_suffix(".md").write_text(to_markdown(result))
-    print(to_markdown(result))
+    publish(result, to_markdown(result), options.out, "load")
     return 0
 
 

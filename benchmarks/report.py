@@ -1,4 +1,25 @@
-"""The measured numbers as Markdown tables, for the README and for a closing look."""
+"""The measured numbers as Markdown tables, for the README and for a closing look, and where they are written."""
+
+import json
+from pathlib import Path
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def publish(result: dict, text: str, folder: Path, part: str = "") -> Path:
+    """Write a machine's result as JSON and its tables as Markdown, and print them.
+
+    Args:
+        part: what was measured, if not all: becomes part of the files' name.
+    Returns:
+        The path of both without a suffix.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = "-".join(filter(None, (result["machine"]["id"], part)))
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
+    (folder / f"{name}.md").write_text(text)
+    print(text)
+    return folder / name
 
 
 def to_markdown(result: dict) -> str:

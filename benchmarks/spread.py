@@ -18,8 +18,9 @@ import torch
 from scipy.stats import t as student_t
 
 from anytime_pruning import layout, provenance
-from benchmarks.__main__ import RESULTS, describe_machine
+from benchmarks.__main__ import describe_machine
 from benchmarks.jobs import ENVIRONMENT
+from benchmarks.report import RESULTS, publish
 
 RUN = {"dataset": "digits", "model": "resnet20", "n_megabatches": 4, "epochs": 3, "lr": 0.02, "lr_milestones": [2]}
 REFERENCE = "float32, 1 thread"
@@ -54,11 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         "settings": RUN,
         "runs": runs,
     }
-    stem = options.out / f"{result['machine']['id']}-spread"
-    options.out.mkdir(parents=True, exist_ok=True)
-    stem.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    stem.with_suffix(".md").write_text(to_markdown(result))
-    print(to_markdown(result))
+    publish(result, to_markdown(result), options.out, "spread")
     return 0
 
 
