@@ -11,12 +11,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
 from safetensors.torch import load, save_file
 from torch import Tensor
 
 from anytime_pruning.devices import warn
-from anytime_pruning.errors import CapacityError, SettingError, show
+from anytime_pruning.errors import SettingError, show
 from anytime_pruning.files import file_sha256, write_atomically, write_text
 from anytime_pruning.storage import render, seal
 
@@ -44,11 +43,11 @@ class Checkpoints:
             content: JSON.
             tensors: on any device; those that share memory are written each for itself.
         Raises:
-            CapacityError: the disk is full. What was there before stays.
+            OSError, CapacityError: the disk is full. What was there before stays.
         """
         path = self._path(max(self._numbers(), default=0) + 1)
         copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
-        write_atomically(path.with_suffix(".safetensors"), lambda partial: save_tensors(copies, partial))
+        write_atomically(path.with_suffix(".safetensors"), lambda partial: save_file(copies, partial))
         digest = file_sha256(path.with_suffix(".safetensors"))
         write_text(path, render(seal({"identity": self._identity, "tensors_sha256": digest, "content": content})))
         for number in sorted(self._numbers())[:-GENERATIONS]:
@@ -124,15 +123,3 @@ class _Damaged(Exception):
 
 def _show(identity: Mapping[str, Any], name: str) -> str:
     return show(identity[name]) if name in identity else "its default"
-
-
-def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write a safetensors file.
-
-    Raises:
-        CapacityError: the disk is full, or the file cannot be written for another reason of the system.
-    """
-    try:
-        save_file(dict(tensors), path)
-    except SafetensorError as error:
-        raise CapacityError(f"{path.parent}: {path.name} cannot be written: {error}") from None

@@ -34,7 +34,7 @@ class DivergenceError(ArtifactError):
 
 
 class CapacityError(ArtifactError):
-    """The memory of the machine or its GPU does not suffice; the message names the settings to lower."""
+    """Memory or a disk does not suffice; the message names the settings to lower, or the file."""
 
 
 class InvariantError(ArtifactError):

@@ -5,6 +5,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from safetensors import SafetensorError
+
+from anytime_pruning.errors import CapacityError
+
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file so that it is there whole or not at all."""
@@ -22,6 +26,10 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
     On the disk before it has its name, so that a machine that loses power leaves no empty file of that name. Readable
     for whom the umask says, also where a library would make it its owner's alone, as safetensors does.
+
+    Raises:
+        OSError: it cannot be written; names the path.
+        CapacityError: the same, said by safetensors.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
@@ -37,6 +45,8 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         # Which file it was the system says when one is opened, but not when a full disk stops what is written to it.
         error.filename = str(path)
         raise
+    except SafetensorError as error:
+        raise CapacityError(f"{path} cannot be written: {error}") from None
     finally:
         partial.unlink(missing_ok=True)
 

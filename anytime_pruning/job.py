@@ -8,11 +8,11 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from safetensors.torch import save
+from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
 from anytime_pruning import interruption, layout, provenance
-from anytime_pruning.checkpoint import Checkpoints, save_tensors
+from anytime_pruning.checkpoint import Checkpoints
 from anytime_pruning.config import RunSettings, parse_settings
 from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.devices import (
@@ -126,7 +126,7 @@ def _compute(
         "wall_time_s": round(keeper.seconds, 3),
     }
     weights = copy_weights(model)
-    content = write_run(out_dir, settings, records, facts, lambda path: save_tensors(weights, path), weights_path)
+    content = write_run(out_dir, settings, records, facts, lambda path: save_file(weights, path), weights_path)
     keeper.clear()
     return content
 

@@ -118,7 +118,7 @@ def test_what_cannot_be_written_leaves_the_ones_before(checkpoints, monkeypatch)
         path.write_bytes(b"half")
         raise CapacityError("disk")
 
-    monkeypatch.setattr("anytime_pruning.checkpoint.save_tensors", fill)
+    monkeypatch.setattr("anytime_pruning.checkpoint.save_file", fill)
     with pytest.raises(CapacityError):
         checkpoints.write({}, {"weight": torch.ones(1)})
     assert {path: path.read_bytes() for path in checkpoints.folder.iterdir()} == before

@@ -5,9 +5,11 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from contextlib import contextmanager
 
 import pytest
+from conftest import ROOT
 from faulty_runs import FRAGILE, Run, execution, in_parallel
 
 from anytime_pruning.storage import render, seal
@@ -104,6 +106,18 @@ def test_a_file_that_cannot_grow_is_one_line_and_the_run_goes_on(fragile, tmp_pa
         ("replaced config.yaml", "megabatches.csv", (8, 9)),
     ]
     assert [trial for trial, is_same in in_parallel(attempt, trials) if not is_same] == []
+
+
+def test_a_full_disk_under_the_decoded_images_is_one_line_and_leaves_no_part_of_them(tmp_path):
+    with small_disk(tmp_path / "disk") as disk:
+        command = [sys.executable, "-m", "anytime_pruning", "prepare", "digits", "--data-dir", disk]
+        (disk / "filler").write_bytes(bytes(2**20 - 2**16))
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        check_failed(done, "No space left on device", str(disk / "cache" / "digits-"))
+        assert [path.suffix for path in (disk / "cache").iterdir()] == [".lock"]
+        (disk / "filler").unlink()
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 @contextmanager
