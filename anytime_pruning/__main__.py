@@ -31,20 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _make_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m anytime_pruning", description="Anytime Progressive Pruning")
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    one = subparsers.add_parser("train", help="one run", description=commands.train.__doc__)
-    one.set_defaults(command=commands.train)
-    one.add_argument("--settings", metavar="JSON|FILE", help="all settings, or a run's config.yaml, instead of flags")
-    one.add_argument("--digest", help="refuse to run if the settings have another digest")
-    one.add_argument("--study", default="single", help="folder below results/ (default: single)")
-    one.add_argument("--out", type=Path, metavar="DIR", help="run folder, instead of one named by the settings")
-    one.add_argument("--weights", type=Path, metavar="FILE", help="safetensors file for the final weights")
-    flags = one.add_argument_group("settings", "values are YAML; defaults are those of the released commands")
-    for key, field in RunSettings.model_fields.items():
-        default = "" if field.is_required() or key == "execution" else f" (default: {field.default})"
-        flags.add_argument(
-            f"--{key.replace('_', '-')}", dest=key, metavar="VALUE", help=f"{field.description}{default}"
-        )
+    _add_train(subparsers)
 
     data = subparsers.add_parser(
         "prepare", help="download or decode a dataset into the cache", description=commands.prepare.__doc__
@@ -90,6 +77,23 @@ def _make_parser() -> argparse.ArgumentParser:
     stale.add_argument("config", type=Path, help="a study's YAML file")
     stale.add_argument("--remove", action="store_true", help="remove them, with their weights")
     return parser
+
+
+def _add_train(subparsers: argparse._SubParsersAction) -> None:
+    """The one command that takes settings, each as a flag."""
+    one = subparsers.add_parser("train", help="one run", description=commands.train.__doc__)
+    one.set_defaults(command=commands.train)
+    one.add_argument("--settings", metavar="JSON|FILE", help="all settings, or a run's config.yaml, instead of flags")
+    one.add_argument("--digest", help="refuse to run if the settings have another digest")
+    one.add_argument("--study", default="single", help="folder below results/ (default: single)")
+    one.add_argument("--out", type=Path, metavar="DIR", help="run folder, instead of one named by the settings")
+    one.add_argument("--weights", type=Path, metavar="FILE", help="safetensors file for the final weights")
+    flags = one.add_argument_group("settings", "values are YAML; defaults are those of the released commands")
+    for key, field in RunSettings.model_fields.items():
+        default = "" if field.is_required() or key == "execution" else f" (default: {field.default})"
+        flags.add_argument(
+            f"--{key.replace('_', '-')}", dest=key, metavar="VALUE", help=f"{field.description}{default}"
+        )
 
 
 if __name__ == "__main__":
