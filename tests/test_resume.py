@@ -3,11 +3,13 @@
 import csv
 import json
 import signal
+import time
 
 import pytest
 import torch
 
 from anytime_pruning import interruption, register, resume, run_stream
+from anytime_pruning.checkpoint import Checkpoints
 from anytime_pruning.errors import SettingError
 from anytime_pruning.interruption import Interrupted
 from anytime_pruning.layout import RESUME, WEIGHTS
@@ -155,8 +157,12 @@ def test_time_adds_up_over_the_parts(tiny, tmp_path, allow, monkeypatch):
     assert metrics["cost"]["stream_s"] > 1000
 
 
-def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(tiny, tmp_path, monkeypatch):
+@pytest.mark.parametrize("seconds", [0, 0.2], ids=["fast disk", "slow disk"])
+def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(seconds, tiny, tmp_path, monkeypatch):
+    """With a share of all the time none is put off, though a checkpoint takes longer than the epochs before it."""
     written = []
+    write = Checkpoints.write
+    monkeypatch.setattr(Checkpoints, "write", lambda *arguments: (time.sleep(seconds), write(*arguments))[1])
     keep = resume.Keeper.keep
     monkeypatch.setattr(resume.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
     execution = tiny()["execution"] | {"checkpoint_epochs": 2, "checkpoint_share": 1}
