@@ -13,11 +13,11 @@ RESULTS_VERSION = 2
 
 _PUBLIC = {
     "build_model": "anytime_pruning.models",
-    "load_network": "anytime_pruning.export",
-    "register": "anytime_pruning.registry",
-    "run_stream": "anytime_pruning.job",
-    "score": "anytime_pruning.pruners",
-    "select_masks": "anytime_pruning.masks",
+    "load_network": "anytime_pruning.export.onnx",
+    "register": "anytime_pruning.foundation.registry",
+    "run_stream": "anytime_pruning.runs.job",
+    "score": "anytime_pruning.pruning.pruners",
+    "select_masks": "anytime_pruning.pruning.masks",
 }
 __all__ = ["RESULTS_VERSION", "__version__", *sorted(_PUBLIC)]
 

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from anytime_pruning import commands
-from anytime_pruning.config import RunSettings
-from anytime_pruning.errors import ArtifactError, one_line
-from anytime_pruning.interruption import Interrupted, handling
+from anytime_pruning.cli import commands
+from anytime_pruning.foundation.errors import ArtifactError, one_line
+from anytime_pruning.foundation.signals import Interrupted, handling
+from anytime_pruning.settings.run import RunSettings
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import torch
 
-from anytime_pruning import provenance
-from anytime_pruning.config import ExecutionSettings
-from anytime_pruning.devices import choose_device, prepare_process
-from anytime_pruning.errors import ArtifactError
+from anytime_pruning.foundation.errors import ArtifactError
+from anytime_pruning.machine import provenance
+from anytime_pruning.machine.devices import choose_device, prepare_process
+from anytime_pruning.settings.run import ExecutionSettings
 from benchmarks import jobs
 from benchmarks.growth import draw_growth, measure_growth
 from benchmarks.report import RESULTS, publish, to_markdown

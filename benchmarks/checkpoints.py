@@ -17,7 +17,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-from anytime_pruning import provenance, resume, run_stream
+from anytime_pruning import run_stream
+from anytime_pruning.machine import provenance
+from anytime_pruning.runs import state
 from benchmarks.__main__ import describe_machine
 from benchmarks.report import RESULTS, publish
 
@@ -62,16 +64,16 @@ def measure(folder: Path, seed: int) -> dict:
         "execution": {"device": "cpu", "data_dir": str(folder / "data"), "checkpoint_share": 1},
     }
     seconds, sizes = [], []
-    keep = resume.Keeper.keep
+    keep = state.Keeper.keep
 
-    def timed(keeper: resume.Keeper) -> None:
+    def timed(keeper: state.Keeper) -> None:
         started = time.perf_counter()
         keep(keeper)
         seconds.append(time.perf_counter() - started)
         newest = max((folder / str(seed) / "resume").glob("*.safetensors"))
         sizes.append(newest.stat().st_size)
 
-    with mock.patch.object(resume.Keeper, "keep", timed):
+    with mock.patch.object(state.Keeper, "keep", timed):
         cost = run_stream(settings, folder / str(seed))["cost"]
     return {
         "stream_s": cost["stream_s"],

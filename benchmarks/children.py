@@ -9,7 +9,8 @@ from pathlib import Path
 
 def first_step(started: str) -> dict:
     """Seconds from the start of the process, given as time.time(), to its first training step on digits."""
-    from anytime_pruning import run_stream, step
+    from anytime_pruning import run_stream
+    from anytime_pruning.training.trainer import step
 
     class FirstStep(Exception):
         pass
@@ -35,7 +36,7 @@ def throughput(way: str, name: str, threads: str, seconds: str, device: str) -> 
     """
     import torch
 
-    from anytime_pruning.devices import choose_device, keep_freed_memory
+    from anytime_pruning.machine.devices import choose_device, keep_freed_memory
     from benchmarks.ceiling import synchronize
     from benchmarks.variants import BATCH_SIZE, make_ours, make_plain
 
@@ -58,10 +59,10 @@ def memory(name: str) -> dict:
     import numpy as np
     import torch
 
-    from anytime_pruning.devices import choose_device, keep_freed_memory
-    from anytime_pruning.evaluation import evaluate
-    from anytime_pruning.images import ImageSet
-    from anytime_pruning.provenance import describe_hardware
+    from anytime_pruning.machine.devices import choose_device, keep_freed_memory
+    from anytime_pruning.machine.provenance import describe_hardware
+    from anytime_pruning.stream.images import ImageSet
+    from anytime_pruning.training.evaluation import evaluate
     from benchmarks.variants import IMAGE_SHAPE, make_ours
 
     device = choose_device("auto")

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from anytime_pruning import layout
-from anytime_pruning.config import RunSettings
-from anytime_pruning.reading import read_yaml
-from anytime_pruning.storage import write_run
-from anytime_pruning.study import PlannedRun, plan_study
+from anytime_pruning.foundation.safe_text import read_yaml
+from anytime_pruning.results import layout
+from anytime_pruning.results.store import write_run
+from anytime_pruning.settings.run import RunSettings
+from anytime_pruning.settings.study import PlannedRun, plan_study
 
 # Writes one run: its settings, its folder, and the file for its weights.
 Template = Callable[[RunSettings, Path, Path], dict[str, Any]]
@@ -67,7 +67,7 @@ def fabricate(runs: Iterable[PlannedRun], study: str, root: Path) -> int:
 
 def train_template(settings: RunSettings, folder: Path) -> Template:
     """Train a run in a folder and return what writes it again, as a run of other settings."""
-    from anytime_pruning import job  # torch, which a study does not need
+    from anytime_pruning.runs import job
 
     with mock.patch.object(job, "write_run", side_effect=write_run) as written:
         job.run_stream(settings, folder)

@@ -10,7 +10,7 @@ import seaborn as sns
 from matplotlib import pyplot as plt
 
 from anytime_pruning import run_stream
-from anytime_pruning.config import parse_settings
+from anytime_pruning.settings.run import parse_settings
 
 LENGTHS, SIZES = (1, 2, 4, 8, 16), (180, 360, 720, 1437)
 FIXED_T, FIXED_N = 8, 1437

@@ -20,7 +20,7 @@ from benchmarks.report import RESULTS, publish
 
 PACKAGE = (sys.executable, "-m", "anytime_pruning")
 PLAN = (
-    "import sys; from anytime_pruning.reading import read_yaml; from anytime_pruning.study import plan_study; "
+    "import sys; from anytime_pruning.foundation.safe_text import read_yaml; from anytime_pruning.settings.study import plan_study; "
     "plan_study(read_yaml(sys.argv[1]))"
 )
 
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     # Only now, as it imports torch: a child's peak memory begins with that of this process.
     import torch
 
-    from anytime_pruning import provenance
+    from anytime_pruning.machine import provenance
     from benchmarks.__main__ import describe_machine
 
     result = {

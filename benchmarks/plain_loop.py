@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from anytime_pruning.masks import Masks, prunable_weights
-from anytime_pruning.torchvision_import import import_torchvision
+from anytime_pruning.foundation.torchvision_shim import import_torchvision
+from anytime_pruning.pruning.masks import Masks, prunable_weights
 
 
 class PilImages(Dataset):

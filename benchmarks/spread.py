@@ -17,7 +17,8 @@ from pathlib import Path
 import torch
 from scipy.stats import t as student_t
 
-from anytime_pruning import layout, provenance
+from anytime_pruning.machine import provenance
+from anytime_pruning.results import layout
 from benchmarks.__main__ import describe_machine
 from benchmarks.jobs import ENVIRONMENT
 from benchmarks.report import RESULTS, publish

@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 from torch import nn
 
-from anytime_pruning import layout, run_stream
-from anytime_pruning.collect import collect
-from anytime_pruning.config import parse_settings
-from anytime_pruning.registry import _registered
+from anytime_pruning import run_stream
+from anytime_pruning.foundation.registry import _registered
+from anytime_pruning.results import layout
+from anytime_pruning.results.collect import collect
+from anytime_pruning.settings.run import parse_settings
 
 torch.set_num_threads(1)
 # Whoever starts the tests in the background has them ignore SIGINT, and so every process that they start.
@@ -112,7 +113,10 @@ def toy_batches():
 @pytest.fixture
 def forget():
     """Take back what a test registers, and nothing that modules register when a test is the first to import them."""
-    from anytime_pruning import datasets, models, pruners, replay, trackers  # noqa: F401
+    from anytime_pruning import datasets, models  # noqa: F401
+    from anytime_pruning.pruning.prune import pruners  # noqa: F401
+    from anytime_pruning.runs import trackers  # noqa: F401
+    from anytime_pruning.stream.megabatches import replay  # noqa: F401
 
     before = {kind: dict(things) for kind, things in _registered.items()}
     yield

@@ -23,13 +23,13 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-import anytime_pruning.job
-import anytime_pruning.pruning
-import anytime_pruning.run
-import anytime_pruning.training
+import anytime_pruning.pruning.prune
+import anytime_pruning.runs.job
+import anytime_pruning.runs.loop
+import anytime_pruning.training.trainer
 from anytime_pruning import register
 from anytime_pruning.__main__ import main
-from anytime_pruning.step import TrainingStep
+from anytime_pruning.training.step import TrainingStep
 
 
 def build(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
@@ -121,11 +121,11 @@ def run(arguments: Sequence[str]) -> int:
     register("model", "fragile")(build)
     end = arguments.index("--")
     faults = Faults(dict(zip(arguments[:end:2], arguments[1:end:2])))
-    faults.before(anytime_pruning.pruning, "score", "score")
+    faults.before(anytime_pruning.pruning.prune, "score", "score")
     faults.before(TrainingStep, "__call__", "step")
-    faults.before(anytime_pruning.training, "evaluate", "validate")
-    faults.before(anytime_pruning.run, "evaluate", "test")
-    faults.before(anytime_pruning.job, "load_dataset", "load")
+    faults.before(anytime_pruning.training.trainer, "evaluate", "validate")
+    faults.before(anytime_pruning.runs.loop, "evaluate", "test")
+    faults.before(anytime_pruning.runs.job, "load_dataset", "load")
     faults.watch_files()
     return main(list(arguments[end + 1 :]))
 

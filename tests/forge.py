@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from anytime_pruning.files import file_sha256
-from anytime_pruning.layout import METRICS, WEIGHTS
-from anytime_pruning.storage import render, seal
-from anytime_pruning.verify import verify
+from anytime_pruning.foundation.files import file_sha256
+from anytime_pruning.results.layout import METRICS, WEIGHTS
+from anytime_pruning.results.store import render, seal
+from anytime_pruning.verification.stored import verify
 
 
 def forge(folder: Path, change: Callable[[dict[str, Any]], object] = lambda content: None) -> None:

@@ -16,7 +16,7 @@ from conftest import ROOT, encode, toy_files, write_archive, write_folder
 from PIL import Image
 
 from anytime_pruning.datasets import archives, image_folder, load_dataset, parse_dataset
-from anytime_pruning.errors import DataError
+from anytime_pruning.foundation.errors import DataError
 
 TARS = (".tar", ".tar.gz", ".tar.xz")
 KINDS = (*TARS, ".zip")

@@ -8,7 +8,7 @@ from conftest import ROOT
 from torch import nn
 
 from anytime_pruning import build_model
-from anytime_pruning.masks import prunable_weights, select_masks
+from anytime_pruning.pruning.masks import prunable_weights, select_masks
 from benchmarks import __main__, children, growth
 from benchmarks.ceiling import training_flops
 from benchmarks.plain_loop import multiply_masks_in_forward

@@ -4,8 +4,8 @@ import os
 import pytest
 import torch
 
-from anytime_pruning.checkpoint import Checkpoints
-from anytime_pruning.errors import CapacityError, SettingError
+from anytime_pruning.foundation.errors import CapacityError, SettingError
+from anytime_pruning.runs.checkpoints import Checkpoints
 
 IDENTITY = {"results_version": 1, "lr_milestones": (1, 2), "dataset": {"name": "digits"}}
 
@@ -96,7 +96,7 @@ def test_that_of_another_run_is_refused_by_name(checkpoints, name, change):
 
 
 def test_that_of_another_format_is_refused(checkpoints, monkeypatch):
-    monkeypatch.setattr("anytime_pruning.checkpoint.FORMAT", 99)
+    monkeypatch.setattr("anytime_pruning.runs.checkpoints.FORMAT", 99)
     with pytest.raises(SettingError, match=r"^format: .* has 99"):
         Checkpoints(checkpoints.folder, IDENTITY).read()
 
@@ -118,7 +118,7 @@ def test_what_cannot_be_written_leaves_the_ones_before(checkpoints, monkeypatch)
         path.write_bytes(b"half")
         raise CapacityError("disk")
 
-    monkeypatch.setattr("anytime_pruning.checkpoint.save_file", fill)
+    monkeypatch.setattr("anytime_pruning.runs.checkpoints.save_file", fill)
     with pytest.raises(CapacityError):
         checkpoints.write({}, {"weight": torch.ones(1)})
     assert {path: path.read_bytes() for path in checkpoints.folder.iterdir()} == before

@@ -1,16 +1,16 @@
 """Claims: what the file may hold, which runs a claim is about, and when it counts as reproduced."""
 
-import check_claims
 import pandas as pd
 import pytest
 import yaml
-from claim_measures import early_density, measure_runs
 from conftest import ROOT
 from made_up_tables import PAPER, make_layers, make_megabatches, make_runs
 
-from anytime_pruning.claims import Claim, describe_run, read_claims
-from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import DataError, SettingError
+from anytime_pruning.figures.claims import check
+from anytime_pruning.figures.claims.definitions import Claim, describe_run, read_claims
+from anytime_pruning.figures.claims.measures import early_density, measure_runs
+from anytime_pruning.foundation.errors import DataError, SettingError
+from anytime_pruning.settings.run import parse_settings
 
 CLAIM = {
     "id": "better",
@@ -51,7 +51,7 @@ def checked(tmp_path, gains, claim=CLAIM, **settings):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(content.model_dump(mode="json")))
     tables = {"runs": runs, "megabatches": make_megabatches(), "layers": make_layers()}
-    return check_claims.check([Claim.model_validate(claim)], tables, tmp_path / "runs")
+    return check.check([Claim.model_validate(claim)], tables, tmp_path / "runs")
 
 
 @pytest.mark.parametrize(
@@ -213,9 +213,9 @@ def test_two_claims_of_one_name_are_refused(tmp_path):
 
 def test_cells_as_people_read_them(tmp_path):
     rows = checked(tmp_path, (2.9, 3.0, 3.1))
-    shown = check_claims.render(rows)
+    shown = check.render(rows)
     assert shown.iloc[0]["Claimed"] == "3.00 points"
     assert shown.iloc[0]["Interval"] == "2.75 to 3.25"
     assert shown.iloc[0]["Measured on"] == "cifar100, resnet50, T = 8"
-    empty = check_claims.render(pd.DataFrame([check_claims.row_of(Claim.model_validate(CLAIM), None, "", "not run")]))
+    empty = check.render(pd.DataFrame([check.row_of(Claim.model_validate(CLAIM), None, "", "not run")]))
     assert empty.iloc[0].tolist()[3:] == ["–", "–", "0", "–", "not run"]

@@ -8,8 +8,8 @@ from conftest import ROOT, toy_files, write_archive
 from filelock import FileLock
 
 from anytime_pruning.__main__ import main
-from anytime_pruning.config import parse_settings
-from anytime_pruning.registry import KINDS, names
+from anytime_pruning.foundation.registry import KINDS, names
+from anytime_pruning.settings.run import parse_settings
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from forge import forge
 
 from anytime_pruning import run_stream
-from anytime_pruning.collect import COLUMNS, PLACES, collect
-from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import DataError
-from anytime_pruning.layout import run_name
-from anytime_pruning.storage import SCHEMA_VERSION
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.results.collect import COLUMNS, PLACES, collect
+from anytime_pruning.results.layout import run_name
+from anytime_pruning.results.store import SCHEMA_VERSION
+from anytime_pruning.settings.run import parse_settings
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import pytest
 from conftest import read_csv, toy_files, write_folder
 
 from anytime_pruning import run_stream
-from anytime_pruning.config import prunes
+from anytime_pruning.foundation.registry import names
 from anytime_pruning.models import torchvision_forms
-from anytime_pruning.pruners import synflow
-from anytime_pruning.registry import names
+from anytime_pruning.pruning.pruners import synflow
+from anytime_pruning.settings.run import prunes
 
 METHODS, PRUNERS, REPLAYS = names("method"), names("pruner"), names("replay")
 PRUNED = [method for method in METHODS if prunes(method)]

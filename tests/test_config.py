@@ -1,8 +1,8 @@
 import pytest
 
-import anytime_pruning.config
-from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import SettingError
+import anytime_pruning.settings.run
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.settings.run import parse_settings
 
 BASE = {"dataset": "digits", "model": "resnet20"}
 # An image folder that does not exist: settings are checked without looking at data.
@@ -115,7 +115,7 @@ def test_digest_depends_on_declared_content():
 
 def test_raising_the_results_version_changes_every_digest(monkeypatch):
     before = parse_settings(BASE).digest()
-    monkeypatch.setattr(anytime_pruning.config, "RESULTS_VERSION", anytime_pruning.RESULTS_VERSION + 1)
+    monkeypatch.setattr(anytime_pruning.settings.run, "RESULTS_VERSION", anytime_pruning.RESULTS_VERSION + 1)
     assert parse_settings(BASE).digest() != before
 
 

@@ -7,10 +7,10 @@ import pytest
 from forge import edit, forge, problems_in, put
 
 from anytime_pruning import RESULTS_VERSION
-from anytime_pruning.config import parse_settings
-from anytime_pruning.consistency import Rows, find_inconsistencies
-from anytime_pruning.reading import read_yaml
-from anytime_pruning.storage import TABLES, read_metrics
+from anytime_pruning.foundation.safe_text import read_yaml
+from anytime_pruning.results.store import TABLES, read_metrics
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.verification.consistency import Rows, find_inconsistencies
 
 # What no other number of a run tells. That of the first line follows from network and images, if they are there.
 UNCHECKED = {

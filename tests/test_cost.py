@@ -4,11 +4,11 @@ import pytest
 import torch
 from conftest import read_csv
 
-import anytime_pruning.images
-import anytime_pruning.pruning
+import anytime_pruning.pruning.prune
+import anytime_pruning.stream.images
 from anytime_pruning import run_stream
-from anytime_pruning.config import parse_settings
-from anytime_pruning.cost import plan_cost
+from anytime_pruning.settings.cost import plan_cost
+from anytime_pruning.settings.run import parse_settings
 
 
 def test_full_replay_costs_t_times_n(tiny):
@@ -25,8 +25,8 @@ def test_what_is_planned_is_what_passes_through_the_network(method, tiny, tmp_pa
     """Counted where batches are made: training by `plan` alone, evaluation in inference mode, scoring the rest."""
     counted = {"train": 0, "score": 0, "evaluate": 0}
     scoring = []
-    plan = anytime_pruning.images.ImageSet.plan
-    score = anytime_pruning.pruning.score
+    plan = anytime_pruning.stream.images.ImageSet.plan
+    score = anytime_pruning.pruning.prune.score
 
     def watched_plan(self, indices, *args):
         kind = "evaluate" if torch.is_inference_mode_enabled() else "score" if scoring else "train"
@@ -40,8 +40,8 @@ def test_what_is_planned_is_what_passes_through_the_network(method, tiny, tmp_pa
         finally:
             scoring.clear()
 
-    monkeypatch.setattr(anytime_pruning.images.ImageSet, "plan", watched_plan)
-    monkeypatch.setattr(anytime_pruning.pruning, "score", watched_score)
+    monkeypatch.setattr(anytime_pruning.stream.images.ImageSet, "plan", watched_plan)
+    monkeypatch.setattr(anytime_pruning.pruning.prune, "score", watched_score)
     metrics = run_stream(tiny(method=method), tmp_path)
     assert metrics["cost"]["planned_samples"] == counted
     assert metrics["final"]["samples"] == counted["train"]

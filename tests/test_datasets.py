@@ -10,9 +10,9 @@ from PIL import Image
 
 from anytime_pruning import run_stream
 from anytime_pruning.datasets import load_dataset, parse_dataset
+from anytime_pruning.datasets.base import channel_statistics
 from anytime_pruning.datasets.cache import cache_path, cached_train_count
-from anytime_pruning.datasets.source import channel_statistics
-from anytime_pruning.errors import DataError
+from anytime_pruning.foundation.errors import DataError
 
 
 def folder_dataset(path, **changes):
@@ -316,7 +316,7 @@ def write_cifar(folder, kind, classes):
 @pytest.fixture(params=["CIFAR10", "CIFAR100"])
 def small_cifar(request, tmp_path, monkeypatch):
     """torchvision's class, made to expect a small archive that lies in tmp_path; gives the dataset and the archive."""
-    from anytime_pruning.torchvision_import import import_torchvision
+    from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
     kind = getattr(import_torchvision().datasets, request.param)
     attributes = write_cifar(tmp_path, request.param, classes=10 if request.param == "CIFAR10" else 100)

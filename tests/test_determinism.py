@@ -9,11 +9,12 @@ import pytest
 import torch
 from conftest import ROOT, without_times
 
-from anytime_pruning import devices, register, run_stream
-from anytime_pruning.config import ExecutionSettings, parse_settings
-from anytime_pruning.devices import CUBLAS_WORKSPACE, deterministic_algorithms, prepare_process
-from anytime_pruning.errors import SettingError
-from anytime_pruning.pruners import score
+from anytime_pruning import register, run_stream
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.machine import devices
+from anytime_pruning.machine.devices import CUBLAS_WORKSPACE, deterministic_algorithms, prepare_process
+from anytime_pruning.pruning.pruners import score
+from anytime_pruning.settings.run import ExecutionSettings, parse_settings
 
 EXECUTION = ExecutionSettings(device="cpu", deterministic=True)
 TABLES = ("megabatches.csv", "epochs.csv", "layers.csv")

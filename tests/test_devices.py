@@ -6,15 +6,15 @@ import pytest
 import torch
 from conftest import ROOT
 
-from anytime_pruning import devices
-from anytime_pruning.config import parse_settings
-from anytime_pruning.devices import (
+from anytime_pruning.foundation.errors import CapacityError
+from anytime_pruning.machine import devices
+from anytime_pruning.machine.devices import (
     choose_precision,
     has_native_bfloat16,
     keep_freed_memory,
     naming_the_setting_to_lower,
 )
-from anytime_pruning.errors import CapacityError
+from anytime_pruning.settings.run import parse_settings
 
 CPU = torch.device("cpu")
 
@@ -67,7 +67,7 @@ def test_other_errors_pass_through(tiny):
 # In a process of its own: an allocation that failed, as above, lets glibc take memory from elsewhere for good.
 KEEP_AND_GIVE_BACK = """
 import torch
-from anytime_pruning.devices import keep_freed_memory
+from anytime_pruning.machine.devices import keep_freed_memory
 
 def resident_mb():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20

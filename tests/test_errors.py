@@ -2,7 +2,7 @@ from collections import OrderedDict
 
 import pytest
 
-from anytime_pruning.errors import MESSAGE_LIMIT, VALUE_LIMIT, DataError, SettingError, show
+from anytime_pruning.foundation.errors import MESSAGE_LIMIT, VALUE_LIMIT, DataError, SettingError, show
 
 
 def nested(kind, depth):

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from anytime_pruning import run_stream
-from anytime_pruning.config import parse_settings
-from anytime_pruning.estimate import MEGA_MACS, describe_cost, flop_of_run, read_machines
-from anytime_pruning.macs import count_macs
-from anytime_pruning.registry import lookup, names
+from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.orchestration.estimate import MEGA_MACS, describe_cost, flop_of_run, read_machines
+from anytime_pruning.pruning.macs import count_macs
+from anytime_pruning.settings.run import parse_settings
 
 CIFAR = {"dataset": "cifar10", "model": "resnet50"}
 

@@ -13,11 +13,11 @@ from safetensors.torch import load_file, save_file
 
 from anytime_pruning import build_model, load_network, run_stream
 from anytime_pruning.__main__ import main
-from anytime_pruning.errors import DataError
-from anytime_pruning.export import make_onnx
-from anytime_pruning.layout import find_weights
-from anytime_pruning.memory_format import arrange
-from anytime_pruning.sparse_file import pack, unpack
+from anytime_pruning.export.onnx import make_onnx
+from anytime_pruning.export.sparse_weights import pack, unpack
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.results.layout import find_weights
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extras are not installed (envs/extras.txt)")
 

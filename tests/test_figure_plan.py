@@ -5,9 +5,9 @@ import re
 
 import pytest
 
-from anytime_pruning.figure_plan import plan_figures
-from anytime_pruning.study import plan_study
-from anytime_pruning.workflow import read_runs_list, write_figure_plan, write_runs_list
+from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.orchestration.inputs import read_runs_list, write_figure_plan, write_runs_list
+from anytime_pruning.settings.study import plan_study
 
 DEFAULTS = {"dataset": "digits", "model": "resnet20", "n_megabatches": 8, "seed": [0, 1]}
 

@@ -7,8 +7,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from anytime_pruning.errors import CapacityError
-from anytime_pruning.files import remove_partial, write_atomically, write_text
+from anytime_pruning.foundation.errors import CapacityError
+from anytime_pruning.foundation.files import remove_partial, write_atomically, write_text
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from PIL import Image
 from anytime_pruning.datasets import load_dataset, parse_dataset
 from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.datasets.image_folder import decode_image
-from anytime_pruning.datasets.packed_files import PackedFile
-from anytime_pruning.errors import MESSAGE_LIMIT, DataError
+from anytime_pruning.datasets.members import PackedFile
+from anytime_pruning.foundation.errors import MESSAGE_LIMIT, DataError
 
 # Of each kind; the profile fuzz has more.
 COUNT = settings(max_examples=max(100, settings.default.max_examples))

@@ -17,17 +17,18 @@ from hostile_settings import ALLOWED, CLAIMS, RUN, STUDIES, VALUES, files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anytime_pruning import job, layout
 from anytime_pruning.__main__ import main
-from anytime_pruning.claims import read_claims
-from anytime_pruning.config import ExecutionSettings, RunSettings, parse_settings
-from anytime_pruning.errors import MESSAGE_LIMIT, ArtifactError
-from anytime_pruning.estimate import describe_cost
-from anytime_pruning.figure_plan import plan_figures
-from anytime_pruning.reading import parse_yaml, read_yaml
-from anytime_pruning.registry import KINDS
-from anytime_pruning.study import MAX_RUNS, Study, check_runs, plan_study
-from anytime_pruning.workflow import read_runs_list, write_runs_list
+from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.figures.claims.definitions import read_claims
+from anytime_pruning.foundation.errors import MESSAGE_LIMIT, ArtifactError
+from anytime_pruning.foundation.registry import KINDS
+from anytime_pruning.foundation.safe_text import parse_yaml, read_yaml
+from anytime_pruning.orchestration.estimate import describe_cost
+from anytime_pruning.orchestration.inputs import read_runs_list, write_runs_list
+from anytime_pruning.results import layout
+from anytime_pruning.runs import job
+from anytime_pruning.settings.run import ExecutionSettings, RunSettings, parse_settings
+from anytime_pruning.settings.study import MAX_RUNS, Study, check_runs, plan_study
 
 # Of each kind; the profile fuzz has more.
 COUNT = settings(max_examples=max(200, settings.default.max_examples))

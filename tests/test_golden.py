@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from anytime_pruning import RESULTS_VERSION, provenance, run_stream
-from anytime_pruning.config import RunSettings, parse_settings
+from anytime_pruning import RESULTS_VERSION, run_stream
+from anytime_pruning.machine import provenance
+from anytime_pruning.settings.run import RunSettings, parse_settings
 
 GOLDEN = Path(__file__).parent / "golden.json"
 SETTINGS = {

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anytime_pruning.images import ImageSet, batch_bounds
+from anytime_pruning.stream.images import ImageSet, batch_bounds
 
 
 @given(count=st.integers(1, 300), size=st.integers(2, 70))

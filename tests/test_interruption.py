@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from anytime_pruning.interruption import Interrupted, check, deferring, handling, is_due
+from anytime_pruning.foundation.signals import Interrupted, check, deferring, handling, is_due
 
 
 def tell(signum=signal.SIGTERM):

@@ -5,13 +5,14 @@ import copy
 import pytest
 import torch
 
-import anytime_pruning.run
-from anytime_pruning import layout, run_stream
-from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import InvariantError
-from anytime_pruning.invariants import chance_zeros, check_indices, check_masks, check_weights
-from anytime_pruning.masks import apply_masks, prunable_weights
-from anytime_pruning.stream import Megabatch
+import anytime_pruning.runs.loop
+from anytime_pruning import run_stream
+from anytime_pruning.foundation.errors import InvariantError
+from anytime_pruning.pruning.masks import apply_masks, prunable_weights
+from anytime_pruning.results import layout
+from anytime_pruning.runs.invariants import chance_zeros, check_indices, check_masks, check_weights
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.stream.megabatches import Megabatch
 
 
 def results_in(folder):
@@ -21,14 +22,14 @@ def results_in(folder):
 
 def change_result(monkeypatch, name, change, call=2):
     """Let the stream loop see a changed result of one of the functions that it calls, at the n-th call."""
-    original, calls = getattr(anytime_pruning.run, name), []
+    original, calls = getattr(anytime_pruning.runs.loop, name), []
 
     def changed(*args):
         calls.append(1)
         result = original(*args)
         return change(result, *args) if len(calls) == call else result
 
-    monkeypatch.setattr(anytime_pruning.run, name, changed)
+    monkeypatch.setattr(anytime_pruning.runs.loop, name, changed)
 
 
 def in_first_layer(change):
@@ -106,7 +107,7 @@ def test_a_violation_stops_the_run_and_writes_nothing(function, change, call, me
     ],
 )
 def test_weights_after_training_are_looked_at(revived, message, tiny, tmp_path, monkeypatch):
-    train = anytime_pruning.run.Trainer.train_megabatch
+    train = anytime_pruning.runs.loop.Trainer.train_megabatch
 
     def changed(self, t, *args):
         result = train(self, t, *args)
@@ -115,7 +116,7 @@ def test_weights_after_training_are_looked_at(revived, message, tiny, tmp_path, 
             weight[((weight == 0) if revived else (weight != 0)).nonzero()[:3, 0]] = 1.0 if revived else 0.0
         return result
 
-    monkeypatch.setattr(anytime_pruning.run.Trainer, "train_megabatch", changed)
+    monkeypatch.setattr(anytime_pruning.runs.loop.Trainer, "train_megabatch", changed)
     with pytest.raises(InvariantError, match=message):
         run_stream(tiny(epochs=1), tmp_path)
     assert results_in(tmp_path) == set()

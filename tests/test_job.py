@@ -7,12 +7,12 @@ from conftest import read_csv, toy_files, without_times
 from filelock import FileLock
 from safetensors.torch import load_file
 
-import anytime_pruning.devices
-import anytime_pruning.job
+import anytime_pruning.machine.devices
+import anytime_pruning.runs.job
 from anytime_pruning import build_model, register, run_stream, select_masks
-from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import DataError, DivergenceError, SettingError
-from anytime_pruning.masks import prunable_weights
+from anytime_pruning.foundation.errors import DataError, DivergenceError, SettingError
+from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.settings.run import parse_settings
 
 FILES = {"config.yaml", "megabatches.csv", "epochs.csv", "layers.csv", "metrics.json"}
 
@@ -47,8 +47,8 @@ def test_the_files_of_a_run(tiny, tmp_path):
 
 def test_the_stored_weights_give_the_stored_accuracy(tiny, tmp_path, data_dir):
     from anytime_pruning.datasets import load_dataset, parse_dataset
-    from anytime_pruning.evaluation import evaluate
-    from anytime_pruning.images import ImageSet
+    from anytime_pruning.stream.images import ImageSet
+    from anytime_pruning.training.evaluation import evaluate
 
     metrics = run_stream(tiny(precision="float32"), tmp_path)
     arrays = load_dataset(parse_dataset("digits"), data_dir)
@@ -149,7 +149,7 @@ def test_two_processes_on_one_run_take_turns(tiny, tmp_path):
 
 def test_a_run_that_is_done_is_not_computed_again_and_never_overwritten(tiny, tmp_path, monkeypatch):
     first = run_stream(tiny(epochs=1), tmp_path)
-    monkeypatch.setattr(anytime_pruning.job, "load_dataset", lambda *args: pytest.fail("computed again"))
+    monkeypatch.setattr(anytime_pruning.runs.job, "load_dataset", lambda *args: pytest.fail("computed again"))
     assert run_stream(tiny(epochs=1), tmp_path) == first
     with pytest.raises(SettingError, match=f"out_dir: .* holds a run with digest {first['digest']}"):
         run_stream(tiny(epochs=2), tmp_path)
@@ -215,5 +215,5 @@ def test_auto_is_the_native_precision_and_is_recorded(tiny, tmp_path, monkeypatc
     computed = {precision: losses(precision, precision) for precision in ("float32", "bfloat16")}
     assert computed["float32"][1] != computed["bfloat16"][1]
     for native, precision in ((True, "bfloat16"), (False, "float32")):
-        monkeypatch.setattr(anytime_pruning.devices, "has_native_bfloat16", lambda device, native=native: native)
+        monkeypatch.setattr(anytime_pruning.machine.devices, "has_native_bfloat16", lambda device, native=native: native)
         assert losses(f"auto-{precision}", "auto") == (precision, computed[precision][1])

@@ -16,12 +16,12 @@ import yaml
 from conftest import ROOT
 
 from anytime_pruning.__main__ import main
-from anytime_pruning.collect import collect
-from anytime_pruning.config import parse_settings
-from anytime_pruning.figure_plan import plan_figures
-from anytime_pruning.layout import run_dir, runs_dir, weights_path
-from anytime_pruning.storage import read_metrics
-from anytime_pruning.study import PlannedRun, plan_study
+from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.results.collect import collect
+from anytime_pruning.results.layout import run_dir, runs_dir, weights_path
+from anytime_pruning.results.store import read_metrics
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.settings.study import PlannedRun, plan_study
 from benchmarks import load, spread
 from benchmarks.fabricate import fabricate, make_study
 

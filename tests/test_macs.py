@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from anytime_pruning import build_model
-from anytime_pruning.macs import count_macs
+from anytime_pruning.pruning.macs import count_macs
 
 
 def test_convolutions_and_linear_layers_are_counted_by_hand():

@@ -10,7 +10,7 @@ import pytest
 from test_datasets import small_cifar  # noqa: F401
 
 from anytime_pruning.datasets import cifar, load_dataset
-from anytime_pruning.errors import DataError
+from anytime_pruning.foundation.errors import DataError
 
 
 class Malicious:
@@ -85,7 +85,7 @@ def test_a_malicious_folder_beside_the_right_archive_is_unpacked_again(file, sma
 
 def test_without_the_checksums_it_would_be_executed(small_cifar, malicious, tmp_path, monkeypatch):  # noqa: F811
     """So it is they that the tests above see."""
-    from anytime_pruning.torchvision_import import import_torchvision
+    from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
     dataset, archive = small_cifar
     content, proof = malicious

@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from torch import nn, tensor
 
 from anytime_pruning import select_masks
-from anytime_pruning.errors import DivergenceError, SettingError
-from anytime_pruning.masks import apply_masks, count_kept, prunable_weights
+from anytime_pruning.foundation.errors import DivergenceError, SettingError
+from anytime_pruning.pruning.masks import apply_masks, count_kept, prunable_weights
 
 
 def kept_list(mask):

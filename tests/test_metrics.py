@@ -1,4 +1,4 @@
-from anytime_pruning import metrics
+from anytime_pruning.foundation import metrics
 
 
 def test_accuracy():

@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from anytime_pruning import build_model
-from anytime_pruning.errors import SettingError
-from anytime_pruning.masks import prunable_weights
-from anytime_pruning.registry import lookup, names
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.pruning.masks import prunable_weights
 
 # The published counts at 1000 classes and with the ImageNet stem, as torchvision states them; convolution layers; width
 # of the features.

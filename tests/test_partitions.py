@@ -4,8 +4,8 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from anytime_pruning.errors import SettingError
-from anytime_pruning.workflow import check_partitions
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.orchestration.inputs import check_partitions
 
 
 @pytest.fixture

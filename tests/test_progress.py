@@ -2,8 +2,8 @@ import sys
 
 import pytest
 
-from anytime_pruning.cost import PlannedCost
-from anytime_pruning.progress import Progress
+from anytime_pruning.runs.console import Progress
+from anytime_pruning.settings.cost import PlannedCost
 
 COST = PlannedCost(train=1000, score=200, evaluate=3000)
 

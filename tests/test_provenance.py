@@ -1,8 +1,8 @@
 import hashlib
 import os
 
-from anytime_pruning.provenance import describe_container
-from anytime_pruning.workflow import prepare_container
+from anytime_pruning.machine.provenance import describe_container
+from anytime_pruning.orchestration.inputs import prepare_container
 
 
 def test_the_image_is_named_by_what_is_in_its_file(tmp_path, monkeypatch):

@@ -5,11 +5,11 @@ import torch
 from torch.nn import functional as F
 
 from anytime_pruning import build_model, register, score, select_masks
-from anytime_pruning.errors import SettingError
-from anytime_pruning.masks import prunable_weights
-from anytime_pruning.memory_format import arrange
-from anytime_pruning.pruners import grasp, rounds_of
-from anytime_pruning.registry import names
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import names
+from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.pruning.pruners import grasp, rounds_of
 
 
 def summed_loss(model, batches):

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch import nn
 
-import anytime_pruning.pruning
-from anytime_pruning.config import parse_settings
-from anytime_pruning.images import ImageSet
-from anytime_pruning.masks import prunable_weights
-from anytime_pruning.pruning import prune, pruning_sample
-from anytime_pruning.registry import register
-from anytime_pruning.replay import draw_pruning_sample
-from anytime_pruning.seeding import make_generator
-from anytime_pruning.stream import split_stream
+import anytime_pruning.pruning.prune
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.machine.randomness import make_generator
+from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.pruning.prune import prune, pruning_sample
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.stream.images import ImageSet
+from anytime_pruning.stream.megabatches import split_stream
+from anytime_pruning.stream.replay import draw_pruning_sample
 
 STREAM = split_stream(300, 3, 0.1, make_generator(0, "stream"))  # 90 training images each
 N_WEIGHTS = 1000
@@ -104,13 +104,13 @@ def test_the_released_code_ends_far_below_the_asked_density(setting, images):
 
 def test_the_released_code_scores_weights_initialised_afresh_beside_what_was_trained(setting, images, monkeypatch):
     scored = []
-    score = anytime_pruning.pruning.score
+    score = anytime_pruning.pruning.prune.score
 
     def watched(model, *args):
         scored.append(copy.deepcopy(model.state_dict()))
         return score(model, *args)
 
-    monkeypatch.setattr(anytime_pruning.pruning, "score", watched)
+    monkeypatch.setattr(anytime_pruning.pruning.prune, "score", watched)
     model = build(0)
     first = model[0].weight.detach().clone()
 

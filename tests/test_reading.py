@@ -1,11 +1,11 @@
 import pytest
 from hostile_settings import LAUGHS, MERGES
 
-from anytime_pruning import reading
-from anytime_pruning.errors import SettingError
-from anytime_pruning.reading import parse_json, parse_yaml, read_yaml
+from anytime_pruning.foundation import safe_text
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.safe_text import parse_json, parse_yaml, read_yaml
 
-DEEP = reading.MAX_DEPTH + 1
+DEEP = safe_text.MAX_DEPTH + 1
 
 
 @pytest.mark.parametrize(
@@ -41,12 +41,12 @@ def test_what_people_write_is_read():
     assert parse_yaml("here", "a: &x [1, 2]\nb: {<<: {c: 3}, c: 4}\nd: *x") == {"a": [1, 2], "b": {"c": 4}, "d": [1, 2]}
     assert parse_yaml("here", "\ufeffa: 1") == {"a": 1}
     assert parse_yaml("here", "") is None
-    depth = reading.MAX_DEPTH
+    depth = safe_text.MAX_DEPTH
     assert parse_yaml("here", "[" * depth + "]" * depth)
 
 
 def test_without_libyaml_it_is_the_same(monkeypatch):
-    monkeypatch.setattr(reading, "LOADER", reading.yaml.SafeLoader)
+    monkeypatch.setattr(safe_text, "LOADER", safe_text.yaml.SafeLoader)
     assert parse_yaml("here", "a: &x [1, 2]\nd: *x") == {"a": [1, 2], "d": [1, 2]}
     for text in ("[" * 10**5, LAUGHS, "a: 1\na: 2", "!!timestamp x", "a: \0", "9" * 5000):
         with pytest.raises(SettingError, match=r"^here cannot be read: "):

@@ -7,15 +7,16 @@ import yaml
 from conftest import ROOT, toy_files, write_archive
 
 import anytime_pruning
-from anytime_pruning import config, errors, reading, registry, study
-from anytime_pruning.config import ExecutionSettings, RunSettings, parse_settings
 from anytime_pruning.datasets import archives, image_folder
 from anytime_pruning.datasets.image_folder import ImageFolder
 from anytime_pruning.datasets.restricted_imagenet import RestrictedImageNet
-from anytime_pruning.errors import DataError
-from anytime_pruning.records import Epoch, LayerRow, MegabatchRow
-from anytime_pruning.registry import names
-from anytime_pruning.study import Study, plan_study
+from anytime_pruning.foundation import errors, registry, safe_text
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.registry import names
+from anytime_pruning.results.records import Epoch, LayerRow, MegabatchRow
+from anytime_pruning.settings import run, study
+from anytime_pruning.settings.run import ExecutionSettings, RunSettings, parse_settings
+from anytime_pruning.settings.study import Study, plan_study
 
 README = (ROOT / "README.md").read_text()
 
@@ -75,7 +76,7 @@ def test_every_key_and_column_is_explained_and_defaults_are_right():
 
 def test_limits_are_the_stated_ones():
     text = README.split("## Limits")[1].split("\n## ")[0]
-    numbers = [reading.MAX_BYTES, reading.MAX_DEPTH, reading.MAX_VALUES, study.MAX_RUNS, config.MAX_MEGABATCHES]
+    numbers = [safe_text.MAX_BYTES, safe_text.MAX_DEPTH, safe_text.MAX_VALUES, study.MAX_RUNS, run.MAX_MEGABATCHES]
     numbers += [errors.MESSAGE_LIMIT, errors.VALUE_LIMIT, archives.MAX_MEMBERS, image_folder.MAX_PIXELS]
     stated = [f"{number:,}" for number in numbers]
     stated += [f"{archives.MAX_TOTAL_BYTES / 2**30:.0f} GiB", f"{archives.MAX_FILE_BYTES / 2**20:.0f} MiB"]

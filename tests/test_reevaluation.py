@@ -9,12 +9,13 @@ import torch
 from forge import forge, in_all, problems_in, put, say
 from safetensors.numpy import load_file, save_file
 
-from anytime_pruning import layout, reevaluation
 from anytime_pruning.datasets.digits import Digits
-from anytime_pruning.files import file_sha256
-from anytime_pruning.registry import _registered
-from anytime_pruning.storage import read_metrics
-from anytime_pruning.verify import verify
+from anytime_pruning.foundation.files import file_sha256
+from anytime_pruning.foundation.registry import _registered
+from anytime_pruning.results import layout
+from anytime_pruning.results.store import read_metrics
+from anytime_pruning.verification import reevaluation
+from anytime_pruning.verification.stored import verify
 
 # What only the network and the images can tell.
 COMPUTED_AGAIN = {

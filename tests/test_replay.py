@@ -4,11 +4,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anytime_pruning import run_stream
-from anytime_pruning.config import parse_settings
-from anytime_pruning.registry import lookup
-from anytime_pruning.run import _replay
-from anytime_pruning.seeding import make_generator
-from anytime_pruning.stream import split_stream
+from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.machine.randomness import make_generator
+from anytime_pruning.runs.loop import _replay
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.stream.megabatches import split_stream
 
 PARTS = [torch.tensor([1, 2]), torch.tensor([5]), torch.tensor([7, 8])]
 

@@ -8,13 +8,13 @@ import torch
 from conftest import encode
 from PIL import Image
 
-from anytime_pruning.config import parse_settings
 from anytime_pruning.datasets import load_dataset, parse_dataset
 from anytime_pruning.datasets.restricted_imagenet import GROUPS
-from anytime_pruning.errors import DataError, SettingError
-from anytime_pruning.job import run_stream
-from anytime_pruning.stream import split_stream
-from anytime_pruning.study import plan_study
+from anytime_pruning.foundation.errors import DataError, SettingError
+from anytime_pruning.runs.job import run_stream
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.settings.study import plan_study
+from anytime_pruning.stream.megabatches import split_stream
 
 # Class 0, 1, ... in sorted order; the made-up numbers are not multiples of anything, as the real ones.
 WNIDS = [f"n{10_000_000 + 7919 * i}" for i in range(1000)]

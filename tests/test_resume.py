@@ -8,13 +8,15 @@ import time
 import pytest
 import torch
 
-from anytime_pruning import interruption, register, resume, run_stream
-from anytime_pruning.checkpoint import Checkpoints
-from anytime_pruning.errors import SettingError
-from anytime_pruning.interruption import Interrupted
-from anytime_pruning.layout import RESUME, WEIGHTS
-from anytime_pruning.registry import lookup
-from anytime_pruning.storage import render, seal
+from anytime_pruning import register, run_stream
+from anytime_pruning.foundation import signals
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.foundation.signals import Interrupted
+from anytime_pruning.results.layout import RESUME, WEIGHTS
+from anytime_pruning.results.store import render, seal
+from anytime_pruning.runs import state
+from anytime_pruning.runs.checkpoints import Checkpoints
 
 SECONDS = {"seconds", "prune_seconds"}
 
@@ -29,8 +31,8 @@ def allow(monkeypatch):
             count -= 1
             return count < 0
 
-        monkeypatch.setattr(interruption, "is_due", is_due)
-        monkeypatch.setattr(interruption._Told, "signum", signal.SIGTERM)
+        monkeypatch.setattr(signals, "is_due", is_due)
+        monkeypatch.setattr(signals._Told, "signum", signal.SIGTERM)
 
     return allow
 
@@ -61,7 +63,7 @@ def run_in_pieces(settings, folder, allow, monkeypatch):
             allowed = allowed + 1 if kept and kept[-1] in (signal.kept, "") else 1
             kept.append(signal.kept)
         else:
-            monkeypatch.setattr(interruption, "is_due", lambda: False)
+            monkeypatch.setattr(signals, "is_due", lambda: False)
             return kept
     raise AssertionError("it never ends")
 
@@ -131,10 +133,10 @@ def test_nothing_that_a_checkpoint_holds_can_be_missing(lose, dropout_net, tiny,
     allow(6)
     with pytest.raises(Interrupted, match="epoch 2, step"):
         run_stream(settings, tmp_path / "parts")
-    monkeypatch.setattr(interruption, "is_due", lambda: False)
-    restore = resume.RunState.restore
+    monkeypatch.setattr(signals, "is_due", lambda: False)
+    restore = state.RunState.restore
     monkeypatch.setattr(
-        resume.RunState, "restore", lambda self, content, tensors: restore(self, content, lose(tensors))
+        state.RunState, "restore", lambda self, content, tensors: restore(self, content, lose(tensors))
     )
     run_stream(settings, tmp_path / "parts")
     with pytest.raises(AssertionError):
@@ -151,7 +153,7 @@ def test_time_adds_up_over_the_parts(tiny, tmp_path, allow, monkeypatch):
     for part in (content["content"], content["content"]["state"]["position"]):
         part["seconds"] += 1000
     path.write_text(render(seal(content)))
-    monkeypatch.setattr(interruption, "is_due", lambda: False)
+    monkeypatch.setattr(signals, "is_due", lambda: False)
     metrics = run_stream(settings, tmp_path)
     assert metrics["wall_time_s"] > 1000
     assert metrics["cost"]["stream_s"] > 1000
@@ -163,8 +165,8 @@ def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(seconds, tin
     written = []
     write = Checkpoints.write
     monkeypatch.setattr(Checkpoints, "write", lambda *arguments: (time.sleep(seconds), write(*arguments))[1])
-    keep = resume.Keeper.keep
-    monkeypatch.setattr(resume.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
+    keep = state.Keeper.keep
+    monkeypatch.setattr(state.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
     execution = tiny()["execution"] | {"checkpoint_epochs": 2, "checkpoint_share": 1}
     run_stream(tiny(n_megabatches=2, epochs=5, execution=execution), tmp_path)
     first = ["megabatch 1, after epoch 2", "megabatch 1, after epoch 4", "megabatch 2, before pruning"]
@@ -178,8 +180,8 @@ def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(seconds, tin
 
 def test_checkpoints_of_epochs_are_put_off_while_they_cost_too_much(tiny, tmp_path, monkeypatch):
     written = []
-    keep = resume.Keeper.keep
-    monkeypatch.setattr(resume.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
+    keep = state.Keeper.keep
+    monkeypatch.setattr(state.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
     execution = tiny()["execution"] | {"checkpoint_share": 0}
     run_stream(tiny(n_megabatches=2, epochs=3, execution=execution), tmp_path)
     assert written == ["megabatch 1, after epoch 1", "megabatch 2, before pruning", "megabatch 3, before pruning"]
@@ -189,7 +191,7 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(tiny, tmp_path, allow, mo
     allow(10)
     with pytest.raises(Interrupted):
         run_stream(tiny(), tmp_path)
-    monkeypatch.setattr(interruption, "is_due", lambda: False)
+    monkeypatch.setattr(signals, "is_due", lambda: False)
     before = {path: path.read_bytes() for path in (tmp_path / RESUME).iterdir()}
     with pytest.raises(
         SettingError, match=r"^lr: .*resume/.*json is not allowed: .* with lr 0.05, and this one has its default"

@@ -6,25 +6,25 @@ import torch
 from conftest import read_csv, without_times
 from safetensors.torch import load_file
 
-import anytime_pruning.job
-import anytime_pruning.pruning
-import anytime_pruning.run
+import anytime_pruning.pruning.prune
+import anytime_pruning.runs.job
+import anytime_pruning.runs.loop
 from anytime_pruning import build_model, run_stream
-from anytime_pruning.masks import prunable_weights
-from anytime_pruning.registry import lookup, names
+from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.pruning.masks import prunable_weights
 
 
 @pytest.fixture
 def watch_masks(monkeypatch):
     """The masks in force on each megabatch of runs that follow."""
     seen = []
-    prune = anytime_pruning.run.prune
+    prune = anytime_pruning.runs.loop.prune
 
     def watched(*args):
         seen.append(prune(*args))
         return seen[-1]
 
-    monkeypatch.setattr(anytime_pruning.run, "prune", watched)
+    monkeypatch.setattr(anytime_pruning.runs.loop, "prune", watched)
     return seen
 
 
@@ -51,8 +51,8 @@ def test_density_in_the_network_is_the_scheduled_one_and_masks_nest(method, prun
 
 def test_one_shot_pruning_scores_once_and_dense_never(tiny, tmp_path, monkeypatch):
     calls = []
-    score = anytime_pruning.pruning.score
-    monkeypatch.setattr(anytime_pruning.pruning, "score", lambda *args: calls.append(1) or score(*args))
+    score = anytime_pruning.pruning.prune.score
+    monkeypatch.setattr(anytime_pruning.pruning.prune, "score", lambda *args: calls.append(1) or score(*args))
     counts = {}
     for method in ("app", "osp", "dense"):
         calls.clear()
@@ -64,7 +64,7 @@ def test_one_shot_pruning_scores_once_and_dense_never(tiny, tmp_path, monkeypatc
 def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, tmp_path, monkeypatch):
     """At t > 1 the pruner sees exactly what training on t - 1 left, and training starts from exactly what it leaves."""
     log = []
-    score, train = anytime_pruning.pruning.score, anytime_pruning.run.Trainer.train_megabatch
+    score, train = anytime_pruning.pruning.prune.score, anytime_pruning.runs.loop.Trainer.train_megabatch
 
     def copy(model):
         return {name: weight.detach().clone() for name, weight in prunable_weights(model).items()}
@@ -79,8 +79,8 @@ def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, t
         log.append(("trained", copy(self.model)))
         return result
 
-    monkeypatch.setattr(anytime_pruning.pruning, "score", watched_score)
-    monkeypatch.setattr(anytime_pruning.run.Trainer, "train_megabatch", watched_train)
+    monkeypatch.setattr(anytime_pruning.pruning.prune, "score", watched_score)
+    monkeypatch.setattr(anytime_pruning.runs.loop.Trainer, "train_megabatch", watched_train)
     run_stream(tiny(epochs=1), tmp_path)
     assert [event for event, _ in log] == ["scored", "masked", "trained"] * 3
     for t in (1, 2):
@@ -94,8 +94,8 @@ def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, t
 def test_nothing_beyond_the_current_megabatch_is_read(tiny, tmp_path, monkeypatch):
     """Scoring and training see training parts of M_1 ... M_t only; validation parts are never trained or scored on."""
     streams, used = [], []
-    split = anytime_pruning.run.split_stream
-    plan = anytime_pruning.images.ImageSet.plan
+    split = anytime_pruning.runs.loop.split_stream
+    plan = anytime_pruning.stream.images.ImageSet.plan
     evaluated = []
 
     def watched_split(*args):
@@ -107,15 +107,15 @@ def test_nothing_beyond_the_current_megabatch_is_read(tiny, tmp_path, monkeypatc
             used.append((len(evaluated), set(indices.tolist()), torch.is_inference_mode_enabled()))
         return plan(self, indices, *args)
 
-    evaluate = anytime_pruning.run.evaluate
+    evaluate = anytime_pruning.runs.loop.evaluate
 
     def watched_evaluate(*args):
         evaluated.append(1)  # the test after each megabatch
         return evaluate(*args)
 
-    monkeypatch.setattr(anytime_pruning.run, "split_stream", watched_split)
-    monkeypatch.setattr(anytime_pruning.images.ImageSet, "plan", watched_plan)
-    monkeypatch.setattr(anytime_pruning.run, "evaluate", watched_evaluate)
+    monkeypatch.setattr(anytime_pruning.runs.loop, "split_stream", watched_split)
+    monkeypatch.setattr(anytime_pruning.stream.images.ImageSet, "plan", watched_plan)
+    monkeypatch.setattr(anytime_pruning.runs.loop, "evaluate", watched_evaluate)
     run_stream(tiny(epochs=1), tmp_path)
     (stream,) = streams
     assert len(used) == 3 * 5  # scoring, training, validation, and the two terms of the gaps, for each megabatch
@@ -147,7 +147,7 @@ def test_the_run_that_fills_the_cache_is_bit_identical_to_later_ones(tiny, tmp_p
 
 def test_methods_share_stream_and_initial_weights(tiny, tmp_path, monkeypatch):
     starts, streams = [], []
-    build, split = anytime_pruning.job.build_model, anytime_pruning.run.split_stream
+    build, split = anytime_pruning.runs.job.build_model, anytime_pruning.runs.loop.split_stream
 
     def watched_build(*args, **kwargs):
         model = build(*args, **kwargs)
@@ -158,8 +158,8 @@ def test_methods_share_stream_and_initial_weights(tiny, tmp_path, monkeypatch):
         streams.append(split(*args))
         return streams[-1]
 
-    monkeypatch.setattr(anytime_pruning.job, "build_model", watched_build)
-    monkeypatch.setattr(anytime_pruning.run, "split_stream", watched_split)
+    monkeypatch.setattr(anytime_pruning.runs.job, "build_model", watched_build)
+    monkeypatch.setattr(anytime_pruning.runs.loop, "split_stream", watched_split)
     for method in ("app", "dense"):
         run_stream(tiny(method=method, epochs=1), tmp_path / method)
     assert torch.equal(*starts)
@@ -180,7 +180,7 @@ def test_the_fast_path_gives_the_numbers_of_the_slow_one(precision, first_loss, 
     """
     settings = tiny(train_limit=600, lr=0.02, seed=1)
     fast = numbers(settings | {"precision": precision}, tmp_path / "fast")
-    monkeypatch.setattr(anytime_pruning.job, "arrange", lambda *args: None)
+    monkeypatch.setattr(anytime_pruning.runs.job, "arrange", lambda *args: None)
     slow = numbers(settings | {"precision": "float32"}, tmp_path / "slow")
     losses, expected = ([float(row["train_loss"]) for row in rows[0]] for rows in (fast, slow))
     assert losses[0] == pytest.approx(expected[0], rel=first_loss)

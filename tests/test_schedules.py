@@ -1,7 +1,7 @@
 import pytest
 
-from anytime_pruning.config import prunes
-from anytime_pruning.registry import lookup, names
+from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.settings.run import prunes
 
 
 def test_app_goes_from_080_to_a_third():

@@ -1,12 +1,12 @@
 """Statistics over seeds, against scipy.stats and by hand; and the direction changes of a curve."""
 
-import gap_curve
 import numpy as np
 import pandas as pd
 import pytest
-import seed_statistics
 from scipy import stats
-from seed_statistics import estimate, name_interval, paired_difference, summarize_seeds
+
+from anytime_pruning.figures import gap_curve, seed_statistics
+from anytime_pruning.figures.seed_statistics import estimate, name_interval, paired_difference, summarize_seeds
 
 VALUES = [71.2, 69.8, 73.1, 70.4, 70.9]
 

@@ -1,7 +1,7 @@
 """What runs are called."""
 
-from anytime_pruning.config import parse_settings
-from anytime_pruning.series import name_variants, plain_settings
+from anytime_pruning.results.variants import name_variants, plain_settings
+from anytime_pruning.settings.run import parse_settings
 
 USUAL = {"dataset": "d", "seed": 0, "pruner": "snip", "lr": 0.1, "tau": 4.5}
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import nn
 
-from anytime_pruning.masks import prunable_weights, select_masks
-from anytime_pruning.sgd import MaskedSGD
+from anytime_pruning.pruning.masks import prunable_weights, select_masks
+from anytime_pruning.training.sgd import MaskedSGD
 
 
 def network():

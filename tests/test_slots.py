@@ -9,9 +9,9 @@ import torch
 from checkout import call
 from conftest import ROOT
 
-from anytime_pruning import slots
-from anytime_pruning.errors import SettingError
-from anytime_pruning.slots import claim_device, claim_slot
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.machine import gpu_slots
+from anytime_pruning.machine.gpu_slots import claim_device, claim_slot
 
 GPUS = ["gpu-a", "gpu-b"]
 
@@ -85,10 +85,10 @@ def test_who_is_killed_while_waiting_takes_nothing_along(tmp_path, capfd):
 def test_who_has_to_wait_is_told(tmp_path, capsys, monkeypatch):
     waits = []
     with claim_slot(["gpu"], 1, tmp_path) as _:
-        monkeypatch.setattr(slots.time, "sleep", lambda seconds: waits.append(seconds) or 1 / 0)
+        monkeypatch.setattr(gpu_slots.time, "sleep", lambda seconds: waits.append(seconds) or 1 / 0)
         with pytest.raises(ZeroDivisionError), claim_slot(["gpu"], 1, tmp_path):
             raise AssertionError("the slot was taken twice")
-    assert waits == [slots.POLL_S]
+    assert waits == [gpu_slots.POLL_S]
     assert capsys.readouterr().out == "waiting for one of 1 GPU slots (execution.gpu_slots: 1)\n"
 
 
@@ -111,12 +111,12 @@ def pretend_gpus(tmp_path, monkeypatch):
     def wait(seconds):
         raise AssertionError("no slot is free")
 
-    monkeypatch.setattr(slots, "choose_device", torch.device)
+    monkeypatch.setattr(gpu_slots, "choose_device", torch.device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda gpu: SimpleNamespace(uuid=GPUS[gpu]))
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
-    monkeypatch.setattr(slots.time, "sleep", wait)
+    monkeypatch.setattr(gpu_slots.time, "sleep", wait)
 
 
 def test_a_run_takes_the_gpu_that_has_most_free_slots(pretend_gpus):
@@ -152,7 +152,7 @@ JOB = f"""
 import os, signal, sys, time
 sys.path.insert(0, {str(ROOT)!r})
 from pathlib import Path
-from anytime_pruning.slots import claim_slot
+from anytime_pruning.machine.gpu_slots import claim_slot
 
 job, log = sys.argv[1], Path("log")
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from safetensors.torch import load, save
 
-from anytime_pruning.errors import DataError
-from anytime_pruning.sparse_file import pack, unpack
+from anytime_pruning.export.sparse_weights import pack, unpack
+from anytime_pruning.foundation.errors import DataError
 
 NAN_WITH_PAYLOAD = torch.tensor([0x7FC01234, 0x7F800001, -1], dtype=torch.int32).view(torch.float32)
 

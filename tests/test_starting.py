@@ -6,11 +6,11 @@ import torch
 from conftest import read_csv
 from safetensors.torch import load_file, save_file
 
-import anytime_pruning.job
+import anytime_pruning.runs.job
 from anytime_pruning import build_model, run_stream
-from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import DataError
-from anytime_pruning.masks import prunable_weights
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.settings.run import parse_settings
 
 
 def named(path):
@@ -29,13 +29,13 @@ def other_run(tiny, tmp_path):
 def watch_start(monkeypatch):
     """The network's weights before anything of the stream happens."""
     seen = []
-    run = anytime_pruning.job.run_megabatches
+    run = anytime_pruning.runs.job.run_megabatches
 
     def watched(settings, arrays, model, *others):
         seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return run(settings, arrays, model, *others)
 
-    monkeypatch.setattr(anytime_pruning.job, "run_megabatches", watched)
+    monkeypatch.setattr(anytime_pruning.runs.job, "run_megabatches", watched)
     return seen
 
 

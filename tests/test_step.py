@@ -6,7 +6,7 @@ import pytest
 import torch
 from conftest import ROOT
 
-from anytime_pruning.step import RecordedStep, compile_forward
+from anytime_pruning.training.step import RecordedStep, compile_forward
 
 
 class Sum:

@@ -3,10 +3,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anytime_pruning.errors import SettingError
-from anytime_pruning.replay import draw_pruning_sample
-from anytime_pruning.seeding import make_generator
-from anytime_pruning.stream import split_stream
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.machine.randomness import make_generator
+from anytime_pruning.stream.megabatches import split_stream
+from anytime_pruning.stream.replay import draw_pruning_sample
 
 
 @given(n=st.integers(6, 500), t=st.integers(1, 20), valid_frac=st.floats(0.01, 0.6), seed=st.integers(0, 99))

@@ -2,9 +2,9 @@ import jsonschema
 import pytest
 from conftest import ROOT
 
-from anytime_pruning.errors import SettingError
-from anytime_pruning.reading import read_yaml
-from anytime_pruning.study import check_runs, plan_study, study_schema
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.safe_text import read_yaml
+from anytime_pruning.settings.study import check_runs, plan_study, study_schema
 
 CONFIGS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.stem != "claims")
 

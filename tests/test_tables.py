@@ -4,17 +4,15 @@ import html
 
 import numpy as np
 import pandas as pd
-import tabulate_changes
-import tabulate_cost
-import tabulate_differences
-import tabulate_results
-import write_metrics
-from figure_data import Series, save_table, to_latex, to_markdown
 from made_up_tables import PAPER, RELEASED, make_megabatches, make_runs
+
+from anytime_pruning.figures import series_metrics
+from anytime_pruning.figures.files import Series, save_table, to_latex, to_markdown
+from anytime_pruning.figures.tables import cost, differences, direction_changes, results
 
 
 def test_the_results_table_by_hand():
-    shown, note, _ = tabulate_results.tabulate(make_runs(seeds=range(3)))
+    shown, note, _ = results.tabulate(make_runs(seeds=range(3)))
     assert shown["Method"].tolist() == ["APP", "APP", "Anytime OSP", "Dense baseline", "APP"] * 2
     assert shown["Protocol"].tolist() == (["paper"] * 4 + ["released"]) * 2
     first = shown.iloc[0]
@@ -30,26 +28,26 @@ def test_the_results_table_by_hand():
 
 
 def test_too_few_seeds_have_a_range_and_one_has_none():
-    assert tabulate_results.tabulate(make_runs())[0].iloc[0]["Test accuracy (%)"] == "91.00 (90.00 to 92.00)"
-    assert tabulate_results.tabulate(make_runs(seeds=[0]))[0].iloc[0]["Test accuracy (%)"] == "90.00"
+    assert results.tabulate(make_runs())[0].iloc[0]["Test accuracy (%)"] == "91.00 (90.00 to 92.00)"
+    assert results.tabulate(make_runs(seeds=[0]))[0].iloc[0]["Test accuracy (%)"] == "90.00"
 
 
 def test_variants_have_a_column_where_there_are_any():
     runs = make_runs(lengths=(2,), series=PAPER[:1])
     more = pd.concat([runs, make_runs(lengths=(2,), series=PAPER[:1], variant="tau=3.0")])
-    assert "Variant" not in tabulate_results.tabulate(runs)[0]
-    assert tabulate_results.tabulate(more)[0]["Variant"].tolist() == ["", "tau=3.0"]
+    assert "Variant" not in results.tabulate(runs)[0]
+    assert results.tabulate(more)[0]["Variant"].tolist() == ["", "tau=3.0"]
 
 
 def test_the_few_shot_table_has_density():
-    shown, _, _ = tabulate_results.tabulate_few_shot(make_runs(lengths=(10,), seeds=range(3), dataset="imagenet-540"))
+    shown, _, _ = results.tabulate_few_shot(make_runs(lengths=(10,), seeds=range(3), dataset="imagenet-540"))
     assert shown["Dataset"].unique().tolist() == ["imagenet-540"]
     assert shown["Density (%)"].tolist() == ["36.0 ± 0.0"] * 3 + ["100.0 ± 0.0", "36.0 ± 0.0"]
     assert "CER (count)" not in shown
 
 
 def test_differences_are_paired_by_seed():
-    shown, _, numbers = tabulate_differences.tabulate(make_runs(lengths=(8,), seeds=range(3)))
+    shown, _, numbers = differences.tabulate(make_runs(lengths=(8,), seeds=range(3)))
     pairs = list(zip(shown["First"], shown["Second"]))
     assert pairs == [
         ("APP, magnitude", "APP, SNIP"),
@@ -70,7 +68,7 @@ def test_a_difference_is_positive_with_a_sign_and_of_common_seeds():
     runs = make_runs(lengths=(8,), seeds=range(4), series=PAPER[:2])
     runs.loc[runs["pruner"] == "magnitude", "test_acc_pct"] = [91.0, 94.0, 97.0, 0.0]
     runs = runs[~((runs["pruner"] == "snip") & (runs["seed"] == 3))]
-    shown, _, _ = tabulate_differences.tabulate(runs)
+    shown, _, _ = differences.tabulate(runs)
     # 1, 2 and 3 points: mean 2, interval 4.3027 / sqrt(3) wide to each side.
     assert shown["Test accuracy (points)"].tolist() == ["+2.00 ± 2.48"]
     assert shown["Seeds"].tolist() == ["3"]
@@ -79,16 +77,16 @@ def test_a_difference_is_positive_with_a_sign_and_of_common_seeds():
 def test_pairs_differ_in_one_thing():
     snip, dense = Series("paper", "app", "snip"), Series("paper", "dense", "none")
     two, six = snip._replace(variant="tau=2.0"), snip._replace(variant="tau=6.0")
-    assert list(tabulate_differences.choose_pairs([snip, two, six])) == [(two, snip), (six, snip)]
-    assert list(tabulate_differences.choose_pairs([two, six])) == [(six, two)]
-    assert list(tabulate_differences.choose_pairs([two, dense])) == []
+    assert list(differences.choose_pairs([snip, two, six])) == [(two, snip), (six, snip)]
+    assert list(differences.choose_pairs([two, six])) == [(six, two)]
+    assert list(differences.choose_pairs([two, dense])) == []
     own = [Series(*RELEASED), Series("released", "dense", "none")]
-    assert (own[0], dense) not in list(tabulate_differences.choose_pairs([snip, dense, *own]))
-    assert (own[0], dense) in list(tabulate_differences.choose_pairs([snip, dense, own[0]]))
+    assert (own[0], dense) not in list(differences.choose_pairs([snip, dense, *own]))
+    assert (own[0], dense) in list(differences.choose_pairs([snip, dense, own[0]]))
 
 
 def test_the_cost_table_by_hand():
-    first = tabulate_cost.tabulate(make_runs())[0].iloc[0]
+    first = cost.tabulate(make_runs())[0].iloc[0]
     assert first["Parameters kept"] == "0.5 of 1.1 k (41.8 %)"
     assert first["FLOPs kept"] == "7.2 of 20.0 M (36.0 %)"
     assert first["File"] == "1.80 of 4.00 MB (45.0 %)"
@@ -97,7 +95,7 @@ def test_the_cost_table_by_hand():
 
 
 def test_direction_changes_of_both_gaps():
-    shown, note, numbers = tabulate_changes.tabulate(
+    shown, note, numbers = direction_changes.tabulate(
         make_megabatches(lengths=(8, 25), seeds=range(3), series=PAPER[:1])
     )
     assert shown["Stream"].tolist() == ["short", "long"]
@@ -109,7 +107,7 @@ def test_direction_changes_of_both_gaps():
 
 
 def test_markdown_and_latex_are_tables_of_the_same_cells(tmp_path):
-    shown, note, numbers = tabulate_results.tabulate(make_runs(seeds=range(3)))
+    shown, note, numbers = results.tabulate(make_runs(seeds=range(3)))
     markdown = to_markdown(shown).splitlines()
     assert len(markdown) == 2 + len(shown)
     assert {line.count("|") for line in markdown} == {len(shown.columns) + 1}
@@ -129,7 +127,7 @@ def test_markdown_and_latex_are_tables_of_the_same_cells(tmp_path):
 
 def test_the_metrics_of_each_series_are_means_over_seeds():
     runs = make_runs(lengths=(2,), series=(PAPER[0], RELEASED), variant="tau=3.0, lr=0.1")
-    metrics = write_metrics.summarize(runs)
+    metrics = series_metrics.summarize(runs)
     assert list(metrics) == [f"digits-resnet20-T2-{one}-app-snip-tau=3.0_lr=0.1" for one in ("paper", "released")]
     assert metrics["digits-resnet20-T2-paper-app-snip-tau=3.0_lr=0.1"] == {
         "test_acc_pct": 91,
@@ -146,5 +144,5 @@ def test_metrics_of_series_that_are_gone_go(tmp_path, monkeypatch):
     for series, names in ((PAPER[:2], 2), (PAPER[:1], 1)):
         make_runs(lengths=(2,), series=series).to_csv(table, index=False)
         monkeypatch.setattr("sys.argv", ["write_metrics.py", str(table), str(folder)])
-        assert write_metrics.main() == 0
+        assert series_metrics.main() == 0
         assert len(list(folder.iterdir())) == names

@@ -10,10 +10,10 @@ import torch
 from conftest import ROOT, without_times
 
 from anytime_pruning import run_stream
-from anytime_pruning.config import parse_settings
-from anytime_pruning.errors import DivergenceError, SettingError
-from anytime_pruning.registry import lookup, names, register
-from anytime_pruning.study import check_runs, plan_study
+from anytime_pruning.foundation.errors import DivergenceError, SettingError
+from anytime_pruning.foundation.registry import lookup, names, register
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.settings.study import check_runs, plan_study
 
 
 def run(tiny, folder, tracker, **changes):
@@ -68,7 +68,7 @@ def note(event, args):
 
 sys.addaudithook(note)
 from anytime_pruning import run_stream
-from anytime_pruning.config import parse_settings
+from anytime_pruning.settings.run import parse_settings
 run_stream(json.loads(sys.argv[1]), sys.argv[2])
 """
 

@@ -2,15 +2,15 @@ import pytest
 import torch
 
 from anytime_pruning import build_model, select_masks
-from anytime_pruning.config import parse_settings
 from anytime_pruning.datasets import load_dataset
-from anytime_pruning.errors import DivergenceError
-from anytime_pruning.evaluation import evaluate
-from anytime_pruning.images import ImageSet
-from anytime_pruning.learning_rate import lr_at
-from anytime_pruning.masks import MaskEnforcer, apply_masks, prunable_weights
-from anytime_pruning.seeding import make_generator
-from anytime_pruning.training import Trainer
+from anytime_pruning.foundation.errors import DivergenceError
+from anytime_pruning.machine.randomness import make_generator
+from anytime_pruning.pruning.masks import MaskEnforcer, apply_masks, prunable_weights
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.stream.images import ImageSet
+from anytime_pruning.training.evaluation import evaluate
+from anytime_pruning.training.learning_rate import lr_at
+from anytime_pruning.training.trainer import Trainer
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ import pytest
 from conftest import ROOT
 from forge import edit, forge, problems_in
 
-from anytime_pruning import layout
 from anytime_pruning.__main__ import main
-from anytime_pruning.errors import DataError
-from anytime_pruning.storage import SCHEMA_VERSION, read_metrics
-from anytime_pruning.verify import verify
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.results import layout
+from anytime_pruning.results.store import SCHEMA_VERSION, read_metrics
+from anytime_pruning.verification.stored import verify
 
 FLIPS = 200
 

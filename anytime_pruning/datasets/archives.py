@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from anytime_pruning.errors import DataError
+from anytime_pruning.foundation.errors import DataError
 
 # ImageNet has 1.4 million files. Larger data is read from a folder.
 MAX_MEMBERS = 2_000_000

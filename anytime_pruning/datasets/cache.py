@@ -14,8 +14,8 @@ from filelock import FileLock
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, count_test_images_in_train
-from anytime_pruning.files import remove_partial, write_atomically
+from anytime_pruning.datasets.base import DatasetSettings, ImageArrays, count_test_images_in_train
+from anytime_pruning.foundation.files import remove_partial, write_atomically
 
 CACHE_VERSION = 2
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")

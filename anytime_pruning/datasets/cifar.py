@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 
 import numpy as np
 
-from anytime_pruning.datasets.source import DatasetSettings, ImageArrays
-from anytime_pruning.errors import DataError
-from anytime_pruning.registry import register
+from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.registry import register
 
 
 class Cifar(DatasetSettings):
@@ -48,7 +48,7 @@ class Cifar(DatasetSettings):
         )
 
     def _torchvision(self) -> type:
-        from anytime_pruning.torchvision_import import import_torchvision
+        from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
         return getattr(import_torchvision().datasets, self.torchvision_class)
 

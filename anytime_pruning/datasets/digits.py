@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, channel_statistics
-from anytime_pruning.registry import register
+from anytime_pruning.datasets.base import DatasetSettings, ImageArrays, channel_statistics
+from anytime_pruning.foundation.registry import register
 
 TEST_COUNT = 360
 TRAIN_COUNT = 1797 - TEST_COUNT

@@ -18,7 +18,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BeforeValidator, Field, field_validator
 from tqdm import tqdm
 
-from anytime_pruning.datasets.packed_files import (
+from anytime_pruning.datasets.base import DatasetSettings, ImageArrays, channel_statistics
+from anytime_pruning.datasets.members import (
     PackedFile,
     count_images,
     fingerprint_of,
@@ -26,10 +27,9 @@ from anytime_pruning.datasets.packed_files import (
     list_folders,
     whole_archive,
 )
-from anytime_pruning.datasets.source import DatasetSettings, ImageArrays, channel_statistics
-from anytime_pruning.errors import DataError, SettingError
-from anytime_pruning.registry import register
-from anytime_pruning.validation import Count, FilePath, Number, refuse_bool
+from anytime_pruning.foundation.errors import DataError, SettingError
+from anytime_pruning.foundation.fields import Count, FilePath, Number, refuse_bool
+from anytime_pruning.foundation.registry import register
 
 # Modes that Pillow turns into 8-bit grey or RGB without loss of meaning; 16-bit and float images would be clipped.
 CONVERTIBLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")

@@ -9,12 +9,12 @@ from typing import Literal
 
 from pydantic import Field
 
+from anytime_pruning.datasets.base import ImageArrays
 from anytime_pruning.datasets.image_folder import ImageFolder, assemble, decode_all
-from anytime_pruning.datasets.packed_files import PackedFile, fingerprint_files, is_image, read_file
-from anytime_pruning.datasets.source import ImageArrays
-from anytime_pruning.errors import DataError
-from anytime_pruning.registry import register
-from anytime_pruning.validation import Count, FilePath, Number
+from anytime_pruning.datasets.members import PackedFile, fingerprint_files, is_image, read_file
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.fields import Count, FilePath, Number
+from anytime_pruning.foundation.registry import register
 
 # First and last index of the ImageNet classes of each group. An index is a position among the 1000 sorted folder names.
 GROUPS: dict[str, dict[str, tuple[int, int]]] = {

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.models import resnet_cifar, torchvision_forms  # noqa: F401
-from anytime_pruning.registry import lookup
 
 
 class Normalize(nn.Module):

@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anytime_pruning.registry import register
+from anytime_pruning.foundation.registry import register
 
 
 class ResidualBlock(nn.Module):

@@ -8,7 +8,7 @@ import pytest
 from conftest import toy_files, write_folder
 from faulty_runs import FRAGILE, Run, execution, in_parallel
 
-from anytime_pruning.storage import render, seal
+from anytime_pruning.results.store import render, seal
 
 pytestmark = pytest.mark.integration
 

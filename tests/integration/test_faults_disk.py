@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT
 from faulty_runs import FRAGILE, Run, execution, in_parallel
 
-from anytime_pruning.storage import render, seal
+from anytime_pruning.results.store import render, seal
 
 pytestmark = pytest.mark.integration
 

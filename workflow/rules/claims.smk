@@ -8,9 +8,9 @@ rule check_claims:
         claims="config/claims.yaml",
         tables=[f"{TABLES_DIR}/{name}.csv" for name in ("runs", "megabatches", "layers")],
         runs=RUNS_LIST,
-        program="workflow/scripts/check_claims.py",
+        program="anytime_pruning/figures/claims/check.py",
         scripts=sorted(Path("workflow/scripts").glob("*.py")),
-        code="anytime_pruning/claims.py",
+        code="anytime_pruning/figures/claims/definitions.py",
     output:
         f"{CLAIMS}.md",
         report(

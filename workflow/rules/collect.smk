@@ -3,7 +3,7 @@ rule collect_runs:
     input:
         runs=RUNS_LIST,
         metrics=METRICS,
-        code="anytime_pruning/collect.py",
+        code="anytime_pruning/results/collect.py",
     output:
         [f"{TABLES_DIR}/{name}.csv" for name in ("runs", "megabatches", "epochs", "layers")],
     log:
@@ -27,7 +27,7 @@ use rule collect_runs as collect_present_runs with:
     input:
         runs=RUNS_LIST,
         metrics=[path for path in METRICS if Path(path).exists()],
-        code="anytime_pruning/collect.py",
+        code="anytime_pruning/results/collect.py",
     params:
         runs_dir=RUNS_DIR,
         tables_dir=lambda wildcards, output: Path(output[0]).parent,
@@ -41,7 +41,7 @@ ruleorder: collect_runs > collect_present_runs
 rule write_metrics:
     input:
         table=f"{TABLES_DIR}/runs.csv",
-        program="workflow/scripts/write_metrics.py",
+        program="anytime_pruning/figures/series_metrics.py",
         scripts=[f"workflow/scripts/{name}.py" for name in ("figure_data", "seed_statistics")],
     output:
         directory(f"results/{STUDY.study}/metrics"),

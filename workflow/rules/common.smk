@@ -10,12 +10,12 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from anytime_pruning import layout
 from anytime_pruning.datasets.cache import cache_path
-from anytime_pruning.errors import ArtifactError
-from anytime_pruning.estimate import describe_cost, read_machines
-from anytime_pruning.figure_plan import plan_figures
-from anytime_pruning.reading import read_yaml
-from anytime_pruning.study import check_runs, plan_study
-from anytime_pruning.workflow import (
+from anytime_pruning.foundation.errors import ArtifactError
+from anytime_pruning.orchestration.estimate import describe_cost, read_machines
+from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.foundation.safe_text import read_yaml
+from anytime_pruning.settings.study import check_runs, plan_study
+from anytime_pruning.orchestration.inputs import (
     check_partitions,
     data_of_run,
     prepare_container,

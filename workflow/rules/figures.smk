@@ -1,5 +1,5 @@
 # Every figure as PDF and PNG with its data as CSV, every table as Markdown, LaTeX and CSV; each from one collected table.
-# Which there are, and of which runs, is planned in anytime_pruning/figure_plan.py.
+# Which there are, and of which runs, is planned in anytime_pruning/figures/catalog.py.
 FIGURES = [f"{FIGURES_DIR}/{name}.{kind}" for name, figure in PLANNED_FIGURES.items() for kind in figure.kinds]
 PLOTS = [name for name, figure in PLANNED_FIGURES.items() if "pdf" in figure.kinds]
 TABLES = [name for name, figure in PLANNED_FIGURES.items() if "tex" in figure.kinds]
@@ -24,7 +24,7 @@ rule plot_figure:
     input:
         table=lambda wildcards: table_of_figure(PLANNED_FIGURES[wildcards.figure], TABLES_DIR),
         plan=FIGURE_PLAN,
-        program="workflow/scripts/draw_figure.py",
+        program="anytime_pruning/figures/draw.py",
         scripts=sorted(Path("workflow/scripts").glob("*.py")),
     output:
         # The first names the others, and the second is what the report shows.
@@ -55,7 +55,7 @@ rule write_table:
     input:
         table=lambda wildcards: table_of_figure(PLANNED_FIGURES[wildcards.figure], TABLES_DIR),
         plan=FIGURE_PLAN,
-        program="workflow/scripts/draw_figure.py",
+        program="anytime_pruning/figures/draw.py",
         scripts=sorted(Path("workflow/scripts").glob("*.py")),
     output:
         f"{FIGURES_DIR}/{{figure}}.md",

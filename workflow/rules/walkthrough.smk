@@ -9,7 +9,7 @@ rule walkthrough:
         tables=[f"{TABLES_DIR}/{name}.csv" for name in ("runs", "layers")],
         plan=FIGURE_PLAN,
         notebook="workflow/notebooks/walkthrough.ipynb",
-        program="workflow/scripts/run_notebook.py",
+        program="anytime_pruning/figures/walkthrough.py",
     output:
         report(
             WALKTHROUGH,

@@ -1,0 +1,140 @@
+"""Weights with many zeros as a small file: of each pruned weight the kept values and a bit mask, in a safetensors file.
+
+Exact to the bit, so that a network loaded from it is the network that was trained. What it does not do: run faster.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from pydantic import BaseModel, NonNegativeInt, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+
+from anytime_pruning.foundation.errors import DataError
+
+# Numbers of these types are looked at as integers of their size, so that nothing is ever rounded.
+_INTEGERS = {
+    torch.float16: torch.int16,
+    torch.bfloat16: torch.int16,
+    torch.float32: torch.int32,
+    torch.float64: torch.int64,
+}
+# One key only: safetensors does not promise an order of several, and the file is to be the same each time.
+_METADATA_KEY = "anytime_pruning_sparse"
+
+
+class _Contents(BaseModel):
+    """What the file's metadata say: every name in the order of the state dict, and the shape of each sparse weight."""
+
+    version: Literal[1] = 1
+    tensors: list[tuple[str, tuple[NonNegativeInt, ...] | None]]
+
+
+def pack(state: Mapping[str, Tensor], prunable: Iterable[str]) -> bytes:
+    """A state dict as the bytes of a safetensors file in which zeros of prunable weights take one bit.
+
+    `dense/<name>` holds a tensor as it is; `values/<name>` the numbers that are not zero, in order, and `mask/<name>`
+    one bit for each number, first bit highest, set where it is not zero; `signs/<name>`, only where some zero is
+    negative (a negative weight times a mask of 0), one bit for each zero.
+
+    Args:
+        state: tensors of any shape by name.
+        prunable: names of the weights to store sparsely. One that would take no fewer bytes so is stored densely.
+    Raises:
+        ValueError: a prunable name is not in the state dict.
+    """
+    prunable = set(prunable)
+    if unknown := prunable - set(state):
+        raise ValueError(f"prunable: {', '.join(sorted(unknown))} not in the state dict")
+    stored, contents = {}, []
+    for name, tensor in state.items():
+        # Copies, because safetensors refuses tensors that share memory, as tied weights do.
+        tensor = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        parts = _split(tensor) if name in prunable and tensor.dtype in _INTEGERS else {}
+        is_sparse = bool(parts) and sum(part.nbytes for part in parts.values()) < tensor.nbytes
+        contents.append((name, tuple(tensor.shape) if is_sparse else None))
+        stored |= {f"{kind}/{name}": part for kind, part in (parts if is_sparse else {"dense": tensor}).items()}
+    return save(stored, {_METADATA_KEY: _Contents(tensors=contents).model_dump_json()})
+
+
+def unpack(data: bytes) -> dict[str, Tensor]:
+    """The state dict that was packed, in its order, equal to the bit.
+
+    Raises:
+        DataError: the bytes are no such file, or are damaged.
+    """
+    try:
+        stored = load(data)
+        contents = _Contents.model_validate_json(_metadata(data)[_METADATA_KEY])
+    except SafetensorError as error:
+        raise DataError(f"sparse weights: not a safetensors file: {' '.join(str(error).split())}") from None
+    except KeyError as error:
+        raise DataError(f"sparse weights: not a file of kept values and masks: {error} is missing") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise DataError(f"sparse weights: metadata not understood: {where}: {first['msg']}") from None
+    state = {}
+    for name, shape in contents.tensors:
+        try:
+            state[name] = stored.pop(f"dense/{name}") if shape is None else _join(stored, name, shape)
+        except KeyError as error:
+            raise DataError(f"sparse weights: damaged: {error.args[0]} is missing") from None
+    if stored:
+        raise DataError(f"sparse weights: damaged: {min(stored)} belongs to nothing")
+    return state
+
+
+def is_packed(data: bytes) -> bool:
+    """Whether the bytes of a safetensors file are such a file; where no weight was sparse, only its metadata tells.
+
+    Args:
+        data: known to be a safetensors file.
+    """
+    return _METADATA_KEY in _metadata(data)
+
+
+def _metadata(data: bytes) -> dict[str, str]:
+    """What a safetensors file says beside its tensors: eight bytes for the header's length, then the header."""
+    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+
+
+def _split(tensor: Tensor) -> dict[str, Tensor]:
+    """The parts of one weight. Both zeros are dropped; the sign of the negative ones is noted if there are any."""
+    bits = tensor.flatten().view(_INTEGERS[tensor.dtype])
+    kept = (bits << 1) != 0  # shifting the sign out
+    parts = {"values": bits[kept].view(tensor.dtype), "mask": _pack_bits(kept)}
+    negative_zeros = bits[~kept] != 0
+    return parts | ({"signs": _pack_bits(negative_zeros)} if negative_zeros.any() else {})
+
+
+def _join(stored: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+    """One weight from its parts, which are taken out of `stored`."""
+    values, mask = stored.pop(f"values/{name}"), stored.pop(f"mask/{name}")
+    count = int(np.prod(shape, dtype=object))  # object: a number of any size, where int64 would wrap around
+    if values.dtype not in _INTEGERS or values.dim() != 1:
+        raise DataError(f"sparse weights: damaged: values/{name} is not a list of floating point numbers")
+    kept = _unpack_bits(mask, count, f"mask/{name}")
+    if int(kept.sum()) != len(values):
+        raise DataError(f"sparse weights: damaged: mask/{name} keeps {int(kept.sum())} values, not {len(values)}")
+    integers = _INTEGERS[values.dtype]
+    bits = torch.zeros(count, dtype=integers)
+    if f"signs/{name}" in stored:
+        negative = _unpack_bits(stored.pop(f"signs/{name}"), count - len(values), f"signs/{name}")
+        bits[~kept] = negative.to(integers) * torch.iinfo(integers).min
+    bits[kept] = values.view(integers)
+    return bits.view(values.dtype).view(shape)
+
+
+def _pack_bits(flags: Tensor) -> Tensor:
+    return torch.from_numpy(np.packbits(flags.numpy()))
+
+
+def _unpack_bits(packed: Tensor, count: int, name: str) -> Tensor:
+    if packed.dtype != torch.uint8 or packed.shape != (-(-count // 8),):
+        raise DataError(f"sparse weights: damaged: {name} does not hold {count} bits")
+    return torch.from_numpy(np.unpackbits(packed.numpy(), count=count)).bool()

@@ -1,0 +1,55 @@
+"""The order of a feature map's numbers in memory, chosen for speed: the method does not notice, only rounding does.
+
+Weights stay as they are: a convolution follows the format of its images.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from anytime_pruning.machine.devices import warn
+
+# Where channels-last is the slower one on a CPU (oneDNN 3.12, bfloat16 and float32, measured in benchmarks/): its
+# kernels work along a row of pixels, and these maps have rows of four or fewer.
+SMALL_MAP_PIXELS, MANY_CHANNELS = 16, 256
+
+
+def arrange(model: nn.Module, image_shape: tuple[int, int, int], device: torch.device) -> None:
+    """Let a network compute in the memory format that is fast: channels-last, but for small maps on a CPU.
+
+    A network that cannot, because it asks for a `view` that only contiguous maps allow, is left contiguous, with a
+    warning.
+
+    Args:
+        model: maps images [B, C, H, W] to logits; its convolutions get hooks that change the format of what enters.
+        image_shape: (channels, height, width), for a trial.
+    """
+    convert = _by_map_size if device.type == "cpu" else _channels_last
+    hooks = [module.register_forward_pre_hook(convert) for module in model.modules() if isinstance(module, nn.Conv2d)]
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            model(torch.zeros(2, *image_shape, device=device))
+    except RuntimeError as error:
+        for hook in hooks:
+            hook.remove()
+        if "view" not in str(error):
+            raise
+        model.register_forward_pre_hook(_contiguous)
+        warn("model: it calls view() on feature maps, which rules out the faster channels-last format; use flatten()")
+    finally:
+        model.train(was_training)
+
+
+def _by_map_size(module: nn.Conv2d, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    height, width = inputs[0].shape[-2:]
+    is_small = height * width <= SMALL_MAP_PIXELS * module.stride[0] * module.stride[1]
+    return (_contiguous if is_small and module.in_channels >= MANY_CHANNELS else _channels_last)(module, inputs)
+
+
+def _channels_last(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (inputs[0].contiguous(memory_format=torch.channels_last), *inputs[1:])
+
+
+def _contiguous(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return (inputs[0].contiguous(), *inputs[1:])

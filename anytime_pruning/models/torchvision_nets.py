@@ -1,0 +1,88 @@
+"""ResNets and VGG of torchvision in the form usual for CIFAR: small stem, no early pooling, one linear classifier.
+
+torchvision is imported when a network is built, not before: most runs of the demonstration do not need it.
+"""
+
+from functools import partial
+
+from torch import Tensor, nn
+
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.foundation.torchvision_shim import import_torchvision
+
+# Block, blocks in each stage, width of the inner convolutions in times the usual: the published ImageNet ResNets.
+RESNETS = {
+    "resnet18": ("BasicBlock", (2, 2, 2, 2), 1),
+    "resnet34": ("BasicBlock", (3, 4, 6, 3), 1),
+    "resnet50": ("Bottleneck", (3, 4, 6, 3), 1),
+    "resnet101": ("Bottleneck", (3, 4, 23, 3), 1),
+    "wide_resnet50_2": ("Bottleneck", (3, 4, 6, 3), 2),
+    "wide_resnet101_2": ("Bottleneck", (3, 4, 23, 3), 2),
+}
+
+
+def build_resnet(name: str, imagenet_stem: bool, n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+    """torchvision's ResNet, its fan-out initialisation throughout: [B, C, H, W] -> [B, n_classes].
+
+    Args:
+        name: a key of `RESNETS`.
+        imagenet_stem: begin as for ImageNet, with a 7 x 7 convolution of stride 2 and a max-pool of stride 2; else as
+            is usual for CIFAR, with a 3 x 3 convolution of stride 1.
+    Source: He, Zhang, Ren, Sun (arXiv 1512.03385); wide: Zagoruyko, Komodakis (arXiv 1605.07146).
+    """
+    resnet = import_torchvision().models.resnet
+    block, layers, width = RESNETS[name]
+    network = resnet.ResNet(getattr(resnet, block), list(layers), num_classes=n_classes, width_per_group=64 * width)
+    if not imagenet_stem:
+        network.conv1 = nn.Conv2d(image_shape[0], 64, 3, padding=1, bias=False)
+        network.maxpool = nn.Identity()
+    elif image_shape[0] != 3:
+        network.conv1 = nn.Conv2d(image_shape[0], 64, 7, stride=2, padding=3, bias=False)
+    nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
+    return network
+
+
+for _name in RESNETS:
+    register("model", _name)(partial(build_resnet, _name, False))
+    register("model", f"{_name}_imagenet_stem")(partial(build_resnet, _name, True))
+
+
+class PooledVgg(nn.Module):
+    """Convolutional features, global average pool, one linear layer: [B, C, H, W] -> [B, n_classes]."""
+
+    def __init__(self, features: nn.Module, n_classes: int):
+        super().__init__()
+        self.features = features
+        self.pool = nn.AdaptiveAvgPool2d(1)
+        self.classifier = nn.Linear(512, n_classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+                nn.init.zeros_(module.bias)
+            elif isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, 0, 0.01)
+                nn.init.zeros_(module.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.classifier(self.pool(self.features(x)).flatten(1))
+
+
+@register("model", "vgg16_bn")
+def build_vgg16_bn(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+    """VGG-16 with batch norm: 14.73 million parameters at three channels and ten classes.
+
+    Deviation: a pooling layer that would leave less than one pixel is left out, so that images below 32 x 32 work.
+    """
+    vgg = import_torchvision().models.vgg
+    channels, *size = image_shape
+    plan, side = [], min(size)
+    for step in vgg.cfgs["D"]:
+        if step != "M":
+            plan.append(step)
+        elif side >= 2:
+            plan.append(step)
+            side //= 2
+    features = vgg.make_layers(plan, batch_norm=True)
+    if channels != 3:
+        features[0] = nn.Conv2d(channels, 64, 3, padding=1)
+    return PooledVgg(features, n_classes)

@@ -1,0 +1,74 @@
+"""GraSP: keep the weights whose removal would harm the flow of gradients."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.stream.images import batch_bounds
+
+# Logits are divided by this, so that the softmax of a network is far from saturated.
+TEMPERATURE = 200
+
+
+@register("pruner", "grasp")
+def score_grasp(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator) -> dict[str, Tensor]:
+    """w * d(g_a . g_b)/dw = w * Hg, signed; the smallest are removed.
+
+    g are gradients of the cross-entropy of logits / 200 by the prunable weights: g_a summed over all batches and held
+    fixed, g_b of each batch, differentiated once more. Batches are made anew of the same number of images of each class
+    that occurs, the first of each; batch norm in train mode. In the network's own precision, without autocast.
+
+    Source: Wang, Zhang, Grosse, "Picking Winning Tickets Before Training by Preserving Gradient Flow" (arXiv
+    2002.07376). Deviations: gradients of convolutions only, which are all that is pruned; the score has the opposite
+    sign of the paper's S(-w), as here the higher is kept; not normalised, which changes no ranking.
+
+    Raises:
+        SettingError: there are no batches.
+    """
+    chunks = _balance(batches)
+    weights = prunable_weights(model)
+    model.train()
+    with torch.autocast(chunks[0][0].device.type, enabled=False):
+        total = [torch.zeros_like(weight) for weight in weights.values()]
+        for chunk in chunks:
+            torch._foreach_add_(total, list(_gradient(model, weights, chunk)))
+        products = [torch.zeros_like(weight) for weight in weights.values()]
+        for chunk in chunks:
+            gradient = _gradient(model, weights, chunk, create_graph=True)
+            flow = sum((fixed * moving).sum() for fixed, moving in zip(total, gradient))
+            parts = torch.autograd.grad(flow, list(weights.values()), allow_unused=True, materialize_grads=True)
+            torch._foreach_add_(products, list(parts))
+    return {name: weight.detach() * product for (name, weight), product in zip(weights.items(), products)}
+
+
+def _gradient(
+    model: nn.Module, weights: dict[str, nn.Parameter], chunk: tuple[Tensor, Tensor], create_graph: bool = False
+) -> tuple[Tensor, ...]:
+    images, labels = chunk
+    loss = F.cross_entropy(model(images) / TEMPERATURE, labels)
+    return torch.autograd.grad(
+        loss, list(weights.values()), create_graph=create_graph, allow_unused=True, materialize_grads=True
+    )
+
+
+def _balance(batches: Iterable[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+    """As many images of each class that occurs as of the rarest, in their order, in batches as large as the largest."""
+    gathered = list(batches)
+    if not gathered:
+        raise SettingError("pruner: grasp needs images to score on; there are none")
+    images, labels = (torch.cat(parts) for parts in zip(*gathered))
+    counts = labels.bincount()
+    quota = counts[counts > 0].min()
+    # How many of its class came before each image.
+    rank = torch.empty_like(labels)
+    for label in counts.nonzero().flatten():
+        places = (labels == label).nonzero().flatten()
+        rank[places] = torch.arange(len(places), device=labels.device)
+    chosen = (rank < quota).nonzero().flatten()
+    bounds = batch_bounds(len(chosen), max(len(part) for _, part in gathered))
+    return [(images[chosen[start:end]], labels[chosen[start:end]]) for start, end in bounds]

@@ -1,0 +1,16 @@
+"""Magnitude: large weights stay."""
+
+from collections.abc import Iterable
+
+from torch import Generator, Tensor, nn
+
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.masks import prunable_weights
+
+
+@register("pruner", "magnitude")
+def score_magnitude(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator
+) -> dict[str, Tensor]:
+    """|w|; reads no data."""
+    return {name: weight.detach().abs() for name, weight in prunable_weights(model).items()}

@@ -1,0 +1,30 @@
+"""SNIP: how much the loss would feel a weight's removal."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional as F
+
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.masks import prunable_weights
+
+
+@register("pruner", "snip")
+def score_snip(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator) -> dict[str, Tensor]:
+    """|sum over batches of dL/dm|, where m multiplies the weight: |w * sum dL/dw|, the absolute value taken last.
+
+    Cross-entropy, mean over each batch; batch norm in train mode, so with the statistics of each batch.
+
+    Source: Lee, Ajanthan, Torr, "SNIP: Single-shot Network Pruning based on Connection Sensitivity" (arXiv 1810.02340).
+    Deviation: not divided by the sum of all scores, which changes no ranking.
+    """
+    weights = prunable_weights(model)
+    gradients = [torch.zeros_like(weight) for weight in weights.values()]
+    model.train()
+    for images, labels in batches:
+        loss = F.cross_entropy(model(images), labels)
+        # A convolution that the forward pass does not use has no gradient: the loss does not feel it.
+        parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True, materialize_grads=True)
+        torch._foreach_add_(gradients, list(parts))
+    return {name: (weight.detach() * gradient).abs() for (name, weight), gradient in zip(weights.items(), gradients)}

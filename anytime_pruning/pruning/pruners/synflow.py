@@ -1,0 +1,46 @@
+"""SynFlow: keep the weights that carry most of the flow through the network; needs no data."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import functional_call
+
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.masks import prunable_weights
+
+
+@register("pruner", "synflow")
+def score_synflow(
+    model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator
+) -> dict[str, Tensor]:
+    """|w * dR/dw|, R being the sum of the outputs for one image of ones, of the network with |parameters|.
+
+    In eval mode, so batch norm has its running statistics; in float64, because the product over a deep network's layers
+    overflows float32. Of the batches only the shape of the first image is read. Pruned in 100 rounds, each on what the
+    one before left: pruned at once, whole layers would go.
+
+    Source: Tanaka, Kunin, Yamins, Ganguli, "Pruning neural networks without any data by iteratively conserving synaptic
+    flow" (arXiv 2006.05467). Deviation: their code takes the absolute value of running means, too; here they stay.
+
+    Raises:
+        SettingError: there is no batch to take a shape from.
+    """
+    first = next(iter(batches), None)
+    if first is None:
+        raise SettingError("pruner: synflow needs an image, for its shape; there is none")
+    names = list(prunable_weights(model))
+    model.eval()
+    ones = torch.ones_like(first[0][:1], dtype=torch.float64)
+    absolute = {name: parameter.detach().double().abs() for name, parameter in model.named_parameters()}
+    for name in names:
+        absolute[name].requires_grad_(True)
+    buffers = {name: buffer.double() for name, buffer in model.named_buffers() if buffer.is_floating_point()}
+    with torch.autocast(ones.device.type, enabled=False):
+        flow = functional_call(model, absolute | buffers, (ones,)).sum()
+        parts = torch.autograd.grad(flow, [absolute[name] for name in names], allow_unused=True, materialize_grads=True)
+    return {name: absolute[name].detach() * part.abs() for name, part in zip(names, parts)}
+
+
+score_synflow.rounds = 100
