@@ -80,7 +80,7 @@ SEED := $(shell date +%s)
 endif
 fuzz: $(VENV)/develops
 	@echo "make fuzz SEED=$(SEED) does the same again."
-	@$(ACTIVATE) python -m pytest -s tests/test_fuzz_settings.py tests/test_fuzz_data.py \
+	@$(ACTIVATE) python -m pytest -s tests/whole/test_fuzz_settings.py tests/whole/test_fuzz_data.py \
 	  --hypothesis-profile fuzz --hypothesis-seed $(SEED)
 
 lint: $(VENV)/develops

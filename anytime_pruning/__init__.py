@@ -13,11 +13,11 @@ RESULTS_VERSION = 2
 
 _PUBLIC = {
     "build_model": "anytime_pruning.models",
-    "load_network": "anytime_pruning.export.onnx",
+    "load_network": "anytime_pruning.export.network",
     "register": "anytime_pruning.foundation.registry",
     "run_stream": "anytime_pruning.runs.job",
     "score": "anytime_pruning.pruning.pruners",
-    "select_masks": "anytime_pruning.pruning.masks",
+    "select_masks": "anytime_pruning.pruning.selection",
 }
 __all__ = ["RESULTS_VERSION", "__version__", *sorted(_PUBLIC)]
 

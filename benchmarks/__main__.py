@@ -12,7 +12,6 @@ import torch
 from anytime_pruning.foundation.errors import ArtifactError
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.devices import choose_device, prepare_process
-from anytime_pruning.settings.run import ExecutionSettings
 from benchmarks import jobs
 from benchmarks.growth import draw_growth, measure_growth
 from benchmarks.report import RESULTS, publish, to_markdown
@@ -44,7 +43,7 @@ def measure(device: torch.device, quick: bool) -> dict:
     """Everything, one part after another; what is being measured is said on stderr."""
     started = time.perf_counter()
     threads = 1 if device.type == "cuda" else os.cpu_count() or 1
-    prepare_process(device, ExecutionSettings(threads=threads))
+    prepare_process(device, threads)
     rounds, turn_s = (3, 0.5) if quick else (5, 0.7)
     networks = NETWORKS[:2] if quick else NETWORKS
     parts = {}

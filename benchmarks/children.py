@@ -10,7 +10,7 @@ from pathlib import Path
 def first_step(started: str) -> dict:
     """Seconds from the start of the process, given as time.time(), to its first training step on digits."""
     from anytime_pruning import run_stream
-    from anytime_pruning.training.trainer import step
+    from anytime_pruning.training import step
 
     class FirstStep(Exception):
         pass
@@ -36,7 +36,8 @@ def throughput(way: str, name: str, threads: str, seconds: str, device: str) -> 
     """
     import torch
 
-    from anytime_pruning.machine.devices import choose_device, keep_freed_memory
+    from anytime_pruning.machine.devices import choose_device
+    from anytime_pruning.machine.memory import keep_freed_memory
     from benchmarks.ceiling import synchronize
     from benchmarks.variants import BATCH_SIZE, make_ours, make_plain
 
@@ -59,7 +60,8 @@ def memory(name: str) -> dict:
     import numpy as np
     import torch
 
-    from anytime_pruning.machine.devices import choose_device, keep_freed_memory
+    from anytime_pruning.machine.devices import choose_device
+    from anytime_pruning.machine.memory import keep_freed_memory
     from anytime_pruning.machine.provenance import describe_hardware
     from anytime_pruning.stream.images import ImageSet
     from anytime_pruning.training.evaluation import evaluate

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 from anytime_pruning.foundation.torchvision_shim import import_torchvision
-from anytime_pruning.pruning.masks import Masks, prunable_weights
+from anytime_pruning.pruning.masks import Masks
+from anytime_pruning.pruning.prunable import prunable_weights
 
 
 class PilImages(Dataset):

@@ -6,9 +6,10 @@ import time
 import torch
 
 from anytime_pruning import build_model
-from anytime_pruning.machine.devices import autocast, keep_freed_memory
-from anytime_pruning.pruning.masks import select_masks
+from anytime_pruning.machine.devices import autocast
+from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.pruning.pruners import score
+from anytime_pruning.pruning.selection import select_masks
 from anytime_pruning.training.evaluation import evaluate
 from benchmarks.ceiling import copy_bytes_per_s, gemm_flops_per_s, median_seconds, synchronize, training_flops
 from benchmarks.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_variants

@@ -13,12 +13,14 @@ from anytime_pruning import build_model, select_masks
 from anytime_pruning.machine import memory_format
 from anytime_pruning.machine.devices import choose_precision
 from anytime_pruning.machine.randomness import make_generator
-from anytime_pruning.pruning.masks import Masks, apply_masks, prunable_weights
+from anytime_pruning.pruning.enforcement import apply_masks
+from anytime_pruning.pruning.masks import Masks
+from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.settings.run import RunSettings, parse_settings
 from anytime_pruning.stream.images import ImageSet
+from anytime_pruning.training import trainer as training_module
 from anytime_pruning.training.sgd import MaskedSGD
 from anytime_pruning.training.trainer import Trainer
-from anytime_pruning.training.trainer import trainer as training_module
 from benchmarks.plain_loop import Batches, PlainLoop
 
 BATCH_SIZE, IMAGE_SHAPE, N_IMAGES = 64, (3, 32, 32), 6400

@@ -114,9 +114,9 @@ def toy_batches():
 def forget():
     """Take back what a test registers, and nothing that modules register when a test is the first to import them."""
     from anytime_pruning import datasets, models  # noqa: F401
-    from anytime_pruning.pruning.prune import pruners  # noqa: F401
+    from anytime_pruning.pruning import pruners  # noqa: F401
     from anytime_pruning.runs import trackers  # noqa: F401
-    from anytime_pruning.stream.megabatches import replay  # noqa: F401
+    from anytime_pruning.stream import replay  # noqa: F401
 
     before = {kind: dict(things) for kind, things in _registered.items()}
     yield

@@ -13,9 +13,10 @@ from anytime_pruning.foundation.errors import SettingError, VerificationError, o
 from anytime_pruning.foundation.fields import check_name
 from anytime_pruning.foundation.registry import KINDS, names
 from anytime_pruning.foundation.safe_text import parse_json, parse_yaml, read_yaml
+from anytime_pruning.orchestration.checks import check_runs
 from anytime_pruning.results import layout
 from anytime_pruning.settings.run import RunSettings, parse_settings
-from anytime_pruning.settings.study import check_runs, plan_study, study_schema
+from anytime_pruning.settings.study import plan_study, study_schema
 
 
 def train(options: argparse.Namespace) -> None:
@@ -58,8 +59,8 @@ def prepare(options: argparse.Namespace) -> None:
 
 def collect_runs(options: argparse.Namespace) -> None:
     """All runs of a list in four tidy tables: runs.csv, megabatches.csv, epochs.csv and layers.csv."""
-    from anytime_pruning.orchestration.inputs import read_runs_list
     from anytime_pruning.results.collect import collect
+    from anytime_pruning.results.run_list import read_runs_list
 
     collect(read_runs_list(options.runs_list), options.runs_dir, options.tables_dir, options.present_only)
 
@@ -68,7 +69,8 @@ def verify_results(options: argparse.Namespace) -> None:
     """Check stored results again: checksums, names, numbers, weights, tables, and networks on their test images."""
     from tqdm import tqdm
 
-    from anytime_pruning.verification.stored import Verification, verify
+    from anytime_pruning.verification.findings import Verification
+    from anytime_pruning.verification.stored import verify
 
     told, done = 0, Verification()
     with tqdm(desc="verifying", unit=" runs", disable=not sys.stderr.isatty(), leave=False) as bar:
@@ -87,9 +89,9 @@ def verify_results(options: argparse.Namespace) -> None:
 def list_registered(options: argparse.Namespace) -> None:
     """Everything that a configuration can name."""
     from anytime_pruning import models  # noqa: F401
-    from anytime_pruning.pruning.prune import pruners  # noqa: F401
+    from anytime_pruning.pruning import pruners  # noqa: F401
     from anytime_pruning.runs import trackers  # noqa: F401
-    from anytime_pruning.stream.megabatches import replay  # noqa: F401
+    from anytime_pruning.stream import replay  # noqa: F401
 
     for kind in KINDS:
         print(f"{kind + ':':9}{', '.join(names(kind))}")

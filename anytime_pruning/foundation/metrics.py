@@ -1,6 +1,7 @@
 """Arithmetic on counts: accuracies, cumulative error, generalization gap. Whatever reports a number uses these."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 
@@ -32,3 +33,20 @@ def anytime_relative_errors(error_counts: Sequence[int], test_count: int) -> lis
 def chance_zeros(prunable_count: int) -> int:
     """How many kept weights may be exactly zero by chance, as sums of floating point numbers are once in a while."""
     return 1 + prunable_count // 1_000_000
+
+
+@dataclass(frozen=True)
+class MacCount:
+    """Multiply-accumulates for one image; floating point operations are about twice as many.
+
+    Attributes:
+        positions: by prunable weight, how often each of its numbers is used for one image: the layer's output pixels.
+        linear: of the linear layers, which are not pruned.
+    """
+
+    positions: dict[str, int]
+    linear: int
+
+    def total(self, counts: dict[str, int]) -> int:
+        """Of all linear layers, and of the convolutions with so many weights by name."""
+        return self.linear + sum(self.positions[name] * count for name, count in counts.items())

@@ -6,7 +6,7 @@ Weights stay as they are: a convolution follows the format of its images.
 import torch
 from torch import Tensor, nn
 
-from anytime_pruning.machine.devices import warn
+from anytime_pruning.foundation.console import warn
 
 # Where channels-last is the slower one on a CPU (oneDNN 3.12, bfloat16 and float32, measured in benchmarks/): its
 # kernels work along a row of pixels, and these maps have rows of four or fewer.

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.models import resnet_cifar, torchvision_forms  # noqa: F401
+from anytime_pruning.models import resnet_cifar, torchvision_nets  # noqa: F401
 
 
 class Normalize(nn.Module):

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
-from anytime_pruning.pruning.masks import prunable_weights
-from anytime_pruning.settings.cost import MacCount
+from anytime_pruning.foundation.metrics import MacCount
+from anytime_pruning.pruning.prunable import prunable_weights
 
 
 def count_macs(model: nn.Module, image_shape: tuple[int, int, int]) -> MacCount:

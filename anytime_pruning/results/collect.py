@@ -13,7 +13,7 @@ from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.foundation.files import write_text
 from anytime_pruning.foundation.safe_text import parse_yaml
 from anytime_pruning.results import layout
-from anytime_pruning.results.records import Epoch, LayerRow, MegabatchRow
+from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
 from anytime_pruning.results.store import REMEDY, check_files, read_metrics
 from anytime_pruning.results.variants import AXES, name_variants, plain_settings
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.settings.run import RunSettings
 
 RESULTS = Path("results")
 # What a run writes into its folder; metrics.json comes last and means that the run is done.
@@ -14,20 +13,6 @@ RESUME = "resume"
 # Held by the process that works on it.
 LOCK = "run.lock"
 WEIGHTS = "weights.safetensors"
-
-
-def run_name(settings: RunSettings) -> str:
-    """<dataset>/<model>/T<n>/<method>/<pruner>/seed<k>-<digest>: readable, and unique by the digest of all settings."""
-    return "/".join(
-        (
-            settings.dataset.name,
-            settings.model,
-            f"T{settings.n_megabatches}",
-            settings.method,
-            settings.pruner,
-            f"seed{settings.seed}-{settings.digest()}",
-        )
-    )
 
 
 def runs_dir(study: str) -> Path:

@@ -14,9 +14,9 @@ from typing import Any
 from safetensors.torch import load, save_file
 from torch import Tensor
 
+from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError, show
 from anytime_pruning.foundation.files import file_sha256, write_atomically, write_text
-from anytime_pruning.machine.devices import warn
 from anytime_pruning.results.store import render, seal
 
 FORMAT = 1

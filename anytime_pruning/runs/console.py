@@ -4,7 +4,7 @@ import sys
 
 from tqdm import tqdm
 
-from anytime_pruning.results.records import Epoch, MegabatchRow
+from anytime_pruning.results.rows import Epoch, MegabatchRow
 from anytime_pruning.runs.state import RunState
 from anytime_pruning.settings.cost import PlannedCost
 

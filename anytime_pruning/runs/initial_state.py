@@ -9,10 +9,12 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.pruning.masks import Masks, prunable_weights
+from anytime_pruning.pruning.masks import Masks
+from anytime_pruning.pruning.prunable import prunable_weights
 
 if TYPE_CHECKING:
-    from anytime_pruning.settings.run import RunSettings, StartFile
+    from anytime_pruning.settings.execution import StartFile
+    from anytime_pruning.settings.run import RunSettings
 
 
 def load_initial_weights(model: nn.Module, settings: "RunSettings") -> None:

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import InvariantError
 from anytime_pruning.foundation.metrics import chance_zeros
-from anytime_pruning.pruning.masks import Masks, prunable_weights
+from anytime_pruning.pruning.masks import Masks
+from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.megabatches import Megabatch
 

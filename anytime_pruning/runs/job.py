@@ -8,28 +8,24 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from safetensors.torch import save, save_file
-from torch import Tensor, nn
+from safetensors.torch import save_file
+from torch import nn
 
 from anytime_pruning.datasets import ImageArrays, load_dataset
-from anytime_pruning.export.sparse_weights import pack
+from anytime_pruning.export.describe import copy_weights, describe_input, describe_size
 from anytime_pruning.foundation import signals
+from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.foundation.files import remove_partial
 from anytime_pruning.machine import provenance
-from anytime_pruning.machine.devices import (
-    choose_device,
-    choose_precision,
-    deterministic_algorithms,
-    naming_the_setting_to_lower,
-    prepare_process,
-    warn,
-)
+from anytime_pruning.machine.determinism import deterministic_algorithms
+from anytime_pruning.machine.devices import choose_device, choose_precision, prepare_process
 from anytime_pruning.machine.gpu_slots import claim_device
+from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
 from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.machine.randomness import derive_seed
 from anytime_pruning.models import build_model
-from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import stored_run, write_run
 from anytime_pruning.runs.checkpoints import Checkpoints
@@ -61,7 +57,8 @@ def run_stream(
     settings = settings if isinstance(settings, RunSettings) else parse_settings(dict(settings))
     out_dir = Path(out_dir)
     weights_path = Path(weights_path) if weights_path else out_dir / layout.WEIGHTS
-    choose_device(settings.execution.device)
+    execution = settings.execution
+    choose_device(execution.device)
     for folder in (out_dir, weights_path.parent):
         folder.mkdir(parents=True, exist_ok=True)
     if weights_path.is_dir():
@@ -78,9 +75,9 @@ def run_stream(
         if arrays.test_images_in_train:
             warn(f"{settings.dataset.name}: {arrays.test_images_in_train} test images are training images, too")
         with (
-            deterministic_algorithms(settings.execution),
-            claim_device(settings.execution.device, settings.execution.gpu_slots) as device,
-            naming_the_setting_to_lower(settings),
+            deterministic_algorithms(execution.device, execution.deterministic),
+            claim_device(execution.device, execution.gpu_slots) as device,
+            out_of_memory_as_capacity_error(advice_on_memory(settings)),
             signals.deferring(),
         ):
             return _compute(settings, arrays, device, out_dir, weights_path)
@@ -89,7 +86,8 @@ def run_stream(
 def _compute(
     settings: RunSettings, arrays: ImageArrays, device: torch.device, out_dir: Path, weights_path: Path
 ) -> dict[str, Any]:
-    prepare_process(device, settings.execution)
+    execution = settings.execution
+    prepare_process(device, execution.threads, execution.gpu_slots, execution.deterministic)
     precision = choose_precision(settings.precision, device)
     # Of the code as it is now, when it was read; a checkout may change while a run goes on.
     code = {"code": provenance.describe_code(), "container": provenance.describe_container()}
@@ -133,30 +131,6 @@ def _compute(
     return content
 
 
-def describe_input(arrays: ImageArrays) -> dict[str, Any]:
-    """What a network has to know of the images it is given."""
-    return {
-        "image_shape": list(arrays.image_shape),
-        "n_classes": arrays.n_classes,
-        "mean": list(arrays.mean),
-        "std": list(arrays.std),
-    }
-
-
-def describe_size(model: nn.Module) -> dict[str, Any]:
-    """Parameters of a network, and bytes of the files that hold it as it is and with its zeros left out."""
-    weights = copy_weights(model)
-    return {
-        "parameter_count": sum(parameter.numel() for parameter in model.parameters()),
-        "size": {"dense_bytes": len(save(weights)), "sparse_bytes": len(pack(weights, prunable_weights(model)))},
-    }
-
-
-def copy_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Its state dict; copies, because safetensors refuses tensors that share memory, as tied weights do."""
-    return {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}
-
-
 @contextmanager
 def _only_process_on(out_dir: Path) -> Iterator[None]:
     """Nobody else works in a run's folder; who died there has let go of it."""
@@ -188,6 +162,13 @@ def _of_same_data(stored: dict[str, Any], arrays: ImageArrays, out_dir: Path) ->
             f"{arrays.content_sha256}; name another folder, or declare content_sha256 in the dataset's settings"
         )
     return stored
+
+
+def advice_on_memory(settings: RunSettings) -> str:
+    return (
+        f"{settings.model} with batch_size {settings.batch_size} and execution.gpu_slots "
+        f"{settings.execution.gpu_slots} does not fit; lower one of the two, or run fewer jobs at once"
+    )
 
 
 def _check_prunable(model: nn.Module, settings: RunSettings) -> None:

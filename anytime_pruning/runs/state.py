@@ -8,11 +8,13 @@ from typing import Any
 from torch import Tensor
 
 from anytime_pruning.foundation.signals import Interrupted
+from anytime_pruning.machine.randomness import restore_random_states
 from anytime_pruning.pruning.masks import Masks
-from anytime_pruning.results.records import Epoch, LayerRow, MegabatchRow, Records
+from anytime_pruning.results.records import Records
+from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
 from anytime_pruning.runs.checkpoints import Checkpoints
-from anytime_pruning.settings.run import ExecutionSettings
-from anytime_pruning.training.progress import Position, below, restore_random_states
+from anytime_pruning.settings.execution import ExecutionSettings
+from anytime_pruning.training.progress import Position, below
 from anytime_pruning.training.trainer import Trainer
 
 ROWS = {"megabatches": MegabatchRow, "epochs": Epoch, "layers": LayerRow}

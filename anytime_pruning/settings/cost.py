@@ -28,23 +28,6 @@ class PlannedCost:
         return f"{self.train:,} training samples planned, {self.score:,} to score, {self.evaluate:,} to evaluate"
 
 
-@dataclass(frozen=True)
-class MacCount:
-    """Multiply-accumulates for one image; floating point operations are about twice as many.
-
-    Attributes:
-        positions: by prunable weight, how often each of its numbers is used for one image: the layer's output pixels.
-        linear: of the linear layers, which are not pruned.
-    """
-
-    positions: dict[str, int]
-    linear: int
-
-    def total(self, counts: dict[str, int]) -> int:
-        """Of all linear layers, and of the convolutions with so many weights by name."""
-        return self.linear + sum(self.positions[name] * count for name, count in counts.items())
-
-
 def plan_cost(settings: RunSettings, parts: Sequence[tuple[int, int, int]], test_count: int) -> PlannedCost:
     """Cost of a run before it starts.
 

@@ -3,20 +3,18 @@
 import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from anytime_pruning.datasets import parse_dataset
-from anytime_pruning.datasets.cache import cached_train_count
 from anytime_pruning.foundation.errors import SettingError, show
 from anytime_pruning.foundation.fields import Name, validate
 from anytime_pruning.foundation.registry import lookup, names
 from anytime_pruning.results import layout
-from anytime_pruning.settings.run import RunSettings, parse_settings, prunes
-from anytime_pruning.stream.megabatches import check_stream
+from anytime_pruning.settings.run import RunSettings, parse_settings
 
 # Settings whose own value is a list: for them an axis of the grid is a list of lists.
 LIST_SETTINGS = frozenset({"lr_milestones"})
@@ -78,31 +76,6 @@ def plan_study(content: Mapping[str, Any]) -> tuple[Study, list[PlannedRun]]:
             name = layout.run_name(settings)
             runs.setdefault(name, PlannedRun(name, settings))
     return study, list(runs.values())
-
-
-def check_runs(runs: Iterable[RunSettings]) -> None:
-    """What can be wrong with runs beyond their settings alone: too short a stream, an unregistered name.
-
-    Imports torch, because models and pruners register themselves with their code.
-
-    Raises:
-        SettingError: as `plan_study`.
-    """
-    from anytime_pruning import models  # noqa: F401
-    from anytime_pruning.pruning.prune import pruners  # noqa: F401
-    from anytime_pruning.runs import trackers  # noqa: F401
-    from anytime_pruning.stream.megabatches import replay  # noqa: F401
-
-    for settings in runs:
-        lookup("model", settings.model)
-        lookup("replay", settings.replay)
-        lookup("tracker", settings.execution.tracker)
-        if prunes(settings.method):
-            lookup("pruner", settings.pruner)
-        # Before an image folder is decoded only its limit is known, if there is one.
-        n_train = cached_train_count(settings.dataset, settings.execution.data_dir) or settings.train_limit
-        if n_train is not None:
-            check_stream(n_train, settings.n_megabatches, settings.valid_frac, settings.train_limit)
 
 
 def _axes(study: Study, number: int, entry: dict[str, Any]) -> dict[str, list[Any]]:

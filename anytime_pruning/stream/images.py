@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from anytime_pruning.foundation import signals
+from anytime_pruning.stream.batching import batch_bounds
 
 
 @dataclass(frozen=True)
@@ -78,11 +79,3 @@ class ImageSet:
         # One index for each image, row and column; channels stay whole.
         each = torch.arange(len(images), device=device)[:, None, None]
         return padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
-
-
-def batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
-    """(start, end) of each batch of `count` samples; a single last sample joins the batch before it."""
-    starts = list(range(0, count, batch_size))
-    if len(starts) > 1 and count - starts[-1] == 1:
-        starts.pop()
-    return list(zip(starts, [*starts[1:], count]))

@@ -57,21 +57,3 @@ def replay_buffer(past: Sequence[Tensor], current: Tensor, buffer_size: int, gen
         if place < buffer_size:
             reservoir[place] = index
     return torch.cat([torch.tensor(reservoir, dtype=current.dtype), current])
-
-
-def draw_pruning_sample(indices: Tensor, sample_frac: float, generator: Generator) -> Tensor:
-    """The paper's pi_t: a random share of a training set, at least two images (for batch norm).
-
-    Args:
-        indices: int64 [n], the replay-inclusive training set, or what else is pruned on.
-        sample_frac: share in (0, 1]; 0.2 in the paper.
-    Returns:
-        int64 [max(2, round(sample_frac * n))], without repetition.
-    """
-    count = pruning_sample_count(len(indices), sample_frac)
-    return indices[torch.randperm(len(indices), generator=generator)[:count]]
-
-
-def pruning_sample_count(n: int, sample_frac: float) -> int:
-    """How many of n images make up pi_t."""
-    return max(2, round(sample_frac * n))

@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from anytime_pruning.results.records import Epoch
+from anytime_pruning.results.rows import Epoch
 from anytime_pruning.training.evaluation import Evaluation
 
 
@@ -117,17 +117,3 @@ class Position:
 def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The tensors whose names begin with a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-
-
-def random_states(generator: Generator, device: torch.device) -> dict[str, Tensor]:
-    """The states of every generator that training draws from: its own, and torch's, of networks with dropout."""
-    states = {"training": generator.get_state(), "cpu": torch.get_rng_state()}
-    return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
-
-
-def restore_random_states(states: dict[str, Tensor], generator: Generator, device: torch.device) -> None:
-    """Let every generator go on from where it was."""
-    generator.set_state(states["training"])
-    torch.set_rng_state(states["cpu"])
-    if device.type == "cuda" and "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"], device)

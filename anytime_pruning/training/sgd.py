@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.sgd import sgd
 
-from anytime_pruning.pruning.masks import MaskEnforcer
+from anytime_pruning.pruning.enforcement import MaskEnforcer
 
 
 class MaskedSGD:

@@ -12,15 +12,18 @@ from torch import Generator, Tensor, nn
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.errors import DivergenceError
 from anytime_pruning.foundation.metrics import accuracy_pct
+from anytime_pruning.machine.randomness import random_states
 from anytime_pruning.pruning.masks import Masks
-from anytime_pruning.results.records import Epoch
+from anytime_pruning.results.rows import Epoch
 from anytime_pruning.settings.run import RunSettings
-from anytime_pruning.stream.images import ImageSet, batch_bounds
+from anytime_pruning.stream.batching import batch_bounds
+from anytime_pruning.stream.images import ImageSet
+from anytime_pruning.training.cuda_graph import RecordedStep
 from anytime_pruning.training.evaluation import Evaluation, evaluate
 from anytime_pruning.training.learning_rate import lr_at, lr_of_step
-from anytime_pruning.training.progress import Pass, Position, random_states
+from anytime_pruning.training.progress import Pass, Position
 from anytime_pruning.training.sgd import MaskedSGD
-from anytime_pruning.training.step import RecordedStep, TrainingStep, compile_forward
+from anytime_pruning.training.step import TrainingStep, compile_forward
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,11 @@ from typing import Any
 
 from anytime_pruning.foundation import metrics
 from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.metrics import MacCount
 from anytime_pruning.results import layout
-from anytime_pruning.results.records import Epoch, LayerRow, MegabatchRow, Records
-from anytime_pruning.settings.cost import MacCount, PlannedCost, plan_cost
+from anytime_pruning.results.records import Records
+from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
+from anytime_pruning.settings.cost import PlannedCost, plan_cost
 from anytime_pruning.settings.run import RunSettings, prunes
 from anytime_pruning.training.learning_rate import lr_at
 

@@ -9,14 +9,14 @@ import torch
 
 from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.datasets.cache import cache_path
-from anytime_pruning.export.onnx import load_network
+from anytime_pruning.export.describe import describe_input, describe_size
+from anytime_pruning.export.network import load_network
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.devices import prepare_process
 from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.results import layout
-from anytime_pruning.runs.job import describe_input, describe_size
-from anytime_pruning.runs.loop import plan_stream
+from anytime_pruning.runs.stream_plan import plan_stream
 from anytime_pruning.settings.cost import plan_cost
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.images import ImageSet
@@ -24,7 +24,7 @@ from anytime_pruning.training.evaluation import evaluate
 from anytime_pruning.verification.consistency import Problem, Rows
 
 if TYPE_CHECKING:
-    from anytime_pruning.verification.stored import Verification
+    from anytime_pruning.verification.findings import Verification
 
 # Share of the test images, where the machine is another one than that which computed a run.
 TOLERANCE = 0.005
@@ -76,7 +76,7 @@ class Evaluator:
         # As many as the run had: sums of more threads may be rounded otherwise.
         threads = content["hardware"]["threads"] if is_exact else self._threads
         device = torch.device("cpu")
-        prepare_process(device, settings.execution.model_copy(update={"threads": threads}))
+        prepare_process(device, threads)
         yield from _compare_input(content, rows, arrays)
         model = load_network(run, path)
         yield from _compare_network(model, content, rows, arrays)

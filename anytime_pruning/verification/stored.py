@@ -1,9 +1,7 @@
 """Stored results, checked again: checksums, names, numbers, weights, tables, and the networks themselves."""
 
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,29 +16,10 @@ from anytime_pruning.results import layout
 from anytime_pruning.results.store import TABLES, check_files, read_metrics
 from anytime_pruning.settings.run import RunSettings, parse_settings
 from anytime_pruning.verification.consistency import Rows, find_inconsistencies
+from anytime_pruning.verification.findings import Verification
 
 if TYPE_CHECKING:
     from anytime_pruning.verification.reevaluation import Evaluator
-
-
-@dataclass
-class Verification:
-    """What was looked at, and what was found wrong.
-
-    Attributes:
-        counts: of runs, by what could be done with them.
-        problems: one line each; a path, what is there and what should be.
-        notes: what was not looked at, and why.
-    """
-
-    counts: Counter = field(default_factory=Counter)
-    problems: list[str] = field(default_factory=list)
-    notes: Counter = field(default_factory=Counter)
-
-    def __str__(self) -> str:
-        said = [f"{self.counts['runs']} runs looked at"]
-        said += [f"{self.counts[what]} {what}" for what in ("with weights", "tested again", "tables of studies")]
-        return f"{', '.join(said)}; {len(self.problems)} problems"
 
 
 def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None = None) -> Iterator[Verification]:

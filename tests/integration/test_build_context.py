@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from conftest import ROOT
-from test_secrets import PLACES, SECRET
+from project.test_secrets import PLACES, SECRET
 
 pytestmark = [
     pytest.mark.integration,

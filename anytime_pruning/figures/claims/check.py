@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from anytime_pruning.figures.claims.definitions import Claim, Side, describe_run, read_claims
 from anytime_pruning.foundation.errors import ArtifactError
-from anytime_pruning.orchestration.inputs import read_runs_list
+from anytime_pruning.results.run_list import read_runs_list
 
 REPRODUCED, NOT_REPRODUCED, OTHER_DATA, NOT_RUN = "reproduced", "not reproduced", "other data", "not run"
 NOTE = (

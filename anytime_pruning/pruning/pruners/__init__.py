@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.pruners import grasp, magnitude, random, snip, synflow  # noqa: F401
 from anytime_pruning.pruning.pruners.preserve import preserved
 

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.pruning.masks import prunable_weights
-from anytime_pruning.stream.images import batch_bounds
+from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.stream.batching import batch_bounds
 
 # Logits are divided by this, so that the softmax of a network is far from saturated.
 TEMPERATURE = 200

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from torch import Generator, Tensor, nn
 
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.pruning.prunable import prunable_weights
 
 
 @register("pruner", "magnitude")

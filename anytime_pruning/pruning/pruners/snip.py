@@ -7,7 +7,7 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.pruning.prunable import prunable_weights
 
 
 @register("pruner", "snip")

@@ -8,7 +8,7 @@ from torch.func import functional_call
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.pruning.masks import prunable_weights
+from anytime_pruning.pruning.prunable import prunable_weights
 
 
 @register("pruner", "synflow")

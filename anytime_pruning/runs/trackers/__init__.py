@@ -12,9 +12,9 @@ from typing import Any, Protocol
 
 import torch
 
+from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.machine.devices import warn
-from anytime_pruning.results.records import Epoch, MegabatchRow
+from anytime_pruning.results.rows import Epoch, MegabatchRow
 from anytime_pruning.runs.trackers import none, tensorboard, wandb  # noqa: F401
 from anytime_pruning.settings.run import RunSettings
 

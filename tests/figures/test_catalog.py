@@ -1,0 +1,118 @@
+"""Which figures a study has, and of which runs."""
+
+import json
+import re
+
+import pytest
+
+from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.orchestration.inputs import write_figure_plan
+from anytime_pruning.results.run_list import read_runs_list, write_runs_list
+from anytime_pruning.settings.study import plan_study
+
+DEFAULTS = {"dataset": "digits", "model": "resnet20", "n_megabatches": 8, "seed": [0, 1]}
+
+
+def plan(*grid):
+    return plan_figures(plan_study({"study": "s", "defaults": DEFAULTS, "grid": list(grid)})[1])
+
+
+def shown(figure):
+    """The series that a figure shows: names of runs without dataset, model, T, seed and digest."""
+    return sorted({"/".join(name.split("/")[3:5]) for name in figure.runs})
+
+
+METHODS = {"method": ["app", "osp", "dense"]}
+
+
+def test_a_study_of_one_stream():
+    figures = plan(METHODS, {"pruner": "magnitude"})
+    name = "digits-resnet20-T8"
+    plots = {"short", "framework", f"dynamics-{name}", f"long-{name}", f"layers-{name}"}
+    assert set(figures) == plots | {"results", "differences", "cost", "direction_changes"}
+    assert {figures[plot].kinds for plot in plots} == {("pdf", "png", "csv")}
+    assert figures["results"].kinds == ("md", "html", "tex", "csv")
+    assert len(figures["short"].runs) == 8
+    assert shown(figures[f"layers-{name}"]) == ["app/magnitude", "app/snip"]  # what is pruned more than once
+    assert figures["framework"].options["densities"][0] == pytest.approx(0.8)
+    assert len(figures["framework"].options["densities"]) == 8
+
+
+def test_a_short_stream_has_no_curve_over_megabatches_and_a_long_one_is_not_short():
+    assert not [name for name in plan({"n_megabatches": 4}) if name.startswith(("long", "direction", "sweep"))]
+    figures = plan(METHODS | {"n_megabatches": [8, 100]})
+    assert {"long-digits-resnet20-T8", "long-digits-resnet20-T100", "sweep-digits-resnet20"} <= set(figures)
+    assert {name.split("/")[2] for name in figures["short"].runs} == {"T8"}
+    assert {name.split("/")[2] for name in figures["sweep-digits-resnet20"].runs} == {"T8", "T100"}
+
+
+def test_variants_and_rare_series_are_kept_out_of_main_figures_but_not_out_of_sight():
+    models = {"model": ["resnet18", "resnet20", "resnet50"]}
+    rare = ({"tau": [2.0, 6.0]}, {"replay": "none"}, {"pruner": ["magnitude", "random"]})
+    figures = plan(METHODS | models, *rare)
+    main = ["app/snip", "dense/none", "osp/snip"]
+    assert shown(figures["short"]) == main
+    assert len(figures["short"].runs) == 3 * 3 * 2
+    assert shown(figures["dynamics-digits-resnet20-T8"]) == main
+    assert len(figures["dynamics-digits-resnet20-T8"].runs) == 6
+    ablations = [name for name in figures if name.startswith("ablation")]
+    assert ablations == ["ablation-digits-resnet20-T8"]
+    # The three methods, two tau, a replay policy and two pruners, two seeds each.
+    assert len(figures[ablations[0]].runs) == 2 * (3 + 2 + 1 + 2)
+    assert shown(figures["layers-digits-resnet20-T8"]) == ["app/magnitude", "app/random", "app/snip"]
+    assert len(figures["layers-digits-resnet20-T8"].runs) == 6
+    everything = {name for figure in figures.values() for name in figure.runs}
+    assert everything == set(figures["results"].runs) == set(figures["cost"].runs)
+
+
+def test_a_study_that_only_varies_a_setting_shows_all_of_it():
+    figures = plan({"tau": [2.0, 4.5, 6.0]}, {"method": "dense"})
+    assert len(figures["short"].runs) == 8
+    assert not [name for name in figures if name.startswith("ablation")]
+
+
+def test_a_dense_study_has_no_pruning_to_show():
+    figures = plan({"method": "dense"})
+    assert not {name.split("-")[0] for name in figures} & {"layers", "framework", "differences", "few_shot"}
+
+
+def test_few_shot_runs_have_a_table_and_are_not_among_the_short_streams(monkeypatch):
+    _, runs = plan_study({"study": "s", "defaults": DEFAULTS, "grid": [METHODS]})
+    few = [run for run in runs if run.settings.seed == 0]
+    dataset = few[0].settings.dataset.model_copy(update={"shots": 5, "name": "few"})
+    runs += [
+        type(run)(re.sub("^digits", "few", run.name), run.settings.model_copy(update={"dataset": dataset}))
+        for run in few
+    ]
+    figures = plan_figures(runs)
+    assert {name.split("/")[0] for name in figures["few_shot"].runs} == {"few"}
+    assert {name.split("/")[0] for name in figures["short"].runs} == {"digits"}
+
+
+def test_the_plan_is_a_file_that_changes_only_with_the_plan(tmp_path):
+    path = tmp_path / "figures.json"
+    write_figure_plan(path, plan(METHODS))
+    assert json.loads(path.read_text())["short"]["draw"] == "short"
+    before = path.stat().st_mtime_ns
+    write_figure_plan(path, plan(METHODS))
+    assert path.stat().st_mtime_ns == before
+
+
+def test_tables_of_other_runs_are_not_current(tmp_path):
+    path, table = tmp_path / "runs.txt", tmp_path / "runs.csv"
+    write_runs_list(path, ["a", "b"], table)
+    table.write_text("seed,run\n0,a\n1,b\n")
+    before = path.stat().st_mtime_ns
+    write_runs_list(path, ["a", "b"], table)
+    assert path.stat().st_mtime_ns == before
+    table.write_text("seed,run\n0,a\n")  # as collected while b was missing
+    write_runs_list(path, ["a", "b"], table)
+    seen = path.read_text()
+    assert seen != "a\nb\n"
+    assert read_runs_list(path) == ["a", "b"]
+    write_runs_list(path, ["a", "b"], table)
+    assert path.read_text() != seen  # each time anew, until they are collected
+    table.write_text("seed,run\n0,a\n1,b\n")
+    seen = path.read_text()
+    write_runs_list(path, ["a", "b"], table)
+    assert path.read_text() == seen

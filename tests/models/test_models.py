@@ -1,0 +1,122 @@
+import pytest
+import torch
+from torch import nn
+
+from anytime_pruning import build_model
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.pruning.prunable import prunable_weights
+
+# The published counts at 1000 classes and with the ImageNet stem, as torchvision states them; convolution layers; width
+# of the features.
+IMAGENET = {
+    "resnet18": (11_689_512, 20, 512),
+    "resnet34": (21_797_672, 36, 512),
+    "resnet50": (25_557_032, 53, 2048),
+    "resnet101": (44_549_160, 104, 2048),
+    "wide_resnet50_2": (68_883_240, 53, 2048),
+    "wide_resnet101_2": (126_886_696, 104, 2048),
+}
+STEMS = {"_imagenet_stem": 7 * 7 * 3 * 64, "": 3 * 3 * 3 * 64}
+# At ten classes and three channels.
+PUBLISHED = {
+    f"{name}{stem}": (count - STEMS["_imagenet_stem"] + STEMS[stem] - 990 * (width + 1), layers)
+    for name, (count, layers, width) in IMAGENET.items()
+    for stem in STEMS
+} | {
+    # The paper of the residual networks states 0.27, 0.66 and 0.85 million.
+    **{f"resnet{6 * n + 2}": (270_896 + (n - 3) * 97_216 - 1174, 6 * n + 1) for n in (3, 7, 9)},
+    # VGG-16-BN's convolutions have biases as in torchvision: its published 138,365,992 without the three linear layers
+    # (123,642,856), and with one of 512 x 10.
+    "vgg16_bn": (138_365_992 - 123_642_856 + 512 * 10 + 10, 13),
+}
+# One network of each kind of block and stem; the others differ in the number of blocks and in width.
+KINDS = ["resnet20", "resnet18", "resnet50", "resnet18_imagenet_stem", "vgg16_bn"]
+
+
+def test_published_counts_are_known_for_every_network():
+    assert set(PUBLISHED) == set(names("model"))
+    assert {name: PUBLISHED[name][0] for name in ("resnet20", "resnet18", "vgg16_bn")} == {
+        "resnet20": 269_722,
+        "resnet18": 11_173_962,
+        "vgg16_bn": 14_728_266,
+    }
+
+
+@pytest.mark.parametrize("name", names("model"))
+def test_parameter_count_is_the_published_one(name):
+    with torch.device("meta"):
+        model = lookup("model", name)(10, (3, 32, 32))
+    convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    assert (sum(p.numel() for p in model.parameters()), len(convolutions)) == PUBLISHED[name]
+    assert sum(w.numel() for w in prunable_weights(model).values()) == sum(c.weight.numel() for c in convolutions)
+
+
+@pytest.mark.parametrize("name", IMAGENET)
+def test_stems_differ_in_stride_and_pooling(name):
+    with torch.device("meta"):
+        small, large = (lookup("model", f"{name}{stem}")(10, (3, 64, 64)) for stem in ("", "_imagenet_stem"))
+    sizes = {}
+    for key, network in (("cifar", small), ("imagenet", large)):
+        network.layer1.register_forward_hook(lambda *args, key=key: sizes.update({key: tuple(args[2].shape[2:])}))
+        network(torch.rand(2, 3, 64, 64, device="meta"))
+    assert sizes == {"cifar": (64, 64), "imagenet": (16, 16)}
+
+
+@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("shape", [(1, 8, 8), (3, 32, 32), (4, 20, 12)])
+def test_any_image_size_and_channel_count(name, shape):
+    model = build_model(name, 7, shape)
+    assert model(torch.rand(2, *shape)).shape == (2, 7)
+
+
+def take_step(name, side, n_images, lr):
+    """A network before and after a step of SGD, and its loss before and after."""
+    torch.manual_seed(0)
+    model = build_model(name, 3, (1, side, side))
+    before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
+    images, labels = torch.rand(n_images, 1, side, side), torch.arange(n_images) % 3
+    loss = nn.functional.cross_entropy(model(images), labels)
+    loss.backward()
+    torch.optim.SGD(model.parameters(), lr=lr).step()
+    with torch.no_grad():
+        return model, before, float(loss), float(nn.functional.cross_entropy(model(images), labels))
+
+
+@pytest.mark.parametrize("name", names("model"))
+def test_one_training_step_reaches_every_parameter(name):
+    side = 32 if name.endswith("imagenet_stem") else 8  # that stem would leave one pixel of eight
+    model, before, *losses = take_step(name, side, 4, lr=1.0)
+    assert all(torch.isfinite(torch.tensor(losses)))
+    for key, parameter in model.named_parameters():
+        # A bias before batch norm only moves by rounding; everything else must.
+        assert not torch.equal(parameter, before[key]) or ("features" in key and key.endswith("bias")), key
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_small_training_step_lowers_the_loss(name):
+    *_, before, after = take_step(name, 64 if name.endswith("imagenet_stem") else 8, 12, lr=1e-4)
+    assert after < before
+
+
+def test_normalisation_sits_inside_the_network():
+    plain = build_model("resnet20", 10, (1, 8, 8), seed=1).eval()
+    normalising = build_model("resnet20", 10, (1, 8, 8), mean=(0.25,), std=(0.5,), seed=1).eval()
+    images = torch.rand(2, 1, 8, 8)
+    assert torch.allclose(normalising(images), plain((images - 0.25) / 0.5), atol=1e-5)
+
+
+def test_initial_weights_follow_the_seed_and_leave_the_random_state_alone():
+    state = torch.get_rng_state()
+    one, same, other = (build_model("resnet20", 10, (1, 8, 8), seed=seed) for seed in (1, 1, 2))
+    assert torch.equal(torch.get_rng_state(), state)
+    weights = [model.network.conv1.weight for model in (one, same, other)]
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+
+
+def test_unknown_model_lists_the_known():
+    with pytest.raises(
+        SettingError, match="model: 'alexnet' is not known; allowed: resnet101, resnet101_imagenet_stem, resnet18"
+    ):
+        build_model("alexnet", 10, (3, 32, 32))

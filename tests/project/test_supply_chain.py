@@ -1,0 +1,110 @@
+"""No program of the project executes what a user may have fetched, and what is installed is pinned."""
+
+import re
+
+import pytest
+import yaml
+from conftest import ROOT
+from unsafe_code import find_unsafe, project_files, python_of
+
+# What is left, and why.
+ALLOWED = {
+    (
+        "anytime_pruning/datasets/cifar.py",
+        "torchvision.datasets",
+    ): "checks the official checksums first: test_malicious_cifar.py",
+    ("anytime_pruning/__init__.py", "importlib.import_module"): "modules of its own, named there",
+    ("tests/datasets/test_datasets.py", "pickle"): "makes archives in CIFAR's format",
+    ("tests/datasets/test_datasets.py", "torchvision.datasets"): "makes torchvision expect these",
+    ("tests/datasets/test_malicious_cifar.py", "pickle"): "makes pickles that must not be loaded, and tries one",
+    ("tests/datasets/test_malicious_cifar.py", "torchvision.datasets"): "takes its checks away",
+    ("tests/project/test_readme.py", "exec"): "runs what the README shows",
+}
+
+PROGRAMS = project_files("*.py", "*.ipynb", "Snakefile", "*.smk")
+
+
+def test_no_program_loads_what_can_run_code():
+    found = {(str(path.relative_to(ROOT)), name) for path in PROGRAMS for name in find_unsafe(python_of(path))}
+    assert {path.suffix for path in PROGRAMS} == {".py", ".ipynb", ".smk", ""}
+    assert found == set(ALLOWED)  # also: nothing is allowed that is not there any more
+
+
+@pytest.mark.parametrize(
+    ("code", "name"),
+    [
+        ("import pickle", "pickle"),
+        ("from pickle import loads as quick", "pickle"),
+        ("import joblib.numpy_pickle", "joblib"),
+        ("import torch as t\nt.load('w.pt')", "torch.load"),
+        ("from torch import load as read\nread('w.pt')", "torch.load"),
+        ("import torch\nread = torch.load", "torch.load"),
+        ("import torch\ngetattr(torch, 'load')('w.pt')", "torch.load"),
+        ("import torch\ntorch.hub.load('a/b', 'c')", "torch.hub"),
+        ("np.load('x.npy', allow_pickle=True)", "allow_pickle"),
+        ("np.load('x.npy', allow_pickle=setting)", "allow_pickle"),
+        ("pd.read_pickle('x')", "pandas.read_pickle"),
+        ("import yaml\nyaml.load(text, Loader=yaml.FullLoader)", "yaml.load"),
+        ("import yaml as y\ny.unsafe_load(text)", "yaml.unsafe_load"),
+        ("from yaml import UnsafeLoader", "yaml.UnsafeLoader"),
+        ("eval(text)", "eval"),
+        ("exec(open('x').read())", "exec"),
+        ("__import__('pick' + 'le')", "__import__"),
+        ("import importlib\nimportlib.import_module(name)", "importlib.import_module"),
+        ("import os\nos.system('rm ' + name)", "os.system"),
+        ("import subprocess\nsubprocess.run(f'ls {name}', shell=True)", "shell"),
+        ("archive.extractall(folder)", "extractall"),
+        ("archive.extractall(folder, filter='fully_trusted')", "extractall"),
+        ("import shutil\nshutil.unpack_archive(path, folder)", "unpack_archive"),
+        ("import torchvision\ntorchvision.datasets.CIFAR10('data')", "torchvision.datasets"),
+        ("import_torchvision().datasets.CIFAR10('data')", "torchvision.datasets"),
+        ("import requests\nrequests.get(url, verify=False)", "verify"),
+    ],
+)
+def test_the_search_finds_what_it_is_for(code, name):
+    assert name in find_unsafe(code)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "model.eval()",
+        "yaml.safe_load(text)",
+        "np.load('x.npy')",
+        "np.load('x.npy', allow_pickle=False)",
+        "subprocess.run(['ls', name])",
+        "archive.extractall(folder, filter='data')",
+        "from safetensors.torch import load",
+        "re.compile(pattern)",
+    ],
+)
+def test_the_search_leaves_the_harmless_alone(code):
+    assert find_unsafe(code) == set()
+
+
+# Checked or made by the workflow itself: a digest of hexadecimal digits, and the option of one rule.
+UNQUOTED = {"params.digest", "params.option"}
+
+
+def test_the_shell_of_a_rule_gets_every_value_quoted():
+    """A study's or dataset's name could hold what a shell would execute."""
+    texts = {path: path.read_text() for path in PROGRAMS if path.suffix == ".smk"}
+    commands = [block for text in texts.values() for block in re.findall(r"shell:\n((?:\s+\".*\"\n?)+)", text)]
+    assert len(commands) == sum(text.count("shell:") for text in texts.values()) > 5
+    values = [value for command in commands for value in re.findall(r"\{([^}]+)\}", command)]
+    assert {value for value in values if not value.endswith(":q")} <= UNQUOTED
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.txt")), ids=lambda path: path.name)
+def test_every_package_is_pinned_and_from_the_index(path):
+    """No address, no option of pip, no range: what is installed is what the list says, from the index that pip has."""
+    pin, other_list = r"[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.]+", r"-r [a-z]+\.txt"
+    lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]
+    assert [line for line in lines if not re.fullmatch(f"{pin}|{other_list}", line)] == []
+
+
+def test_a_conda_environment_pins_every_package():
+    for path in (ROOT / "envs").glob("*.yaml"):
+        *conda, packages = yaml.safe_load(path.read_text())["dependencies"]
+        assert conda == ["python=3.11", "pip"]
+        assert [line for line in packages["pip"] if not re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", line)] == []

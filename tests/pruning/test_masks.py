@@ -1,0 +1,116 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn, tensor
+
+from anytime_pruning import select_masks
+from anytime_pruning.foundation.errors import DivergenceError, SettingError
+from anytime_pruning.pruning.enforcement import apply_masks
+from anytime_pruning.pruning.masks import count_kept
+from anytime_pruning.pruning.prunable import prunable_weights
+
+
+def kept_list(mask):
+    return mask.int().tolist()
+
+
+def test_highest_scores_stay():
+    masks = select_masks({"a": tensor([0.1, 0.4]), "b": tensor([0.3, 0.2])}, 0.5)
+    assert kept_list(masks["a"]) == [0, 1]
+    assert kept_list(masks["b"]) == [1, 0]
+
+
+def test_ties_go_by_position():
+    masks = select_masks({"a": tensor([1.0, 2.0, 2.0]), "b": tensor([2.0, 2.0])}, 0.6)
+    assert kept_list(masks["a"]) == [0, 1, 1]
+    assert kept_list(masks["b"]) == [1, 0]
+
+
+def test_pruned_weights_stay_pruned_whatever_they_score():
+    kept = {"a": tensor([False, True, True, True])}
+    assert kept_list(select_masks({"a": tensor([9.0, 3.0, 1.0, 2.0])}, 0.5, kept=kept)["a"]) == [0, 1, 0, 1]
+
+
+def test_signed_and_infinite_scores_are_ranked():
+    scores = {"a": tensor([-1.0, -3.0, float("-inf"), -2.0])}
+    assert kept_list(select_masks(scores, 0.5)["a"]) == [1, 0, 0, 1]
+
+
+def test_local_gives_each_layer_the_same_density():
+    scores = {"a": tensor([10.0, 20.0, 30.0, 40.0]), "b": tensor([0.1, 0.4, 0.3, 0.2])}
+    masks = select_masks(scores, 0.5, scope="local")
+    assert kept_list(masks["a"]) == [0, 0, 1, 1]
+    assert kept_list(masks["b"]) == [0, 1, 1, 0]
+
+
+def test_local_total_is_exact_where_layers_do_not_divide():
+    # Half of 3 + 3 weights is 3: one layer keeps 2 (the first, by position), the other 1.
+    masks = select_masks({"a": tensor([1.0, 2.0, 3.0]), "b": tensor([1.0, 2.0, 3.0])}, 0.5, scope="local")
+    assert kept_list(masks["a"]) == [0, 1, 1]
+    assert kept_list(masks["b"]) == [0, 0, 1]
+
+
+def test_shapes_are_those_of_the_scores():
+    assert select_masks({"a": torch.rand(2, 3, 4)}, 0.5)["a"].shape == (2, 3, 4)
+
+
+@given(
+    sizes=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    densities=st.lists(st.floats(0.01, 1.0), min_size=1, max_size=5),
+    scope=st.sampled_from(["global", "local"]),
+    levels=st.integers(1, 50),
+    seed=st.integers(0, 1000),
+)
+def test_counts_are_exact_and_masks_nest(sizes, densities, scope, levels, seed):
+    """For any layers, any falling densities and many ties."""
+    generator = torch.Generator().manual_seed(seed)
+    kept = None
+    for density in sorted(densities, reverse=True):
+        scores = {str(i): torch.randint(0, levels, (n,), generator=generator).float() for i, n in enumerate(sizes)}
+        masks = select_masks(scores, density, scope, kept)
+        assert sum(int(mask.sum()) for mask in masks.values()) == round(density * sum(sizes))
+        for name, mask in masks.items():
+            assert kept is None or not (mask & ~kept[name]).any()
+        if scope == "local" and kept is None:
+            assert all(abs(int(masks[str(i)].sum()) - density * n) < 1 + 1e-9 for i, n in enumerate(sizes))
+        kept = masks
+
+
+@pytest.mark.parametrize("density", [0, -0.5, 1.01, float("nan")])
+def test_density_out_of_range_is_named(density):
+    with pytest.raises(SettingError, match=r"density: .* \(0, 1\]"):
+        select_masks({"a": torch.rand(4)}, density)
+
+
+def test_unknown_scope_is_named():
+    with pytest.raises(SettingError, match="scope: 'layer' is not known; allowed: global, local"):
+        select_masks({"a": torch.rand(4)}, 0.5, scope="layer")
+
+
+def test_more_than_is_left_is_refused():
+    with pytest.raises(SettingError, match="keeps 3 weights, but only 1 are left"):
+        select_masks({"a": torch.rand(4)}, 0.75, kept={"a": tensor([True, False, False, False])})
+
+
+def test_nan_scores_are_refused_by_layer():
+    with pytest.raises(DivergenceError, match="layer2"):
+        select_masks({"layer1": torch.rand(2), "layer2": tensor([1.0, float("nan")])}, 0.5)
+
+
+def test_only_convolutions_are_prunable(toy_model):
+    assert list(prunable_weights(toy_model)) == ["0.weight", "3.weight"]
+
+
+def test_a_bare_convolution_is_prunable():
+    assert list(prunable_weights(nn.Conv2d(1, 1, 3))) == ["weight"]
+
+
+def test_applied_masks_are_measured_in_the_network(toy_model):
+    masks = select_masks({name: w.abs() for name, w in prunable_weights(toy_model).items()}, 0.4)
+    apply_masks(toy_model, masks)
+    counts = count_kept(toy_model)
+    assert sum(kept for kept, _ in counts.values()) == round(0.4 * (27 + 24))
+    for name, weight in prunable_weights(toy_model).items():
+        assert bool((weight[~masks[name]] == 0).all())
+        assert counts[name] == (int(masks[name].sum()), weight.numel())

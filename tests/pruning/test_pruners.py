@@ -1,0 +1,283 @@
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from anytime_pruning import build_model, register, score, select_masks
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import names
+from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.pruners import grasp, rounds_of
+
+
+def summed_loss(model, batches):
+    model.train()
+    return sum(F.cross_entropy(model(images), labels).item() for images, labels in batches)
+
+
+def test_snip_is_the_derivative_by_a_mask(toy_model, toy_batches):
+    """Against central differences of the loss as each weight is scaled by 1 + h and 1 - h."""
+    scores = score(toy_model, "snip", toy_batches)
+    h = 1e-5
+    for name, weight in prunable_weights(toy_model).items():
+        flat = weight.data.view(-1)
+        for i in range(len(flat)):
+            original = float(flat[i])
+            flat[i] = original * (1 + h)
+            above = summed_loss(toy_model, toy_batches)
+            flat[i] = original * (1 - h)
+            below = summed_loss(toy_model, toy_batches)
+            flat[i] = original
+            assert float(scores[name].view(-1)[i]) == pytest.approx(abs(above - below) / (2 * h), abs=1e-8)
+
+
+def test_snip_sums_before_the_absolute_value(toy_model, toy_batches):
+    each = [score(toy_model, "snip", [batch]) for batch in toy_batches]
+    both = score(toy_model, "snip", toy_batches)
+    assert all(bool((both[name] <= each[0][name] + each[1][name] + 1e-12).all()) for name in both)
+    assert any(bool((both[name] < each[0][name] + each[1][name] - 1e-6).any()) for name in both)
+
+
+def test_magnitude_is_the_absolute_weight(toy_model):
+    scores = score(toy_model, "magnitude", [])
+    assert torch.equal(scores["3.weight"], toy_model[3].weight.detach().abs())
+
+
+def test_random_follows_its_generator(toy_model):
+    def draw(seed):
+        return score(toy_model, "random", [], torch.Generator().manual_seed(seed))["0.weight"]
+
+    assert torch.equal(draw(1), draw(1))
+    assert not torch.equal(draw(1), draw(2))
+
+
+def by_differences(model, value, relative):
+    """Central differences of value() by each prunable weight; `relative`: by its logarithm, so times the weight."""
+    found = {}
+    for name, weight in prunable_weights(model).items():
+        flat, differences = weight.data.view(-1), torch.zeros(weight.numel(), dtype=torch.float64)
+        for i in range(len(flat)):
+            original = float(flat[i])
+            h = 1e-5 * (abs(original) if relative else 1)
+            flat[i] = original + h
+            above = value()
+            flat[i] = original - h
+            below = value()
+            flat[i] = original
+            differences[i] = (above - below) / (2 * h) * (original if relative else 1)
+        found[name] = differences.view_as(weight)
+    return found
+
+
+def test_grasp_is_the_derivative_of_the_gradients_flow(toy_model, toy_batches):
+    """Against central differences of g_a . g_b, with g_a where the network stands; classes made balanced by hand."""
+    images, labels = (torch.cat(parts) for parts in zip(*toy_batches))
+    assert labels.tolist() == [0, 1, 2, 3, 0, 0, 1, 2]  # one image of class 3, so one of each
+    chosen = [(images[:4], labels[:4])]
+    scores = score(toy_model, "grasp", iter(toy_batches))
+
+    def gradient():
+        toy_model.train()
+        loss = sum(F.cross_entropy(toy_model(images) / 200, labels) for images, labels in chosen)
+        return torch.cat([g.flatten() for g in torch.autograd.grad(loss, list(prunable_weights(toy_model).values()))])
+
+    fixed = gradient()
+    expected = by_differences(toy_model, lambda: float(fixed @ gradient()), relative=True)
+    for name, found in scores.items():
+        assert torch.allclose(found, expected[name], rtol=1e-5, atol=1e-12)
+        assert (found < 0).any()
+        assert (found > 0).any()
+        assert found.abs().max() > 1e-7  # far above the tolerance
+
+
+def test_grasp_sums_the_fixed_gradient_over_all_batches(toy_model):
+    """H is linear in the batches, so the score is w * (H_1 + H_2)(g_1 + g_2), not the sum of the two alone."""
+    generator = torch.Generator().manual_seed(3)
+    batches = [(torch.rand(4, 1, 4, 4, dtype=torch.float64, generator=generator), torch.arange(4)) for _ in range(2)]
+    both = score(toy_model, "grasp", batches)
+    toy_model.train()
+    weights = list(prunable_weights(toy_model).values())
+    losses = [F.cross_entropy(toy_model(images) / 200, labels) for images, labels in batches]
+    gradients = [torch.autograd.grad(loss, weights, create_graph=True) for loss in losses]
+    fixed = [sum(parts).detach() for parts in zip(*gradients)]
+    flow = sum((f * sum(parts)).sum() for f, parts in zip(fixed, zip(*gradients)))
+    expected = torch.autograd.grad(flow, weights)
+    for found, weight, part in zip(both.values(), weights, expected):
+        assert torch.allclose(found, weight.detach() * part, rtol=1e-9, atol=1e-16)
+
+
+def test_grasp_takes_as_many_images_of_each_class_in_their_order(toy_model):
+    labels = torch.tensor([2, 2, 0, 2, 0, 0, 3, 3])
+    images = torch.arange(8, dtype=torch.float64).view(8, 1, 1, 1)
+    found = grasp._balance([(images[:5], labels[:5]), (images[5:], labels[5:])])
+    assert [part.flatten().tolist() for part, _ in found] == [[0, 1, 2, 4, 6, 7]]  # no batch of one image
+    assert torch.cat([part for _, part in found]).bincount().tolist() == [2, 0, 2, 2]
+
+
+def test_synflow_is_the_derivative_of_the_flow_of_absolute_weights(toy_model):
+    toy_model.train()
+    toy_model(torch.randn(9, 1, 4, 4, dtype=torch.float64))  # running statistics that are not 0 and 1
+    scores = score(toy_model, "synflow", [(torch.rand(3, 1, 4, 4, dtype=torch.float64), torch.tensor([0, 1, 2]))])
+    positive = copy.deepcopy(toy_model).eval()
+    for parameter in positive.parameters():
+        parameter.data.abs_()
+
+    def flow():
+        with torch.no_grad():
+            return float(positive(torch.ones(1, 1, 4, 4, dtype=torch.float64)).sum())
+
+    expected = by_differences(positive, flow, relative=True)
+    for name, found in scores.items():
+        assert torch.allclose(found, expected[name].abs(), rtol=1e-5, atol=1e-10)
+        assert found.max() > 1e-4
+
+
+def test_synflow_conserves_flow_through_layers_without_biases():
+    """What its paper proves: the scores of each layer sum to the same, the flow itself."""
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 3, 3, bias=False), torch.nn.ReLU(), torch.nn.Conv2d(3, 5, 2, bias=False), torch.nn.Flatten()
+    )
+    scores = score(model, "synflow", [(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]))])
+    sums = [float(part.sum()) for part in scores.values()]
+    assert sums[0] == pytest.approx(sums[1], rel=1e-9)
+    assert rounds_of("synflow") == 100
+    assert rounds_of("snip") == 1
+
+
+def test_synflow_does_not_overflow_in_a_deep_network():
+    scores = score(build_model("resnet56", 10, (3, 32, 32)), "synflow", [(torch.rand(2, 3, 32, 32), torch.zeros(2))])
+    assert all(torch.isfinite(part).all() and part.max() > 0 for part in scores.values())
+
+
+@pytest.mark.parametrize("pruner", ["grasp", "synflow"])
+def test_pruners_that_need_images_say_so(pruner, toy_model):
+    with pytest.raises(SettingError, match=f"pruner: {pruner} needs .* none"):
+        score(toy_model, pruner, iter([]))
+
+
+@pytest.mark.parametrize("pruner", names("pruner"))
+def test_scores_do_not_depend_on_autocast_or_memory_format_where_exact(pruner):
+    """Criteria that differentiate twice or overflow keep their precision; SNIP follows the run's, as in training."""
+    shape, labels = (3, 16, 16), torch.arange(12) % 3
+    images = torch.rand(12, *shape, generator=torch.Generator().manual_seed(0))
+    plain, arranged = (build_model("resnet20", 3, shape, seed=1) for _ in range(2))
+    expected = score(plain, pruner, [(images, labels)])
+    arrange(arranged, shape, torch.device("cpu"))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = score(arranged, pruner, [(images, labels)])
+    everything, like = (torch.cat([part.flatten() for part in scores.values()]) for scores in (found, expected))
+    error = float((everything - like).norm() / like.norm())
+    assert error < (0.3 if pruner == "snip" else 1e-3)
+    assert (error > 1e-3) == (pruner == "snip")
+
+
+@pytest.mark.parametrize("pruner", names("pruner"))
+def test_ties_go_by_position(pruner, toy_batches):
+    """A network whose weights are all alike: whatever the criterion, equal scores keep the first."""
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 1, 1, bias=False),
+        torch.nn.Conv2d(1, 2, 1, bias=False),
+        torch.nn.Flatten(),
+        torch.nn.Linear(32, 4),
+    )
+    model = model.double()
+    for parameter in model.parameters():
+        torch.nn.init.constant_(parameter, 0.5)
+    scores = score(model, pruner, toy_batches)
+    if pruner != "random":
+        assert torch.allclose(scores["1.weight"][0], scores["1.weight"][1], rtol=1e-12, atol=1e-15)
+        tied = {name: part.float().round(decimals=6) for name, part in scores.items() if name == "1.weight"}
+        assert select_masks(tied, 0.5)["1.weight"].flatten().tolist() == [True, False]
+
+
+@pytest.mark.parametrize("pruner", names("pruner"))
+@pytest.mark.parametrize("training", [True, False])
+def test_scoring_leaves_the_network_as_it_was(pruner, training, toy_model, toy_batches):
+    toy_model.train(training)
+    toy_model[1].eval()  # modes of single modules survive, too
+    F.cross_entropy(toy_model(toy_batches[0][0]), toy_batches[0][1]).backward()
+    before = copy.deepcopy(toy_model.state_dict())
+    gradients = {name: parameter.grad.clone() for name, parameter in toy_model.named_parameters()}
+    modes = [module.training for module in toy_model.modules()]
+    random_state = torch.get_rng_state()
+
+    scores = score(toy_model, pruner, toy_batches)
+
+    assert {name: tensor.shape for name, tensor in scores.items()} == {
+        name: weight.shape for name, weight in prunable_weights(toy_model).items()
+    }
+    assert all(not tensor.requires_grad for tensor in scores.values())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in toy_model.state_dict().items())
+    assert all(torch.equal(p.grad, gradients[name]) for name, p in toy_model.named_parameters())
+    assert modes == [module.training for module in toy_model.modules()]
+    assert torch.equal(random_state, torch.get_rng_state())
+
+
+def test_a_failing_pruner_leaves_the_network_as_it_was(toy_model, toy_batches):
+    toy_model.eval()
+    running_mean = toy_model[1].running_mean.clone()
+    broken = [*toy_batches, (torch.rand(2, 7, 4, 4, dtype=torch.float64), torch.tensor([0, 1]))]
+    with pytest.raises(RuntimeError):
+        score(toy_model, "snip", broken)
+    assert not toy_model.training
+    assert torch.equal(toy_model[1].running_mean, running_mean)
+
+
+@pytest.mark.parametrize("pruner", names("pruner"))
+def test_unused_and_frozen_convolutions_are_scored(pruner, toy_model, toy_batches):
+    toy_model[0].weight.requires_grad_(False)
+    toy_model.unused = torch.nn.Identity()
+    toy_model.unused.conv = torch.nn.Conv2d(1, 1, 1).double()
+    scores = score(toy_model, pruner, toy_batches)
+    assert list(scores) == ["0.weight", "3.weight", "unused.conv.weight"]
+    if pruner == "snip":
+        assert bool((scores["0.weight"] > 0).any())
+        assert float(scores["unused.conv.weight"].abs().sum()) == 0
+    assert not toy_model[0].weight.requires_grad
+    assert toy_model[3].weight.requires_grad
+
+
+def test_a_pruner_may_change_weights_while_it_scores(forget, toy_model):
+    @register("pruner", "changes_for_test")
+    def change(model, batches, generator):
+        for parameter in model.parameters():
+            parameter.data.abs_()
+        return {name: weight.detach().clone() for name, weight in prunable_weights(model).items()}
+
+    before = copy.deepcopy(toy_model.state_dict())
+    score(toy_model, "changes_for_test", [])
+    assert all(torch.equal(tensor, before[name]) for name, tensor in toy_model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda scores: scores.pop("3.weight"), r"None for 3.weight, expected torch.Size\(\[2, 3, 2, 2\]\)"),
+        (lambda scores: scores.update(other=torch.ones(1)), r"torch.Size\(\[1\]\) for other, expected None"),
+        (lambda scores: scores.update({"0.weight": torch.ones(2)}), r"torch.Size\(\[2\]\) for 0.weight, expected"),
+        (lambda scores: scores.clear(), "None for 0.weight"),
+    ],
+)
+def test_a_pruner_must_score_each_prunable_weight(change, message, forget, toy_model):
+    @register("pruner", "wrong_for_test")
+    def wrong(model, batches, generator):
+        scores = {name: weight.detach() for name, weight in prunable_weights(model).items()}
+        change(scores)
+        return scores
+
+    with pytest.raises(SettingError, match=f"pruner: 'wrong_for_test' gives scores of shape {message}"):
+        score(toy_model, "wrong_for_test", [])
+
+
+def test_unknown_pruner_lists_the_known():
+    with pytest.raises(SettingError, match=r"pruner: 'snap' is not known; allowed: .*snip"):
+        score(torch.nn.Conv2d(1, 1, 1), "snap", [])
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(ValueError, match="'snip' is registered twice"):
+        register("pruner", "snip")(lambda model, batches, generator: {})
+    with pytest.raises(ValueError, match=r"'prunner' is not a kind .* allowed: dataset, method, model, pruner, replay"):
+        register("prunner", "mine")

@@ -1,0 +1,171 @@
+"""What happens before training on a megabatch: pi_t, rounds, and the mask arithmetic of the two protocols."""
+
+import copy
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+import anytime_pruning.pruning.prune
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.machine.randomness import make_generator
+from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.prune import prune
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.stream.images import ImageSet
+from anytime_pruning.stream.megabatches import split_stream
+from anytime_pruning.stream.sample import draw_pruning_sample, pruning_sample
+
+STREAM = split_stream(300, 3, 0.1, make_generator(0, "stream"))  # 90 training images each
+N_WEIGHTS = 1000
+
+
+def build(seed):
+    """One convolution of 1000 weights; the values tell the seed."""
+    model = nn.Sequential(nn.Conv2d(1, 40, 5, bias=False), nn.BatchNorm2d(40), nn.Flatten(), nn.Linear(640, 4))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.randn(40, 1, 5, 5, generator=torch.Generator().manual_seed(seed)))
+    return model
+
+
+@pytest.fixture
+def setting(tiny):
+    def make(**changes):
+        return parse_settings(tiny(precision="float32", pruner="magnitude", n_megabatches=8, **changes))
+
+    return make
+
+
+@pytest.fixture
+def images():
+    generator = torch.Generator().manual_seed(0)
+    return ImageSet(
+        torch.randint(0, 256, (300, 1, 8, 8), generator=generator, dtype=torch.uint8),
+        torch.arange(300) % 4,
+    )
+
+
+def run_masks(model, settings, images, before_each=lambda t: None):
+    """Masks at each megabatch, without training between."""
+    masks, seen = {}, []
+    for t, density in enumerate(settings.densities(), start=1):
+        before_each(t)
+        masks = prune(model, masks, density, images, torch.arange(20), settings, t, build)
+        seen.append(masks["0.weight"] if masks else torch.ones(40, 1, 5, 5, dtype=torch.bool))
+    return seen
+
+
+def share(mask):
+    return int(mask.sum()) / mask.numel()
+
+
+def test_the_papers_sample_is_drawn_from_all_that_is_replayed(setting):
+    replayed = torch.cat([m.train for m in STREAM])
+    sample = pruning_sample(setting(), STREAM, replayed)
+    assert torch.equal(sample, draw_pruning_sample(replayed, 0.2, make_generator(0, "pruning sample 3")))
+    assert len(sample) == 54
+    assert all(set(sample.tolist()) & set(m.train.tolist()) for m in STREAM)
+
+
+def test_a_sample_of_the_megabatch_alone(setting):
+    replayed = torch.cat([m.train for m in STREAM])
+    sample = pruning_sample(setting(prune_on="megabatch"), STREAM, replayed)
+    assert len(sample) == 18
+    assert set(sample.tolist()) <= set(STREAM[-1].train.tolist())
+
+
+def test_the_released_sample_is_always_the_first_of_the_stream(setting):
+    settings = setting(protocol="released")
+    samples = [pruning_sample(settings, STREAM[:t], torch.arange(9)) for t in (1, 2, 3)]
+    assert all(torch.equal(sample, STREAM[0].train[:18]) for sample in samples)
+
+
+def test_the_paper_prunes_trained_weights_to_the_scheduled_density(setting, images):
+    model = build(0)
+    seen = run_masks(model, setting(), images)
+    assert [int(mask.sum()) for mask in seen] == [
+        round(N_WEIGHTS * 0.8**level) for level in (1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5)
+    ]
+    assert torch.equal(model[0].weight != 0, seen[-1])
+
+
+def test_the_released_code_ends_far_below_the_asked_density(setting, images):
+    """Fresh weights compete for the whole quota each time and masks are intersected, so densities multiply."""
+    settings = setting(protocol="released")
+    model = build(0)
+    seen = run_masks(model, settings, images)
+    expected = torch.tensor(settings.densities()).cumprod(0)
+    assert [share(mask) for mask in seen] == pytest.approx(expected.tolist(), abs=0.03)
+    assert share(seen[-1]) < 0.03
+    assert torch.equal(model[0].weight != 0, seen[-1])
+    assert all(not (after & ~before).any() for before, after in itertools.pairwise(seen))
+
+
+def test_the_released_code_scores_weights_initialised_afresh_beside_what_was_trained(setting, images, monkeypatch):
+    scored = []
+    score = anytime_pruning.pruning.prune.score
+
+    def watched(model, *args):
+        scored.append(copy.deepcopy(model.state_dict()))
+        return score(model, *args)
+
+    monkeypatch.setattr(anytime_pruning.pruning.prune, "score", watched)
+    model = build(0)
+    first = model[0].weight.detach().clone()
+
+    def train(t):
+        with torch.no_grad():
+            model[1].weight.fill_(t)
+            model[3].bias.fill_(t)
+
+    run_masks(model, setting(protocol="released"), images, before_each=train)
+    assert len(scored) == 8
+    assert torch.equal(scored[0]["0.weight"], first)
+    drawn = [state["0.weight"] for state in scored]
+    for t in range(2, 9):
+        assert not torch.equal(drawn[t - 1], drawn[t - 2])  # anew each time
+        assert drawn[t - 1].count_nonzero() == N_WEIGHTS  # pruned weights compete again
+        assert (scored[t - 1]["1.weight"] == t).all()
+        assert (scored[t - 1]["3.bias"] == t).all()
+    # The network itself goes on with its own weights, fewer of them.
+    kept = model[0].weight != 0
+    assert torch.equal(model[0].weight[kept], first[kept])
+
+
+def test_released_one_shot_pruning_stays_at_the_final_density(setting, images):
+    seen = run_masks(build(0), setting(protocol="released", method="osp"), images)
+    assert [int(mask.sum()) for mask in seen] == [round(N_WEIGHTS * 0.8**4.5)] * 8
+
+
+def test_released_local_scope_asks_for_the_final_density_each_time(setting, images):
+    seen = run_masks(build(0), setting(protocol="released", scope="local"), images)
+    assert [share(mask) for mask in seen[:3]] == pytest.approx([0.366, 0.134, 0.049], abs=0.02)
+
+
+def test_a_pruner_of_several_rounds_sees_its_own_pruning(setting, images, forget, monkeypatch):
+    """Round k of three selects density (d / d0) ** (k / 3) of d0, on the network as the round before left it."""
+    seen = []
+
+    @register("pruner", "in_rounds")
+    def score_in_rounds(model, batches, generator):
+        weights = prunable_weights(model)
+        seen.append(sum(int(weight.count_nonzero()) for weight in weights.values()))
+        return {name: weight.detach().abs() for name, weight in weights.items()}
+
+    score_in_rounds.rounds = 3
+    settings = setting().model_copy(update={"pruner": "in_rounds"})
+    model = build(0)
+    masks = prune(model, {}, 0.512, images, torch.arange(20), settings, 1, build)
+    assert seen == [1000, 800, 640]
+    assert share(masks["0.weight"]) == 0.512
+    seen.clear()
+    prune(model, masks, 0.064, images, torch.arange(20), settings, 2, build)
+    assert seen == [512, 256, 128]
+
+
+def test_the_network_is_left_alone_where_it_is_sparse_enough(setting, images):
+    model = build(0)
+    masks = prune(model, {}, 0.3, images, torch.arange(20), setting(), 1, build)
+    assert prune(model, masks, 0.3, images, torch.arange(20), setting(), 2, build) is masks
+    assert prune(build(0), {}, 1.0, images, torch.arange(20), setting(), 1, build) == {}

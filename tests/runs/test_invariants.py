@@ -1,0 +1,189 @@
+"""Each invariant, violated: the run stops with its name and writes no results."""
+
+import copy
+
+import pytest
+import torch
+
+import anytime_pruning.runs.loop
+from anytime_pruning import run_stream
+from anytime_pruning.foundation.errors import InvariantError
+from anytime_pruning.pruning.enforcement import apply_masks
+from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.results import layout
+from anytime_pruning.runs.invariants import chance_zeros, check_indices, check_masks, check_weights
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.stream.megabatches import Megabatch
+
+
+def results_in(folder):
+    """Names of the files of a run, but for its lock and the checkpoints of what was right."""
+    return {path.name for path in folder.iterdir()} - {layout.LOCK, layout.RESUME}
+
+
+def change_result(monkeypatch, name, change, call=2):
+    """Let the stream loop see a changed result of one of the functions that it calls, at the n-th call."""
+    original, calls = getattr(anytime_pruning.runs.loop, name), []
+
+    def changed(*args):
+        calls.append(1)
+        result = original(*args)
+        return change(result, *args) if len(calls) == call else result
+
+    monkeypatch.setattr(anytime_pruning.runs.loop, name, changed)
+
+
+def in_first_layer(change):
+    """Masks or the like with another first entry."""
+
+    def changed(masks, *args):
+        (name, mask), *others = masks.items()
+        return {name: change(mask.clone())} | dict(others)
+
+    return changed
+
+
+def keep_again(mask):
+    mask[~mask] = True
+    return mask
+
+
+def keep_one_less(mask):
+    mask.view(-1)[mask.view(-1).nonzero()[0]] = False
+    return mask
+
+
+def overlapping(stream, *args):
+    return [*stream[:-1], Megabatch(len(stream), stream[-1].train, stream[0].valid)]
+
+
+def train_on_validation(replayed, settings, arrived):
+    return torch.cat([replayed[0], arrived[0].valid[:1]]), replayed[1]
+
+
+def validate_on_training(replayed, settings, arrived):
+    return replayed[0], torch.cat([replayed[1], arrived[0].train[:1]])
+
+
+def prune_on_validation(sample, settings, arrived, replayed):
+    return torch.cat([sample, arrived[0].valid[:1]])
+
+
+@pytest.mark.parametrize(
+    ("function", "change", "call", "message"),
+    [
+        ("split_stream", overlapping, 1, "each index in one megabatch: megabatch 3: an index is in two of its parts"),
+        ("split_stream", lambda stream, *args: stream[:-1], 1, "megabatch 2: 60 indices are in the stream, not 90"),
+        ("_replay", train_on_validation, 2, r"training uses its own part: megabatch 2: index \d+ is of another part"),
+        ("_replay", validate_on_training, 2, "validation uses its own part: megabatch 2"),
+        ("pruning_sample", prune_on_validation, 3, "pruning uses its own part: megabatch 3"),
+        (
+            "prune",
+            in_first_layer(keep_again),
+            2,
+            r"masks nest: megabatch 2: \d+ weights of network.conv1.weight are kept that were pruned before",
+        ),
+        ("prune", lambda masks, *args: {}, 2, "masks nest: megabatch 2: nothing is masked any more"),
+        ("prune", lambda masks, *args: dict(list(masks.items())[1:]), 1, "masks fit: megabatch 1"),
+        (
+            "prune",
+            in_first_layer(keep_one_less),
+            2,
+            "density asked is density measured: megabatch 2: masks keep 144767 of 267408 weights instead of 144768",
+        ),
+    ],
+)
+def test_a_violation_stops_the_run_and_writes_nothing(function, change, call, message, tiny, tmp_path, monkeypatch):
+    change_result(monkeypatch, function, change, call)
+    with pytest.raises(InvariantError, match=f"^invariant violated: .*{message}.*; no results were written"):
+        run_stream(tiny(epochs=1, method="app"), tmp_path)
+    assert results_in(tmp_path) == set()
+
+
+@pytest.mark.parametrize(
+    ("revived", "message"),
+    [
+        (True, "pruned weights are zero: megabatch 2: 3 pruned weights of network.blocks.8.conv2.weight are not zero"),
+        (False, "density asked is density measured: megabatch 2: 144765 weights are not zero, but masks keep 144768"),
+    ],
+)
+def test_weights_after_training_are_looked_at(revived, message, tiny, tmp_path, monkeypatch):
+    train = anytime_pruning.runs.loop.Trainer.train_megabatch
+
+    def changed(self, t, *args):
+        result = train(self, t, *args)
+        if t == 2:
+            weight = self.model.network.blocks[8].conv2.weight.data.view(-1)
+            weight[((weight == 0) if revived else (weight != 0)).nonzero()[:3, 0]] = 1.0 if revived else 0.0
+        return result
+
+    monkeypatch.setattr(anytime_pruning.runs.loop.Trainer, "train_megabatch", changed)
+    with pytest.raises(InvariantError, match=message):
+        run_stream(tiny(epochs=1), tmp_path)
+    assert results_in(tmp_path) == set()
+
+
+def test_what_was_wrong_is_in_no_checkpoint(tiny, tmp_path, monkeypatch):
+    """Once the fault is gone the run goes on, and comes to what it would have come to without."""
+    with monkeypatch.context() as fault:
+        change_result(fault, "prune", in_first_layer(keep_again), 2)
+        with pytest.raises(InvariantError, match="masks nest"):
+            run_stream(tiny(epochs=1), tmp_path / "faulty")
+    assert run_stream(tiny(epochs=1), tmp_path / "faulty")["resumed"]
+    run_stream(tiny(epochs=1), tmp_path / "sound")
+    faulty, sound = ((tmp_path / name / layout.WEIGHTS).read_bytes() for name in ("faulty", "sound"))
+    assert faulty == sound
+
+
+def toy_stream(t, train, valid):
+    return Megabatch(t, torch.tensor(train), torch.tensor(valid))
+
+
+def test_an_index_of_no_image_is_found():
+    stream = [toy_stream(1, [0, 1], [2]), toy_stream(2, [3, 4], [5])]
+    used = [(stream[0].train, stream[0].valid), (torch.tensor([0, 1, 3, 4]), torch.tensor([2, 5]))]
+    samples = [stream[0].train, stream[1].train]
+    check_indices(stream, used, samples, 6, None)
+    check_indices(stream, used, samples, 9, 6)
+    for odd in (6, -1):
+        with pytest.raises(InvariantError, match=f"training uses its own part: megabatch 2: index {odd} is of"):
+            check_indices(stream, [used[0], (torch.tensor([0, odd]), used[1][1])], samples, 6, None)
+    with pytest.raises(InvariantError, match="megabatch 1: index 3 is of another part or has not arrived"):
+        check_indices(stream, [(torch.tensor([0, 3]), used[0][1]), used[1]], samples, 6, None)
+    for parts in ([0, 0], [0, 6], [0, -1]):
+        with pytest.raises(InvariantError, match="each index in one megabatch: megabatch 1"):
+            check_indices([toy_stream(1, parts, [2])], used[:1], samples[:1], 6, 3)
+
+
+def test_the_released_protocol_may_keep_fewer_and_never_more(toy_model):
+    settings = parse_settings({"dataset": "digits", "model": "resnet20", "protocol": "released"})
+    weights = prunable_weights(toy_model)
+    before = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
+    fewer = in_first_layer(keep_one_less)(before)
+    check_masks(before, fewer, toy_model, 1.0, settings, 1)
+    with pytest.raises(InvariantError, match="density asked is density measured: megabatch 2: masks keep 50 of 51"):
+        check_masks(before, fewer, toy_model, 0.5, settings, 2)
+    local = settings.model_copy(update={"scope": "local"})
+    check_masks({}, {}, toy_model, 1.0, local, 1)
+    with pytest.raises(InvariantError, match="weights instead of 19"):
+        check_masks(before, fewer, toy_model, 0.8, local, 1)
+
+
+def test_a_zero_by_chance_is_no_violation(toy_model):
+    settings = parse_settings({"dataset": "digits", "model": "resnet20"})
+    assert [chance_zeros(n) for n in (51, 23_000_000)] == [1, 24]
+    model = copy.deepcopy(toy_model)
+    masks = in_first_layer(keep_one_less)({n: torch.ones_like(w, dtype=torch.bool) for n, w in weights_of(model)})
+    apply_masks(model, masks)
+    check_weights(model, masks, settings, 1)
+    model[0].weight.data.view(-1)[1] = 0
+    check_weights(model, masks, settings, 1)
+    model[0].weight.data.view(-1)[2] = 0
+    with pytest.raises(InvariantError, match="48 weights are not zero, but masks keep 50"):
+        check_weights(model, masks, settings, 1)
+    start = {"path": "w.safetensors", "sha256": "0" * 64}
+    check_weights(model, masks, parse_settings({**settings.model_dump(mode="json"), "initial_weights": start}), 1)
+
+
+def weights_of(model):
+    return prunable_weights(model).items()

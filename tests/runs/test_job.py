@@ -1,0 +1,221 @@
+import json
+import threading
+
+import pytest
+import torch
+from conftest import read_csv, toy_files, without_times
+from filelock import FileLock
+from safetensors.torch import load_file
+
+import anytime_pruning.machine.devices
+import anytime_pruning.runs.job
+from anytime_pruning import build_model, register, run_stream, select_masks
+from anytime_pruning.foundation.errors import DataError, DivergenceError, SettingError
+from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.settings.run import parse_settings
+
+FILES = {"config.yaml", "megabatches.csv", "epochs.csv", "layers.csv", "metrics.json"}
+
+
+def test_the_files_of_a_run(tiny, tmp_path):
+    settings = parse_settings(tiny())
+    metrics = run_stream(settings, tmp_path / "run", tmp_path / "weights" / "w.safetensors")
+    assert {path.name for path in (tmp_path / "run").iterdir()} - {"run.lock"} == FILES
+    assert metrics == json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert metrics["digest"] == settings.digest()
+    assert {"seed", "code", "versions", "hardware", "wall_time_s", "results_version"} <= metrics.keys()
+    rows = read_csv(tmp_path / "run" / "megabatches.csv")
+    assert [row["t"] for row in rows] == ["1", "2", "3"]
+    # 90 images: 30 a megabatch, 27 of them trained on, two epochs.
+    assert [int(row["samples"]) for row in rows] == [54, 108, 162]
+    assert [int(row["valid_count"]) for row in rows] == [3, 6, 9]
+    for row in rows:
+        assert int(row["error_count"]) == round((1 - float(row["test_acc_pct"]) / 100) * 360)
+        gap = float(row["train_acc_running_pct"]) - float(row["valid_acc_augmented_pct"])
+        assert float(row["generalization_gap_pct"]) == pytest.approx(gap)
+        assert float(row["clean_gap_pct"]) == pytest.approx(float(row["train_acc_pct"]) - float(row["valid_acc_pct"]))
+    errors = [int(row["error_count"]) for row in rows]
+    assert metrics["final"]["cumulative_error_count"] == sum(errors)
+    assert metrics["final"]["cumulative_error_rate"] == sum(errors) / (3 * 360)
+    assert len(read_csv(tmp_path / "run" / "epochs.csv")) == 6
+    layers = read_csv(tmp_path / "run" / "layers.csv")
+    assert len(layers) == 3 * 19
+    last = [row for row in layers if row["t"] == "3"]
+    assert sum(int(row["kept"]) for row in last) == metrics["final"]["kept_count"]
+    assert (tmp_path / "weights" / "w.safetensors").exists()
+
+
+def test_the_stored_weights_give_the_stored_accuracy(tiny, tmp_path, data_dir):
+    from anytime_pruning.datasets import load_dataset, parse_dataset
+    from anytime_pruning.stream.images import ImageSet
+    from anytime_pruning.training.evaluation import evaluate
+
+    metrics = run_stream(tiny(precision="float32"), tmp_path)
+    arrays = load_dataset(parse_dataset("digits"), data_dir)
+    model = build_model("resnet20", 10, (1, 8, 8), arrays.mean, arrays.std, seed=123)
+    model.load_state_dict(load_file(tmp_path / "weights.safetensors"), strict=True)
+    test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, torch.device("cpu"))
+    assert evaluate(model, test, torch.arange(360)).acc_pct == metrics["final"]["test_acc_pct"]
+
+
+def test_a_diverging_run_writes_nothing_that_looks_like_a_result(tiny, tmp_path):
+    with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) at megabatch 1, epoch 1, step 2"):
+        run_stream(tiny(lr=1e30), tmp_path / "run", tmp_path / "weights.safetensors")
+    assert {path.name for path in tmp_path.rglob("*") if path.is_file()} <= {"run.lock"}
+
+
+def test_scores_that_are_not_finite_stop_the_run(forget, tiny, tmp_path):
+    @register("pruner", "broken_for_test")
+    def broken(model, batches, generator):
+        return {name: torch.full_like(w, float("nan")) for name, w in prunable_weights(model).items()}
+
+    with pytest.raises(DivergenceError, match=r"scores: network.conv1.weight .* at megabatch 1"):
+        run_stream(tiny(pruner="broken_for_test"), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} <= {"run.lock"}
+
+
+def test_a_network_that_draws_follows_the_seed(forget, tiny, tmp_path):
+    @register("model", "dropout_for_test")
+    def build(n_classes, image_shape):
+        layers = (torch.nn.Conv2d(1, 4, 3), torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(144, n_classes))
+        return torch.nn.Sequential(*layers)
+
+    for global_seed, name in enumerate(("one", "two")):
+        torch.manual_seed(global_seed)  # what the process drew before must not matter, and stays as it was
+        state = torch.get_rng_state()
+        run_stream(tiny(model="dropout_for_test", epochs=1), tmp_path / name)
+        assert torch.equal(torch.get_rng_state(), state)
+    assert without_times(tmp_path / "one" / "epochs.csv") == without_times(tmp_path / "two" / "epochs.csv")
+
+
+def test_tied_convolutions_count_once_and_are_saved(forget, tiny, tmp_path):
+    @register("model", "tied_for_test")
+    def build(n_classes, image_shape):
+        one = torch.nn.Conv2d(4, 4, 3, padding=1)
+        two = torch.nn.Conv2d(4, 4, 3, padding=1)
+        two.weight = one.weight
+        unused = torch.nn.Conv2d(1, 4, 3, padding=1)
+        network = torch.nn.Sequential(unused, one, two, torch.nn.Flatten(), torch.nn.Linear(256, n_classes))
+        network[0].requires_grad_(False)
+        return network
+
+    metrics = run_stream(tiny(model="tied_for_test", epochs=1), tmp_path)
+    assert metrics["final"]["prunable_count"] == 36 + 144
+    weights = load_file(tmp_path / "weights.safetensors")
+    assert torch.equal(weights["network.1.weight"], weights["network.2.weight"])
+
+
+def test_a_stored_run_on_other_data_is_not_taken_for_this_one(tiny, tmp_path):
+    from conftest import write_folder
+
+    def settings(folder):
+        dataset = {"name": "toy", "source": "image_folder", "path": str(folder), "image_size": 6}
+        return tiny(dataset=dataset, n_megabatches=1, train_limit=None, epochs=1)
+
+    one, other = (write_folder(toy_files(n), tmp_path / f"images{n}") for n in (6, 7))
+    stored = run_stream(settings(one), tmp_path / "run")
+    assert run_stream(settings(one), tmp_path / "run") == stored
+    with pytest.raises(DataError, match=rf"holds a run on data with content_sha256 {stored['data_sha256']}"):
+        run_stream(settings(other), tmp_path / "run")
+
+
+@pytest.mark.parametrize("text", ["", "[]", "<<<<<<< HEAD"])
+def test_a_damaged_result_is_named(text, tiny, tmp_path):
+    (tmp_path / "metrics.json").write_text(text)
+    with pytest.raises(DataError, match=r"metrics\.json: not readable; remove the run's folder"):
+        run_stream(tiny(), tmp_path)
+
+
+def test_a_place_for_weights_that_is_a_folder_is_named_before_training(tiny, tmp_path):
+    with pytest.raises(SettingError, match=r"weights: .* is not allowed: it is a folder"):
+        run_stream(tiny(), tmp_path / "run", tmp_path)
+
+
+def test_two_processes_on_one_run_take_turns(tiny, tmp_path):
+    done = threading.Event()
+
+    def work():
+        run_stream(tiny(epochs=1), tmp_path)
+        done.set()
+
+    with FileLock(tmp_path / "run.lock"):
+        thread = threading.Thread(target=work, daemon=True)
+        thread.start()
+        assert not done.wait(2)
+        assert not (tmp_path / "metrics.json").exists()
+    thread.join(60)
+    assert done.is_set()
+
+
+def test_a_run_that_is_done_is_not_computed_again_and_never_overwritten(tiny, tmp_path, monkeypatch):
+    first = run_stream(tiny(epochs=1), tmp_path)
+    monkeypatch.setattr(anytime_pruning.runs.job, "load_dataset", lambda *args: pytest.fail("computed again"))
+    assert run_stream(tiny(epochs=1), tmp_path) == first
+    with pytest.raises(SettingError, match=f"out_dir: .* holds a run with digest {first['digest']}"):
+        run_stream(tiny(epochs=2), tmp_path)
+
+
+def test_your_own_network_and_pruner(forget, tiny, tmp_path):
+    """What the README shows."""
+
+    @register("model", "own_for_test")
+    def build(n_classes, image_shape):
+        channels, height, width = image_shape
+        return torch.nn.Sequential(
+            torch.nn.Conv2d(channels, 4, 3),
+            torch.nn.Flatten(),
+            torch.nn.Linear(4 * (height - 2) * (width - 2), n_classes),
+        )
+
+    @register("pruner", "own_for_test")
+    def smallest(model, batches, generator):
+        return {name: -weight.detach().abs() for name, weight in prunable_weights(model).items()}
+
+    metrics = run_stream(tiny(model="own_for_test", pruner="own_for_test", scope="local"), tmp_path)
+    assert metrics["final"]["kept_count"] == round(0.8**4.5 * 36)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "linear_for_test"}, "model: 'linear_for_test' is not allowed: it has no convolution"),
+        ({"tau": 100.0}, "tau: 100.0 is not allowed: none of 267408 weights would remain"),
+    ],
+)
+def test_nothing_to_prune_or_to_keep_is_said_before_training(forget, changes, message, tiny, tmp_path):
+    @register("model", "linear_for_test")
+    def build(n_classes, image_shape):
+        return torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(64, n_classes))
+
+    with pytest.raises(SettingError, match=message):
+        run_stream(tiny(**changes), tmp_path)
+
+
+def test_scores_and_masks_as_public_calls():
+    from anytime_pruning import score
+
+    model = build_model("resnet20", 10, (3, 32, 32))
+    batches = [(torch.rand(4, 3, 32, 32), torch.arange(4))]
+    masks = select_masks(score(model, "snip", batches), density=0.1, scope="local")
+    assert sum(int(mask.sum()) for mask in masks.values()) == round(0.1 * sum(m.numel() for m in masks.values()))
+
+
+def test_cuda_without_cuda_is_named(tiny, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("there is a CUDA device")
+    with pytest.raises(SettingError, match="device: 'cuda' is not allowed: this machine has 0 CUDA devices"):
+        run_stream(tiny(execution={"device": "cuda"}), tmp_path)
+
+
+def test_auto_is_the_native_precision_and_is_recorded(tiny, tmp_path, monkeypatch):
+    def losses(name, precision):
+        metrics = run_stream(tiny(precision=precision, epochs=1), tmp_path / name)
+        return metrics["precision"], [row["train_loss"] for row in read_csv(tmp_path / name / "epochs.csv")]
+
+    computed = {precision: losses(precision, precision) for precision in ("float32", "bfloat16")}
+    assert computed["float32"][1] != computed["bfloat16"][1]
+    for native, precision in ((True, "bfloat16"), (False, "float32")):
+        monkeypatch.setattr(
+            anytime_pruning.machine.devices, "has_native_bfloat16", lambda device, native=native: native
+        )
+        assert losses(f"auto-{precision}", "auto") == (precision, computed[precision][1])

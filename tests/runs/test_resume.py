@@ -1,0 +1,219 @@
+"""A run that is told to stop, at every moment at which it can stop, goes on to the same bits."""
+
+import csv
+import json
+import signal
+import time
+
+import pytest
+import torch
+
+from anytime_pruning import register, run_stream
+from anytime_pruning.foundation import signals
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.foundation.signals import Interrupted
+from anytime_pruning.results.layout import RESUME, WEIGHTS
+from anytime_pruning.results.store import render, seal
+from anytime_pruning.runs import state
+from anytime_pruning.runs.checkpoints import Checkpoints
+
+SECONDS = {"seconds", "prune_seconds"}
+
+
+@pytest.fixture
+def allow(monkeypatch):
+    """Lets a run pass so many moments at which it could stop, then tells it to."""
+
+    def allow(count):
+        def is_due():
+            nonlocal count
+            count -= 1
+            return count < 0
+
+        monkeypatch.setattr(signals, "is_due", is_due)
+        monkeypatch.setattr(signals._Told, "signum", signal.SIGTERM)
+
+    return allow
+
+
+def rows(folder, name):
+    """Of a CSV file, without the columns that say how long something took."""
+    with open(folder / name, newline="") as file:
+        return [{key: value for key, value in row.items() if key not in SECONDS} for row in csv.DictReader(file)]
+
+
+def assert_same(one, other):
+    for name in ("megabatches.csv", "epochs.csv", "layers.csv"):
+        assert rows(one, name) == rows(other, name)
+    assert (one / WEIGHTS).read_bytes() == (other / WEIGHTS).read_bytes()
+    final = [json.loads((folder / "metrics.json").read_text())["final"] for folder in (one, other)]
+    assert final[0] == final[1]
+
+
+def run_in_pieces(settings, folder, allow, monkeypatch):
+    """Stop it after every step and every batch that is evaluated. Returns where it stood each time."""
+    kept, allowed = [], 1
+    for _ in range(1000):
+        allow(allowed)
+        try:
+            run_stream(settings, folder)
+        except Interrupted as signal:
+            # Without a step forward, what is to be passed is longer than that: pruning, or an evaluation.
+            allowed = allowed + 1 if kept and kept[-1] in (signal.kept, "") else 1
+            kept.append(signal.kept)
+        else:
+            monkeypatch.setattr(signals, "is_due", lambda: False)
+            return kept
+    raise AssertionError("it never ends")
+
+
+@pytest.fixture
+def dropout_net(forget):
+    """Draws from torch's own generator, has batch norm's statistics, and one weight under two names."""
+
+    @register("model", "dropout_for_test")
+    def build(n_classes, image_shape):
+        net = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 6, 3),
+            torch.nn.BatchNorm2d(6),
+            torch.nn.Conv2d(6, 6, 1),
+            torch.nn.Conv2d(6, 6, 1),
+            torch.nn.Flatten(),
+            torch.nn.Dropout(0.5),
+            torch.nn.Linear(216, n_classes),
+        )
+        net[3].weight = net[2].weight
+        return net
+
+
+VARIANTS = {
+    "app": {"warmup_epochs": 1},
+    "released": {"protocol": "released", "replay": "buffer", "buffer_size": 20},
+    "rounds": {"pruner": "synflow", "scope": "local", "augment": False},
+    "osp": {"method": "osp", "replay": "none", "batch_size": 7, "precision": "bfloat16"},
+    "dense": {"method": "dense"},
+}
+
+
+@pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
+def test_stopped_after_every_step_it_comes_to_the_same_bits(changes, dropout_net, tiny, tmp_path, allow, monkeypatch):
+    monkeypatch.setattr(lookup("pruner", "synflow"), "rounds", 3)
+    settings = tiny(model="dropout_for_test", n_megabatches=2, train_limit=60, **changes)
+    run_stream(settings, tmp_path / "whole")
+    kept = run_in_pieces(settings, tmp_path / "pieces", allow, monkeypatch)
+    assert_same(tmp_path / "whole", tmp_path / "pieces")
+    places = {place.split(";")[0] for place in kept}
+    assert len(places) > 5 * settings["epochs"]
+    assert sum(", step " in place for place in places) >= 3
+    assert "kept at megabatch 2, before its test" in places
+    assert not (tmp_path / "pieces" / RESUME).exists()
+    parts = json.loads((tmp_path / "pieces" / "metrics.json").read_text())["resumed"]
+    # Of a process that was stopped in the middle of pruning nothing is in the results.
+    assert sum(place.startswith("kept at") for place in kept) <= len(parts) <= len(kept)
+    assert all(part["hardware"]["device"] == "cpu" and {"code", "versions", "container"} < set(part) for part in parts)
+
+
+# What a checkpoint must hold: without it, a run that is stopped once in the middle comes to other bits.
+LOSSES = {
+    "momentum": lambda tensors: {name: torch.zeros_like(t) if "velocity" in name else t for name, t in tensors.items()},
+    "best weights": lambda tensors: {name: 2 * t if "best/" in name else t for name, t in tensors.items()},
+    "order": lambda tensors: tensors | {"pass/order_state": torch.Generator().manual_seed(1).get_state()},
+    "torch's generator": lambda tensors: tensors | {"random/cpu": torch.Generator().manual_seed(1).get_state()},
+    "losses so far": lambda tensors: {name: t * 0 if name == "pass/losses" else t for name, t in tensors.items()},
+    "statistics": lambda tensors: {name: t * 0 if "running_mean" in name else t for name, t in tensors.items()},
+}
+
+
+@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
+def test_nothing_that_a_checkpoint_holds_can_be_missing(lose, dropout_net, tiny, tmp_path, allow, monkeypatch):
+    settings = tiny(model="dropout_for_test", n_megabatches=2, train_limit=90, epochs=3)
+    run_stream(settings, tmp_path / "whole")
+    # In the second epoch of the first megabatch, when the first is the best so far and stays it for the comparison.
+    allow(6)
+    with pytest.raises(Interrupted, match="epoch 2, step"):
+        run_stream(settings, tmp_path / "parts")
+    monkeypatch.setattr(signals, "is_due", lambda: False)
+    restore = state.RunState.restore
+    monkeypatch.setattr(state.RunState, "restore", lambda self, content, tensors: restore(self, content, lose(tensors)))
+    run_stream(settings, tmp_path / "parts")
+    with pytest.raises(AssertionError):
+        assert_same(tmp_path / "whole", tmp_path / "parts")
+
+
+def test_time_adds_up_over_the_parts(tiny, tmp_path, allow, monkeypatch):
+    settings = tiny(n_megabatches=1)
+    allow(10)
+    with pytest.raises(Interrupted):
+        run_stream(settings, tmp_path)
+    path = max((tmp_path / RESUME).glob("*.json"))
+    content = json.loads(path.read_text())
+    for part in (content["content"], content["content"]["state"]["position"]):
+        part["seconds"] += 1000
+    path.write_text(render(seal(content)))
+    monkeypatch.setattr(signals, "is_due", lambda: False)
+    metrics = run_stream(settings, tmp_path)
+    assert metrics["wall_time_s"] > 1000
+    assert metrics["cost"]["stream_s"] > 1000
+
+
+@pytest.mark.parametrize("seconds", [0, 0.2], ids=["fast disk", "slow disk"])
+def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(seconds, tiny, tmp_path, monkeypatch):
+    """With a share of all the time none is put off, though a checkpoint takes longer than the epochs before it."""
+    written = []
+    write = Checkpoints.write
+    monkeypatch.setattr(Checkpoints, "write", lambda *arguments: (time.sleep(seconds), write(*arguments))[1])
+    keep = state.Keeper.keep
+    monkeypatch.setattr(state.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
+    execution = tiny()["execution"] | {"checkpoint_epochs": 2, "checkpoint_share": 1}
+    run_stream(tiny(n_megabatches=2, epochs=5, execution=execution), tmp_path)
+    first = ["megabatch 1, after epoch 2", "megabatch 1, after epoch 4", "megabatch 2, before pruning"]
+    assert written == [
+        *first,
+        "megabatch 2, after epoch 2",
+        "megabatch 2, after epoch 4",
+        "megabatch 3, before pruning",
+    ]
+
+
+def test_checkpoints_of_epochs_are_put_off_while_they_cost_too_much(tiny, tmp_path, monkeypatch):
+    written = []
+    keep = state.Keeper.keep
+    monkeypatch.setattr(state.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
+    execution = tiny()["execution"] | {"checkpoint_share": 0}
+    run_stream(tiny(n_megabatches=2, epochs=3, execution=execution), tmp_path)
+    assert written == ["megabatch 1, after epoch 1", "megabatch 2, before pruning", "megabatch 3, before pruning"]
+
+
+def test_other_settings_do_not_go_on_from_a_checkpoint(tiny, tmp_path, allow, monkeypatch):
+    allow(10)
+    with pytest.raises(Interrupted):
+        run_stream(tiny(), tmp_path)
+    monkeypatch.setattr(signals, "is_due", lambda: False)
+    before = {path: path.read_bytes() for path in (tmp_path / RESUME).iterdir()}
+    with pytest.raises(
+        SettingError, match=r"^lr: .*resume/.*json is not allowed: .* with lr 0.05, and this one has its default"
+    ):
+        run_stream(tiny(lr=0.1), tmp_path)
+    # Whatever `auto` resolves to is one of these, and the settings are others all the same.
+    for precision in ("float32", "bfloat16"):
+        with pytest.raises(
+            SettingError, match=rf"^precision: .* with precision its default, and this one has '{precision}'"
+        ):
+            run_stream(tiny(precision=precision), tmp_path)
+    assert {path: path.read_bytes() for path in (tmp_path / RESUME).iterdir()} == before
+
+
+def test_leftovers_of_killed_processes_are_removed(tiny, tmp_path):
+    weights = tmp_path / "weights" / "w.safetensors"
+    run_stream(tiny(epochs=1), tmp_path / "run", weights)
+    left = [tmp_path / "run" / ".metrics.json.partial-1", tmp_path / "run" / RESUME / ".000007.json.partial-1"]
+    left.append(weights.parent / ".w.safetensors.partial-1")
+    of_another_run = weights.parent / ".v.safetensors.partial-1"
+    for path in (*left, of_another_run):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    run_stream(tiny(epochs=1), tmp_path / "run", weights)
+    assert not any(path.exists() for path in left)
+    assert not (tmp_path / "run" / RESUME).exists()
+    assert of_another_run.exists()

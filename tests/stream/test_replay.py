@@ -1,0 +1,71 @@
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from anytime_pruning import run_stream
+from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.machine.randomness import make_generator
+from anytime_pruning.runs.stream_plan import _replay
+from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.stream.megabatches import split_stream
+
+PARTS = [torch.tensor([1, 2]), torch.tensor([5]), torch.tensor([7, 8])]
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("full", [1, 2, 5, 7, 8]), ("none", [7, 8]), ("previous", [5, 7, 8])])
+def test_what_is_replayed(policy, expected):
+    assert lookup("replay", policy)(PARTS[:2], PARTS[2], 1000, torch.Generator()).tolist() == expected
+
+
+@pytest.mark.parametrize("policy", ["full", "none", "previous", "buffer"])
+def test_the_first_megabatch_has_no_past(policy):
+    assert lookup("replay", policy)([], PARTS[0], 10, torch.Generator()).tolist() == [1, 2]
+
+
+def memory(past, size, seed=0):
+    """What a buffer keeps of the past."""
+    return lookup("replay", "buffer")(past, torch.tensor([-1]), size, make_generator(seed, "replay train"))[
+        :-1
+    ].tolist()
+
+
+@given(sizes=st.lists(st.integers(1, 40), min_size=1, max_size=6), size=st.integers(1, 50), seed=st.integers(0, 9))
+def test_the_memory_has_its_size_and_what_left_it_never_comes_back(sizes, size, seed):
+    parts = torch.arange(sum(sizes)).split(sizes)
+    before = set()
+    for t in range(1, len(parts) + 1):
+        kept = memory(parts[:t], size, seed)
+        assert len(kept) == len(set(kept)) == min(size, sum(sizes[:t]))
+        new = set(parts[t - 1].tolist())
+        assert set(kept) - new <= before or t == 1
+        before = set(kept)
+
+
+def test_every_sample_of_the_past_is_kept_equally_often():
+    counts = torch.zeros(60)
+    for seed in range(1500):
+        counts[memory(torch.arange(60).split([30, 20, 10]), 12, seed)] += 1
+    # Binomial with p = 0.2: a standard deviation of 15.5 around 300.
+    assert counts.sum() == 1500 * 12
+    assert (counts - 300).abs().max() < 5 * 15.5
+    for part in counts.split([30, 20, 10]):
+        assert part.mean() == pytest.approx(300, abs=5 * 15.5 / len(part) ** 0.5)
+
+
+def test_a_buffer_holds_validation_images_in_proportion_and_never_trains_on_them(tiny):
+    settings = parse_settings(tiny(replay="buffer", buffer_size=90, valid_frac=0.1))
+    stream = split_stream(1000, 4, 0.1, make_generator(0, "stream"))
+    train, valid = _replay(settings, stream)
+    assert (len(train), len(valid)) == (90 + 225, 10 + 25)
+    assert set(train.tolist()) <= set(torch.cat([m.train for m in stream]).tolist())
+    assert set(valid.tolist()) <= set(torch.cat([m.valid for m in stream]).tolist())
+
+
+@pytest.mark.parametrize(
+    ("policy", "counts"),
+    [("full", [27, 54, 81]), ("none", [27] * 3), ("previous", [27, 54, 54]), ("buffer", [27, 37, 37])],
+)
+def test_a_run_trains_on_what_the_policy_keeps(policy, counts, tiny, tmp_path):
+    metrics = run_stream(tiny(replay=policy, buffer_size=10, epochs=1), tmp_path)
+    assert metrics["final"]["samples"] == sum(counts)

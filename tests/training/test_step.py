@@ -1,0 +1,123 @@
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+from conftest import ROOT
+
+from anytime_pruning.training.cuda_graph import RecordedStep
+from anytime_pruning.training.step import compile_forward
+
+
+class Sum:
+    """A step that adds what it is given to a total, and counts the times that Python executes it."""
+
+    def __init__(self):
+        self.total, self.calls = torch.zeros(()), 0
+
+    def __call__(self, indices, flips):
+        self.calls += 1
+        self.total += indices.sum() + 100 * flips.sum()
+        return self.total.clone(), indices.max()
+
+
+def replay_by_calling(run):
+    """Recording as CUDA does it, but for speed: nothing is executed now, and later always on the recorded tensors."""
+    return run
+
+
+def batches(*sizes):
+    return [(torch.arange(size) + i, torch.arange(size) % 2 == 0) for i, size in enumerate(sizes)]
+
+
+def test_a_recorded_step_does_what_the_step_does():
+    """Full batches before and after recording, short ones in between and at the end."""
+    plain, recorded = Sum(), Sum()
+    step = RecordedStep(recorded, 4, replay_by_calling)
+    recordings = []
+    step._record = lambda run: recordings.append(1) or run
+    for batch in batches(4, 4, 4, 4, 3, 4, 5, 4, 2):
+        expected, (total, highest) = plain(*batch), step(*batch)
+        assert (float(total), int(highest)) == (float(expected[0]), int(expected[1]))
+    assert recordings == [1]
+    step.forget()
+    for batch in batches(4, 4, 4, 4, 4):
+        assert float(step(*batch)[0]) == float(plain(*batch)[0])
+    assert recordings == [1, 1]
+
+
+def test_a_recording_reads_only_tensors_that_stay():
+    """What is replayed is never the caller's own batch, which is gone by then."""
+    addresses = set()
+    step = RecordedStep(lambda indices: addresses.add(indices.data_ptr()) or (indices.sum(),), 4, replay_by_calling)
+    kept = [torch.arange(4) + i for i in range(8)]  # all alive, so that no address comes again
+    sums = [int(step(indices)[0]) for indices in kept]
+    assert sums == [6 + 4 * i for i in range(8)]
+    assert [indices.tolist() for indices in kept] == [[i, i + 1, i + 2, i + 3] for i in range(8)]  # nor written to
+    assert len(addresses) == RecordedStep.WARM_UP + 1
+
+
+def test_a_step_that_cannot_be_recorded_runs_as_it_is_with_one_line(capsys):
+    def refuse(run):
+        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+
+    step, plain = RecordedStep(Sum(), 4, refuse), Sum()
+    for batch in batches(4, 4, 4, 4, 4, 4):
+        assert float(step(*batch)[0]) == float(plain(*batch)[0])
+    assert capsys.readouterr().err == (
+        "warning: model: it cannot be recorded as a CUDA graph and trains more slowly "
+        "(operation not permitted when stream is capturing)\n"
+    )
+
+
+def test_without_a_compiler_the_network_is_not_compiled(monkeypatch, capsys, toy_model):
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert compile_forward(toy_model, 4) is toy_model
+    assert capsys.readouterr().err == (
+        "warning: execution.compile: true needs no-such-compiler, which is not installed; the network is not compiled\n"
+    )
+
+
+def test_only_full_batches_are_compiled(monkeypatch, toy_model, toy_batches):
+    monkeypatch.setenv("CXX", sys.executable)  # something that is installed
+    seen = []
+    monkeypatch.setattr(
+        torch, "compile", lambda model, **options: lambda images: seen.append(len(images)) or model(images)
+    )
+    forward = compile_forward(toy_model.eval(), 5)
+    for images, _ in toy_batches:  # five images, then three
+        assert torch.equal(forward(images), toy_model(images))
+    assert seen == [5]
+
+
+def test_the_start_of_a_job_does_not_import_what_it_does_not_need(tiny, tmp_path):
+    """Each of these costs a second; digits come from the cache and ResNet-20 is ours."""
+    program = (
+        "import sys; from anytime_pruning import run_stream; "
+        f"run_stream({tiny(epochs=1, n_megabatches=1)!r}, {str(tmp_path)!r}); "
+        "print([m for m in ('torch._dynamo', 'torchvision', 'sklearn', 'pandas') if m in sys.modules])"
+    )
+    for _ in range(2):  # the first run may have to fill the cache
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for path in tmp_path.iterdir():
+            path.unlink()
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_cuda_graph_replays_the_step():
+    plain, recorded = Sum(), Sum()
+    plain.total, recorded.total = plain.total.cuda(), recorded.total.cuda()
+    step = RecordedStep(recorded, 4)
+    for batch in batches(4, 4, 4, 4, 3, 4, 5, 4, 2):
+        on_gpu = [part.cuda() for part in batch]
+        assert float(step(*on_gpu)[0]) == float(plain(*on_gpu)[0])
+    assert recorded.calls < plain.calls

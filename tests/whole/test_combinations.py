@@ -1,0 +1,78 @@
+"""Everything that has a name runs with everything else: tiny runs, from the first pruning to the files."""
+
+import itertools
+
+import pytest
+from conftest import read_csv, toy_files, write_folder
+
+from anytime_pruning import run_stream
+from anytime_pruning.foundation.registry import names
+from anytime_pruning.models import torchvision_nets
+from anytime_pruning.pruning.pruners import synflow
+from anytime_pruning.settings.run import prunes
+
+METHODS, PRUNERS, REPLAYS = names("method"), names("pruner"), names("replay")
+PRUNED = [method for method in METHODS if prunes(method)]
+UNPRUNED = [method for method in METHODS if not prunes(method)]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Forty images to train on and four to test on, of two classes."""
+    return write_folder(toy_files(20, 2, 12), tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture
+def run_tiny(images, tiny, tmp_path, monkeypatch):
+    """One run with two megabatches of twenty images; two rounds, and networks with one narrow block a stage."""
+    monkeypatch.setattr(synflow.score_synflow, "rounds", 2)
+    for name, (block, _, width) in list(torchvision_nets.RESNETS.items()):
+        monkeypatch.setitem(
+            torchvision_nets.RESNETS, name, (block, (1, 1, 1, 1), width / 8 if block == "Bottleneck" else 1)
+        )
+
+    def run(**changes):
+        folder = tmp_path / "-".join(map(str, changes.values()))
+        side = 32 if changes["model"].endswith("imagenet_stem") else 8  # that stem would leave one pixel of eight
+        dataset = {"name": "toy", "source": "image_folder", "path": str(images), "image_size": side}
+        size = {"n_megabatches": 2, "train_limit": None, "epochs": 1, "lr": 1e-3, "sample_frac": 1, "buffer_size": 5}
+        metrics = run_stream(tiny(dataset=dataset, **size, **changes), folder)
+        rows = read_csv(folder / "megabatches.csv")
+        assert len(rows) == 2
+        for row in rows:
+            # Of so many normal numbers one in ten million is exactly zero from the start.
+            total = int(row["prunable_count"])
+            assert abs(int(row["kept_count"]) - float(row["density_asked"]) * total) <= 1 + 1e-6 * total
+        return metrics
+
+    return run
+
+
+@pytest.mark.parametrize("pruner", PRUNERS)
+def test_every_pruner_with_every_replay_policy_and_method(pruner, run_tiny):
+    for replay, method in itertools.product(REPLAYS, PRUNED):
+        run_tiny(model="resnet20", pruner=pruner, replay=replay, method=method)
+
+
+@pytest.mark.parametrize("method", UNPRUNED)
+def test_every_method_that_never_prunes_with_every_replay_policy(method, run_tiny):
+    for replay in REPLAYS:
+        run_tiny(model="resnet20", replay=replay, method=method)
+
+
+@pytest.mark.parametrize("model", names("model"))
+def test_every_network_with_every_pruner_every_replay_policy_and_every_method(model, run_tiny):
+    """In pairs: the product of all four would be a thousand runs."""
+    place = names("model").index(model)
+    replays, methods = itertools.cycle(REPLAYS[place % len(REPLAYS) :] + REPLAYS), itertools.cycle(PRUNED)
+    for pruner in PRUNERS:
+        run_tiny(model=model, pruner=pruner, replay=next(replays), method=next(methods))
+    for method in UNPRUNED:
+        run_tiny(model=model, replay=next(replays), method=method)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_released_protocol_runs_with_every_method(method, tiny, tmp_path):
+    metrics = run_stream(tiny(protocol="released", method=method, epochs=1), tmp_path)
+    expected = {"app": 0.17, "app_cubic": 0.17, "osp": 0.366, "dense": 1}
+    assert metrics["final"]["density"] == pytest.approx(expected[method], abs=0.06)
