@@ -11,6 +11,7 @@ def publish(result: dict, text: str, folder: Path, part: str = "") -> Path:
 
     Args:
         part: what was measured, if not all: becomes part of the files' name.
+
     Returns:
         The path of both without a suffix.
     """

@@ -25,6 +25,7 @@ def measure_training(name: str, device: torch.device, rounds: int, turn_s: float
     Args:
         rounds: how often each has its turn.
         turn_s: about how long a turn lasts.
+
     Returns:
         Medians with the lowest and highest round; ratios are of medians of the ratio in each round.
     """

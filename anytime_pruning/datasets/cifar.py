@@ -78,6 +78,7 @@ def fetch_verified(kind: type, data_dir: Path) -> None:
 
     Args:
         kind: torchvision's CIFAR10 or CIFAR100, which knows the archive's address, name and MD5.
+
     Raises:
         DataError: the archive there is corrupt, or there is none and it cannot be downloaded.
     """

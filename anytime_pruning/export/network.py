@@ -37,6 +37,7 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
 
     Args:
         weights: a safetensors file, dense or sparse as `export_run` writes it; the run's own if None.
+
     Raises:
         SettingError: the network is not registered.
         DataError: as `export_run`.

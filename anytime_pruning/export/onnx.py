@@ -23,8 +23,10 @@ def export_run(run: str | Path, weights: str | Path | None = None, out: str | Pa
         run: its folder, with config.yaml and metrics.json.
         weights: its final weights; where the workflow or `train --out` puts them if None.
         out: folder for the files; that of the weights if None.
+
     Returns:
         Path by file name: of the weights, too.
+
     Raises:
         SettingError: a package that ONNX needs is not installed, or the network is not known.
         DataError: the run or its weights are missing, damaged or not of each other; nothing is written.
@@ -49,6 +51,7 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
     Args:
         model: in eval mode, on the CPU.
         image_shape: (channels, height, width).
+
     Raises:
         SettingError: a package is missing.
         DataError: the network does what cannot be written as ONNX, such as deciding by the values of its images.

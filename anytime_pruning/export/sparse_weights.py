@@ -44,6 +44,7 @@ def pack(state: Mapping[str, Tensor], prunable: Iterable[str]) -> bytes:
     Args:
         state: tensors of any shape by name.
         prunable: names of the weights to store sparsely. One that would take no fewer bytes so is stored densely.
+
     Raises:
         ValueError: a prunable name is not in the state dict.
     """

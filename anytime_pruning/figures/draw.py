@@ -47,6 +47,7 @@ def draw(planned: dict, tables_dir: Path, stem: Path) -> list[str]:
         planned: as `anytime_pruning.figures.catalog.Figure.as_json`.
         tables_dir: folder of the collected tables.
         stem: output path without suffix.
+
     Returns:
         The names of missing runs; empty if the figure was drawn.
     """

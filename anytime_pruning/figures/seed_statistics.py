@@ -62,8 +62,10 @@ def summarize_seeds(table: pd.DataFrame, keys: list[str], columns: list[str]) ->
 
     Args:
         table: one row for each key and seed.
+
     Returns:
         One row for each key, with `seeds`, and `<column>_mean`, `<column>_low`, `<column>_high`.
+
     Raises:
         ValueError: two rows have the same key and seed.
     """

@@ -16,6 +16,7 @@ def run(notebook: Path, study: str, folder: Path) -> str:
     Args:
         study: in the environment of the notebook as STUDY.
         folder: where it runs: the project's folder.
+
     Raises:
         CellExecutionError: a cell failed.
     """

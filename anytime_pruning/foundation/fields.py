@@ -39,6 +39,7 @@ def validate(model: type[Model], data: Any, prefix: str = "") -> Model:
 
     Args:
         prefix: put before the names of settings in messages, such as `dataset.`.
+
     Raises:
         SettingError: one line that names the first wrong setting, its value and what is allowed.
     """

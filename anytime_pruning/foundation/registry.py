@@ -5,12 +5,15 @@ up here and nowhere else, so an unknown name always raises the same error, which
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from anytime_pruning.foundation.errors import SettingError, show
 
 Registered = TypeVar("Registered")
-KINDS = ("dataset", "method", "model", "pruner", "replay", "tracker")
+KINDS = (
+    *("dataset", "figure", "method", "model", "protocol", "prunable"),
+    *("pruner", "replay", "selection", "start", "tracker"),
+)
 _registered: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
 
 
@@ -20,6 +23,7 @@ def register(kind: str, name: str) -> Callable[[Registered], Registered]:
     Args:
         kind: one of `KINDS`.
         name: how settings call it.
+
     Raises:
         ValueError: there is no such kind, or another object already has this name.
     """
@@ -35,7 +39,7 @@ def register(kind: str, name: str) -> Callable[[Registered], Registered]:
     return add
 
 
-def lookup(kind: str, name: str):
+def lookup(kind: str, name: str) -> Any:
     """The thing registered under a name.
 
     Raises:

@@ -44,6 +44,7 @@ def parse_yaml(name: str, text: str | bytes) -> Any:
     Args:
         name: of the text, for messages; with `config: ` before that of a file.
         text: UTF-8 if bytes.
+
     Raises:
         SettingError: it is not YAML, or beyond a limit.
     """
@@ -100,6 +101,7 @@ def _count(node: yaml.Node, known: dict[int, int | None]) -> int:
 
     Args:
         known: by node, what was counted already; None while it is being counted.
+
     Raises:
         ValueError: too many, a key is there twice, or an alias stands for what it is in.
     """

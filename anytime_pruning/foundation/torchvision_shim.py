@@ -16,7 +16,7 @@ _declared = []  # keeps the declarations alive
 
 
 def import_torchvision() -> ModuleType:
-    """torchvision with its `models` and `datasets` usable, whether or not its native library loads."""
+    """Torchvision with its `models` and `datasets` usable, whether or not its native library loads."""
     import torch
 
     try:

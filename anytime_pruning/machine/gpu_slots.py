@@ -23,6 +23,7 @@ def claim_device(name: str, gpu_slots: int) -> Iterator[torch.device]:
     Args:
         name: `auto` and `cuda` mean whichever GPU has a free slot.
         gpu_slots: how many runs of this user may share a GPU.
+
     Raises:
         SettingError: no such device.
     """
@@ -43,6 +44,7 @@ def claim_slot(names: Sequence[str], slots: int, folder: Path) -> Iterator[int]:
 
     Yields:
         The position in `names` of the one that is held. The least used come first.
+
     Raises:
         SettingError: the folder cannot be used.
     """

@@ -38,8 +38,10 @@ def build_model(
         image_shape: (channels, height, width).
         mean, std: the dataset's constants per channel; images are used as they are if absent.
         seed: determines the initial weights; the global random state stays as it is.
+
     Returns:
         Module with `normalize` and `network`: [B, C, H, W] -> [B, n_classes].
+
     Raises:
         SettingError: the architecture is not registered.
     """

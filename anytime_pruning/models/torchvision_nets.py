@@ -22,7 +22,7 @@ RESNETS = {
 
 
 def build_resnet(name: str, imagenet_stem: bool, n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """torchvision's ResNet, its fan-out initialisation throughout: [B, C, H, W] -> [B, n_classes].
+    """Torchvision's ResNet, its fan-out initialisation throughout: [B, C, H, W] -> [B, n_classes].
 
     Args:
         name: a key of `RESNETS`.

@@ -22,6 +22,7 @@ def prepare_container(image: str) -> None:
 
     Args:
         image: a SIF file, or an address such as docker://..., which Snakemake fetches itself.
+
     Raises:
         SettingError: nothing here runs containers, or the file is missing.
     """

@@ -15,6 +15,7 @@ def check_partitions(resources: Iterable[str]) -> None:
     Args:
         resources: what rules have as `slurm_partition`; one name, several with commas, or an expression, which only the
             job itself can evaluate and which is not looked at.
+
     Raises:
         SettingError: Slurm is not here or does not answer; or there is no such partition.
     """

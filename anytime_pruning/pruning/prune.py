@@ -37,6 +37,7 @@ def prune(
         sample: int64 [n], pi_t; scored without augmentation, in batches as training has them.
         t: index of the megabatch, which pruners that draw depend on.
         build_afresh: a network with the initial weights of a seed; the released protocol scores such weights.
+
     Returns:
         Masks nested in the given ones. The given ones if the network is as sparse as that already, or is not pruned.
     """

@@ -13,6 +13,7 @@ def schedule_app(n_megabatches: int, tau: float, base_density: float) -> list[fl
         n_megabatches: T, the length of the stream.
         tau: the last level; 4.5 in the paper, so that 0.8 ** 4.5 = 0.366 of the weights remain.
         base_density: the paper's 0.8.
+
     Returns:
         T densities in (0, 1], not increasing. A stream of one megabatch has the first level only.
     Source: the paper's method section; the poster prints `0.8 * delta_t`, but only the power gives its stated third.

@@ -21,9 +21,11 @@ def select_masks(
             keeps its share rounded down, and the layers with the largest remainders one weight more, so that the total
             is exact.
         kept: bool masks of an earlier selection; only weights kept there can be kept now, so masks nest.
+
     Returns:
         Bool masks (True is kept) by parameter name, in the shapes and on the devices of the scores. Among equal scores
         the ones that come first stay, so the result never depends on the sorting algorithm.
+
     Raises:
         SettingError: density or scope out of range, or more weights asked for than are still kept.
         DivergenceError: a score is NaN.

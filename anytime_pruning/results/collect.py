@@ -56,6 +56,7 @@ def collect(names: list[str], runs_dir: Path, tables_dir: Path, present_only: bo
         names: of the runs, as folders below `runs_dir`.
         present_only: leave out runs that are not there yet, where no run can be trained; what is drawn from the tables
             then has to look for its runs, as the figures do.
+
     Raises:
         DataError: a run is missing or damaged, lacks a number, was written by another version of the code, or two runs
             on one dataset had different images. Nothing is written.

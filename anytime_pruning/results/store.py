@@ -36,6 +36,7 @@ def write_run(
     Args:
         provenance: what metrics.json says beside the numbers.
         write_weights: writes the weights to the path it is given.
+
     Returns:
         The content of metrics.json.
     """

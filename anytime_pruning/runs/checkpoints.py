@@ -42,6 +42,7 @@ class Checkpoints:
         Args:
             content: JSON.
             tensors: on any device; those that share memory are written each for itself.
+
         Raises:
             OSError, CapacityError: the disk is full. What was there before stays.
         """

@@ -46,6 +46,7 @@ def load_initial_masks(model: nn.Module, settings: "RunSettings") -> Masks:
 
     Returns:
         Bool masks by parameter name, on the network's device.
+
     Raises:
         DataError: the file is missing, is another one than named, or is not of this network.
     """

@@ -31,6 +31,7 @@ def check_indices(
         replayed: at each t, indices int64 [n] to train on and to validate on.
         samples: at each t, pi_t, indices int64 [n].
         n_train: number of training images; with a `limit`, only so many of them are in the stream.
+
     Raises:
         InvariantError: says which index breaks it.
     """
@@ -63,6 +64,7 @@ def check_masks(before: Masks, masks: Masks, model: nn.Module, density: float, s
     Args:
         before: masks of the megabatch before; empty before the first pruning, as `masks` are if nothing is pruned.
         density: as scheduled at t.
+
     Raises:
         InvariantError: names the layer.
     """

@@ -45,8 +45,10 @@ def run_stream(
         out_dir: folder for config.yaml, megabatches.csv, epochs.csv, layers.csv and metrics.json, which is written
             last: where it is, the run is done. A second process on the same folder waits for the first.
         weights_path: safetensors file for the final weights; in `out_dir` if None.
+
     Returns:
         The content of metrics.json.
+
     Raises:
         SettingError: a setting is not allowed, or no such device.
         DataError: the data is missing or corrupt.

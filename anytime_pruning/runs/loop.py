@@ -42,6 +42,7 @@ def run_megabatches(
         model: maps images in [0, 1] to logits, on the device; is pruned and trained in place.
         out_dir: folder of the run, where a tracker may write.
         keeper: knows whether a part of the run is done already, and keeps what is done from now on.
+
     Raises:
         DivergenceError: a loss or score is not finite.
         InvariantError: what must hold at every moment of a run does not.

@@ -58,9 +58,11 @@ def plan_study(content: Mapping[str, Any]) -> tuple[Study, list[PlannedRun]]:
 
     Args:
         content: the configuration as a mapping.
+
     Returns:
         The study and its runs, each once (a grid may name the same run twice: the dense baseline, for example, is one
         run whatever the pruners), in the order of the grid.
+
     Raises:
         SettingError: one line that names the first wrong setting, its value and what is allowed.
     """

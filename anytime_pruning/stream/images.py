@@ -40,6 +40,7 @@ class ImageSet:
             batch_size: samples of a batch; the last one holds what remains, and is never a single sample beside others
                 (batch norm cannot normalise one value): a single remaining sample joins the batch before it.
             augment_with: a CPU generator draws random crops and flips with it; None leaves images as they are.
+
         Yields:
             Indices int64 [B]; with augmentation also shifts int64 [B, 2] and flips bool [B].
         """

@@ -29,6 +29,7 @@ def split_stream(
         valid_frac: share of each megabatch that is held out for validation, at least one image.
         generator: determines the permutation; file order never matters (folders are sorted by class).
         limit: use only the first so many of the permutation.
+
     Raises:
         SettingError: the megabatches would be too small.
     """

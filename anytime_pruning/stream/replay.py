@@ -23,6 +23,7 @@ def replay_full(past: Sequence[Tensor], current: Tensor, buffer_size: int, gener
         current: int64 [n] of this megabatch.
         buffer_size: how many earlier samples a policy with a memory keeps; not used here.
         generator: for policies that draw; not used here.
+
     Returns:
         int64 [sum of all n].
     """

@@ -16,6 +16,7 @@ def pruning_sample(settings: RunSettings, arrived: list[Megabatch], replayed: Te
     Args:
         arrived: M_1 ... M_t.
         replayed: int64 [n], the training part of the replay-inclusive set at t.
+
     Returns:
         int64 [max(2, round(sample_frac * n))], where n counts the set that `protocol` and `prune_on` choose.
     """
@@ -35,6 +36,7 @@ def draw_pruning_sample(indices: Tensor, sample_frac: float, generator: Generato
     Args:
         indices: int64 [n], the replay-inclusive training set, or what else is pruned on.
         sample_frac: share in (0, 1]; 0.2 in the paper.
+
     Returns:
         int64 [max(2, round(sample_frac * n))], without repetition.
     """

@@ -41,6 +41,7 @@ def evaluate(
         indices: int64 [n] into the data.
         precision: `float32`, or `bfloat16` for autocast.
         augment_with: augment as in training, drawing from this generator (the released code validates that way).
+
     Returns:
         Counts and mean loss; read from the device once, at the end.
     """

@@ -17,6 +17,7 @@ class MaskedSGD:
 
     Attributes:
         velocities: of each parameter in the network's order, in its shape.
+
     Args:
         momentum, weight_decay: as in torch.optim.SGD.
     """

@@ -78,6 +78,7 @@ class Trainer:
             train, valid: int64 [n] indices into the data.
             listeners: called after each epoch.
             position: kept up to date while this goes on; of a megabatch that was begun, training goes on from there.
+
         Raises:
             DivergenceError: a loss is NaN or infinite.
             Interrupted: after a step or between batches that are evaluated. The position then says where, and it, the

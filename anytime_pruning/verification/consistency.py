@@ -32,9 +32,8 @@ class Rows:
 
     @classmethod
     def read(cls, folder: Path) -> "Rows":
-        """
-        Raises:
-            DataError: a table is missing, or has other columns or a value of another type.
+        """Raises:
+        DataError: a table is missing, or has other columns or a value of another type.
         """
         kinds = {layout.MEGABATCHES: MegabatchRow, layout.EPOCHS: Epoch, layout.LAYERS: LayerRow}
         return cls(*(_read(folder / name, kind) for name, kind in kinds.items()))

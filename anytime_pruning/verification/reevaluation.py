@@ -68,9 +68,8 @@ class Evaluator:
     def _compare(
         self, run: Path, path: Path, settings: RunSettings, content: dict[str, Any], rows: Rows, arrays: ImageArrays
     ) -> Iterator[Problem]:
-        """
-        Raises:
-            SettingError: the network is not registered.
+        """Raises:
+        SettingError: the network is not registered.
         """
         is_exact = computes_the_same(content["hardware"], content["versions"])
         # As many as the run had: sums of more threads may be rounded otherwise.

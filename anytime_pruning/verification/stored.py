@@ -29,6 +29,7 @@ def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None =
         paths: folders of runs, of studies, or of many.
         evaluate: test stored networks again where their weights and their data are there.
         data_dir: of downloads and cache, where a run's settings do not say the right one.
+
     Raises:
         SettingError: a path holds no run.
     """

@@ -101,6 +101,7 @@ def describe_run(folder: Path) -> dict[str, Any]:
     Returns:
         `data`, the source of its images; `others`, every setting, of the run or its dataset, that is not the default;
         and `precision_asked`, which may differ between two runs that a claim is about.
+
     Raises:
         DataError: its config.yaml is missing or damaged.
     """

@@ -26,8 +26,10 @@ def score(
         pruner: a registered criterion, such as `snip`.
         batches: images [B, C, H, W] and labels int64 [B], on the model's device; data-free pruners do not read them.
         generator: for pruners that draw; None draws from a fixed seed.
+
     Returns:
         Scores by parameter name, in the shapes of the weights; the higher, the rather kept.
+
     Raises:
         SettingError: the pruner is not registered, or does not give one score for each prunable weight.
     """

@@ -17,7 +17,7 @@ TEMPERATURE = 200
 
 @register("pruner", "grasp")
 def score_grasp(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator) -> dict[str, Tensor]:
-    """w * d(g_a . g_b)/dw = w * Hg, signed; the smallest are removed.
+    """W * d(g_a . g_b)/dw = w * Hg, signed; the smallest are removed.
 
     g are gradients of the cross-entropy of logits / 200 by the prunable weights: g_a summed over all batches and held
     fixed, g_b of each batch, differentiated once more. Batches are made anew of the same number of images of each class
