@@ -1,4 +1,4 @@
-"""Keep pruned weights at zero."""
+"""Keeps pruned weights at exactly zero."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,12 @@ from anytime_pruning.pruning.prunable import prunable_weights
 
 
 class MaskEnforcer:
-    """Masks bound to a network's weights, to be enforced after every optimiser step without a look-up."""
+    """Binds masks to a network's weights, so that enforcing the masks after every step needs no look-up.
+
+    Args:
+        model: the network whose weights are masked.
+        masks: bool masks by parameter name; True is kept.
+    """
 
     def __init__(self, model: nn.Module, masks: Mapping[str, Tensor]):
         weights = prunable_weights(model)
@@ -18,7 +23,11 @@ class MaskEnforcer:
         self._factors = [mask.to(weights[name].dtype) for name, mask in masks.items()]
 
     def update(self, masks: Mapping[str, Tensor]) -> bool:
-        """Take other masks of the same weights, in place; False, and nothing done, if these are of other weights."""
+        """Take other masks of the same weights, in place.
+
+        Returns:
+            False, with nothing changed, if the masks belong to other weights.
+        """
         if list(masks) != self._names:
             return False
         for factor, mask in zip(self._factors, masks.values()):
@@ -26,11 +35,16 @@ class MaskEnforcer:
         return True
 
     def enforce(self) -> None:
-        """Set the weights that the masks do not keep to exactly zero, in place. No masks, no change."""
+        """Set the weights that the masks do not keep to exactly zero, in place. Without masks, nothing changes."""
         if self._weights:
             torch._foreach_mul_(self._weights, self._factors)
 
 
 def apply_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:
-    """Set the weights that the masks do not keep to exactly zero, once, in place."""
+    """Set the weights that masks do not keep to exactly zero, once, in place.
+
+    Args:
+        model: the network.
+        masks: bool masks by parameter name; True is kept.
+    """
     MaskEnforcer(model, masks).enforce()

@@ -1,4 +1,4 @@
-"""Multiply-accumulates of a network, layer by layer: what one image costs, and what is left of it after pruning."""
+"""Counts the multiply-accumulates of a network, layer by layer: what one image costs, before and after pruning."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,12 @@ from anytime_pruning.pruning.prunable import prunable_weights
 
 
 def count_macs(model: nn.Module, image_shape: tuple[int, int, int]) -> MacCount:
-    """Count by one forward pass of an empty image, in eval mode; the network is left as it was.
+    """Count by one forward pass of an empty image in eval mode. The network is left as it was.
 
     Batch norm, activations and pooling are not counted, as is usual.
 
     Args:
+        model: maps images [B, C, H, W] to logits.
         image_shape: (channels, height, width).
     """
     names = {id(weight): name for name, weight in prunable_weights(model).items()}
@@ -22,7 +23,7 @@ def count_macs(model: nn.Module, image_shape: tuple[int, int, int]) -> MacCount:
         nonlocal linear
         if isinstance(module, nn.Linear):
             linear += output.numel() // module.out_features * module.weight.numel()
-        else:
+        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
             positions[names[id(module.weight)]] += output.numel() // module.out_channels
 
     layers = [m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))]

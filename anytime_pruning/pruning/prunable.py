@@ -1,18 +1,60 @@
-"""Say which weights of a network pruning may remove."""
+"""Says which weights of a network pruning may remove. This is the only place that answers the question.
+
+A rule looks at one layer and names the parameters of that layer that may be pruned. Rules are registered under the
+kind `prunable`; a network is asked with one or several of them.
+"""
+
+from collections.abc import Sequence
 
 from torch import nn
 
+from anytime_pruning.foundation.registry import lookup, register
 
-def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
-    """The weights that pruning may remove: those of convolutions, by parameter name, in the network's order.
+# The rules of the paper: convolutions only.
+DEFAULT_RULES = ("conv",)
 
-    The classifier, biases and batch norm always stay (as in the released code).
+
+@register("prunable", "conv")
+def name_convolution_weights(layer: nn.Module) -> tuple[str, ...]:
+    """Name the weight of a convolution.
+
+    The classifier, biases and batch norm always stay, as in the released code.
+
+    Args:
+        layer: one module of a network, without its children.
+
+    Returns:
+        Names of parameters of this layer; empty for every other kind of layer.
     """
-    weights = {
-        f"{name}.weight" if name else "weight": module.weight
-        for name, module in model.named_modules()
-        if isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d))
-    }
-    # Two convolutions may share one weight: it counts once, under its first name.
-    first = {id(weight): name for name, weight in reversed(weights.items())}
-    return {name: weight for name, weight in weights.items() if first[id(weight)] == name}
+    return ("weight",) if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) else ()
+
+
+def prunable_weights(model: nn.Module, rules: Sequence[str] = DEFAULT_RULES) -> dict[str, nn.Parameter]:
+    """Return the weights that pruning may remove.
+
+    Args:
+        model: any network.
+        rules: registered names; a parameter is prunable if one of the rules names it.
+
+    Returns:
+        Weights by parameter name, in the network's order. Two layers may share one weight: the weight then appears
+        once, under its first name.
+
+    Raises:
+        SettingError: a rule is not registered.
+    """
+    weights: dict[str, nn.Parameter] = {}
+    seen: set[int] = set()
+    for prefix, layer in model.named_modules():
+        for rule in rules:
+            for name in lookup("prunable", rule)(layer):
+                weight = getattr(layer, name)
+                if id(weight) not in seen:
+                    seen.add(id(weight))
+                    weights[f"{prefix}.{name}" if prefix else name] = weight
+    return weights
+
+
+def count_prunable(model: nn.Module) -> int:
+    """Count the weights that pruning may remove."""
+    return sum(weight.numel() for weight in prunable_weights(model).values())

@@ -1,8 +1,12 @@
-"""Cut a number of samples into batches."""
+"""Cuts a number of samples into batches."""
 
 
 def batch_bounds(count: int, batch_size: int) -> list[tuple[int, int]]:
-    """(start, end) of each batch of `count` samples; a single last sample joins the batch before it."""
+    """Return (start, end) of each batch of `count` samples.
+
+    The last batch holds what remains. A single remaining sample joins the batch before it, because batch norm cannot
+    normalise one value.
+    """
     starts = list(range(0, count, batch_size))
     if len(starts) > 1 and count - starts[-1] == 1:
         starts.pop()

@@ -1,9 +1,13 @@
-"""Images on the training device: one uint8 tensor, from which batches are gathered, augmented and converted there."""
+"""Holds images on the training device as one uint8 tensor; batches are gathered, augmented and converted there."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Generator, Tensor
 
@@ -13,7 +17,14 @@ from anytime_pruning.stream.batching import batch_bounds
 
 @dataclass(frozen=True)
 class ImageSet:
-    """uint8 images [N, C, H, W] and int64 labels [N] on one device, and how its images may be augmented."""
+    """Holds labelled images on one device, and says how the images may be augmented.
+
+    Attributes:
+        images: uint8 [N, C, H, W].
+        labels: int64 [N].
+        crop_padding: pixels of zeros around an image before its random crop; 0 means no crop.
+        flip: whether an image may be mirrored.
+    """
 
     images: Tensor
     labels: Tensor
@@ -22,8 +33,13 @@ class ImageSet:
 
     @classmethod
     def from_arrays(
-        cls, images: np.ndarray, labels: np.ndarray, device: torch.device, crop_padding: int = 0, flip: bool = False
-    ) -> "ImageSet":
+        cls,
+        images: npt.NDArray[np.uint8],
+        labels: npt.NDArray[Any],
+        device: torch.device,
+        crop_padding: int = 0,
+        flip: bool = False,
+    ) -> ImageSet:
         """Move numpy arrays to a device, once."""
         return cls(torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device), crop_padding, flip)
 
@@ -33,32 +49,36 @@ class ImageSet:
     def plan(
         self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
     ) -> Iterator[tuple[Tensor, ...]]:
-        """What `take` needs for each batch, in the order of the indices; all of it on the images' device.
+        """Plan the batches of some images, in the order of the indices, for `take`.
 
         Args:
             indices: int64 [n] into this set.
-            batch_size: samples of a batch; the last one holds what remains, and is never a single sample beside others
-                (batch norm cannot normalise one value): a single remaining sample joins the batch before it.
-            augment_with: a CPU generator draws random crops and flips with it; None leaves images as they are.
+            batch_size: samples of a batch; `batch_bounds` says what happens to the last one.
+            augment_with: a CPU generator that draws random crops and flips; None leaves images as they are.
 
         Yields:
-            Indices int64 [B]; with augmentation also shifts int64 [B, 2] and flips bool [B].
+            For each batch, on the images' device, indices int64 [B]; with augmentation also shifts int64 [B, 2] and
+            flips bool [B].
         """
-        # All draws of an epoch at once, on the CPU, so that every device sees the same augmentation.
+        # All draws of an epoch are made at once, on the CPU, so that every device sees the same augmentation.
         draws = self._draw(len(indices), augment_with) if augment_with is not None else ()
         parts = [part.to(self.images.device) for part in (indices, *draws)]
         for start, end in batch_bounds(len(indices), batch_size):
             yield tuple(part[start:end] for part in parts)
 
     def take(self, indices: Tensor, shifts: Tensor | None = None, flips: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """One batch: float32 images [B, C, H, W] in [0, 1], and int64 labels [B]."""
-        images = self.images[indices] if shifts is None else self._augment(indices, shifts, flips)
+        """Gather one batch as `plan` describes it.
+
+        Returns:
+            float32 images [B, C, H, W] in [0, 1], and int64 labels [B].
+        """
+        images = self.images[indices] if shifts is None or flips is None else self._augment(indices, shifts, flips)
         return images.float().div_(255), self.labels[indices]
 
     def batches(
         self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and labels of each batch: `plan` and `take` together. Between them a process may stop."""
+        """Yield images and labels of each batch: `plan` and `take` together. A process may stop between batches."""
         for batch in self.plan(indices, batch_size, augment_with):
             signals.check()
             yield self.take(*batch)
@@ -69,7 +89,7 @@ class ImageSet:
         return shifts, flips
 
     def _augment(self, indices: Tensor, shifts: Tensor, flips: Tensor) -> Tensor:
-        """Pad with zeros, cut out at each image's own shift, mirror some: one gather for a batch [B, C, H, W]."""
+        """Pad images with zeros, cut each out at its own shift and mirror some: one gather for a batch [B, C, H, W]."""
         images = self.images[indices]
         _, _, height, width = images.shape
         device = images.device
@@ -77,6 +97,6 @@ class ImageSet:
         rows = torch.arange(height, device=device) + shifts[:, :1]
         columns = torch.arange(width, device=device).expand(len(images), -1)
         columns = torch.where(flips[:, None], width - 1 - columns, columns) + shifts[:, 1:]
-        # One index for each image, row and column; channels stay whole.
+        # One index for each image, row and column; the channels of a pixel stay together.
         each = torch.arange(len(images), device=device)[:, None, None]
         return padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

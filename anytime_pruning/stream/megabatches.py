@@ -1,40 +1,46 @@
-"""Cut the training set into megabatches. Which of them is trained on at a time is `replay.py`."""
+"""Cuts the training set into megabatches. `replay.py` decides which of them are trained on at a time."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+import torch
+from torch import Generator, Tensor
 
 from anytime_pruning.foundation.errors import SettingError
 
-if TYPE_CHECKING:
-    from torch import Generator, Tensor
+# A megabatch needs two images to train on and one to validate on.
+SMALLEST = 3
 
 
 @dataclass(frozen=True)
 class Megabatch:
-    """One arrival: indices into the training set, int64 [n]; `valid` is held out of training for good."""
+    """Holds one arrival as indices into the training set.
+
+    Attributes:
+        t: index of the megabatch, from 1.
+        train: int64 [n], images to train and to score on.
+        valid: int64 [m], images that are never trained on.
+    """
 
     t: int
-    train: "Tensor"
-    valid: "Tensor"
+    train: Tensor
+    valid: Tensor
 
 
 def split_stream(
-    n_train: int, n_megabatches: int, valid_frac: float, generator: "Generator", limit: int | None = None
+    n_train: int, n_megabatches: int, valid_frac: float, generator: Generator, limit: int | None = None
 ) -> list[Megabatch]:
-    """A random permutation of the training set in T parts whose sizes differ by at most one.
+    """Cut a random permutation of the training set into T parts whose sizes differ by at most one.
 
     Args:
         n_train: number of training images.
         n_megabatches: T.
         valid_frac: share of each megabatch that is held out for validation, at least one image.
-        generator: determines the permutation; file order never matters (folders are sorted by class).
-        limit: use only the first so many of the permutation.
+        generator: determines the permutation; the order of files never matters (folders are sorted by class).
+        limit: use only this many images, the first ones of the permutation.
 
     Raises:
         SettingError: the megabatches would be too small.
     """
-    import torch
-
     check_stream(n_train, n_megabatches, valid_frac, limit)
     order = torch.randperm(n_train, generator=generator)[:limit]
     megabatches = []
@@ -45,7 +51,7 @@ def split_stream(
 
 
 def check_stream(n_train: int, n_megabatches: int, valid_frac: float, limit: int | None = None) -> None:
-    """Whether such a stream can be cut: each megabatch needs two images to train on and one to validate on.
+    """Check that a stream can be cut. Arguments as `split_stream`.
 
     Raises:
         SettingError: names the setting that does not fit the data.
@@ -53,10 +59,11 @@ def check_stream(n_train: int, n_megabatches: int, valid_frac: float, limit: int
     if limit is not None and limit > n_train:
         raise SettingError(f"train_limit: {limit} is not allowed: the dataset has {n_train} training images")
     n_used = limit or n_train
-    if n_megabatches > n_used // 3:
+    longest = n_used // SMALLEST
+    if n_megabatches > longest:
         raise SettingError(
-            f"n_megabatches: {n_megabatches} is not allowed: {n_used} training images make at most {n_used // 3} "
-            "megabatches (each holds at least 3)"
+            f"n_megabatches: {n_megabatches} is not allowed: {n_used} training images make at most {longest} "
+            f"megabatches (each holds at least {SMALLEST})"
         )
     smallest = n_used // n_megabatches
     if smallest - _valid_count(smallest, valid_frac) < 2:

@@ -1,49 +1,33 @@
-"""Draw the images that a pruner scores on."""
+"""Takes the share of some training images that a pruner scores on: the paper's pi_t."""
+
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor
 
-from anytime_pruning.machine.randomness import make_generator
-from anytime_pruning.settings.run import RunSettings
-from anytime_pruning.stream.megabatches import Megabatch
 
+@dataclass(frozen=True)
+class SampleDraw:
+    """Takes a share of some indices, at least two, because batch norm cannot normalise a single value.
 
-def pruning_sample(settings: RunSettings, arrived: list[Megabatch], replayed: Tensor) -> Tensor:
-    """pi_t, the training images to score on.
-
-    The released protocol scores on the first samples of the stream at every megabatch: a share of M_1.
-
-    Args:
-        arrived: M_1 ... M_t.
-        replayed: int64 [n], the training part of the replay-inclusive set at t.
-
-    Returns:
-        int64 [max(2, round(sample_frac * n))], where n counts the set that `protocol` and `prune_on` choose.
+    Attributes:
+        share: in (0, 1]; 0.2 in the paper.
+        generator: decides which indices are drawn at random.
     """
-    if settings.protocol == "released":
-        first = arrived[0].train
-        return first[: pruning_sample_count(len(first), settings.sample_frac)]
-    current = arrived[-1]
-    source = current.train if settings.prune_on == "megabatch" else replayed
-    return draw_pruning_sample(
-        source, settings.sample_frac, make_generator(settings.seed, f"pruning sample {current.t}")
-    )
+
+    share: float
+    generator: Generator
+
+    def at_random(self, indices: Tensor) -> Tensor:
+        """Draw a random share of int64 [n] indices without repetition: int64 [max(2, round(share * n))]."""
+        order = torch.randperm(len(indices), generator=self.generator)
+        return indices[order[: sample_count(len(indices), self.share)]]
+
+    def from_start(self, indices: Tensor) -> Tensor:
+        """Take the first share of int64 [n] indices: int64 [max(2, round(share * n))]."""
+        return indices[: sample_count(len(indices), self.share)]
 
 
-def draw_pruning_sample(indices: Tensor, sample_frac: float, generator: Generator) -> Tensor:
-    """The paper's pi_t: a random share of a training set, at least two images (for batch norm).
-
-    Args:
-        indices: int64 [n], the replay-inclusive training set, or what else is pruned on.
-        sample_frac: share in (0, 1]; 0.2 in the paper.
-
-    Returns:
-        int64 [max(2, round(sample_frac * n))], without repetition.
-    """
-    count = pruning_sample_count(len(indices), sample_frac)
-    return indices[torch.randperm(len(indices), generator=generator)[:count]]
-
-
-def pruning_sample_count(n: int, sample_frac: float) -> int:
-    """How many of n images make up pi_t."""
-    return max(2, round(sample_frac * n))
+def sample_count(n: int, share: float) -> int:
+    """Say how many of n images make up pi_t."""
+    return max(2, round(share * n))

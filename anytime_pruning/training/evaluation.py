@@ -1,4 +1,4 @@
-"""Model and data to counts: how many samples a network classifies correctly, in eval mode."""
+"""Counts how many samples a network classifies correctly, in eval mode."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,13 @@ from anytime_pruning.foundation.metrics import accuracy_pct
 from anytime_pruning.machine.devices import autocast
 from anytime_pruning.stream.images import ImageSet
 
-# No faster with more on a CPU, and ResNet-50 stays within 2 GB; a GPU wants more at a time.
+# Larger batches are no faster on a CPU, and with these ResNet-50 stays within 2 GB. A GPU wants more at a time.
 EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Counts of one pass over a set, and the mean cross-entropy."""
+    """Holds the counts of one pass over a set, and the mean cross-entropy."""
 
     correct_count: int
     total_count: int
@@ -24,10 +24,12 @@ class Evaluation:
 
     @property
     def error_count(self) -> int:
+        """Number of misclassified samples."""
         return self.total_count - self.correct_count
 
     @property
     def acc_pct(self) -> float:
+        """Accuracy in percent."""
         return accuracy_pct(self.correct_count, self.total_count)
 
 
@@ -38,12 +40,14 @@ def evaluate(
     """Classify some samples in eval mode.
 
     Args:
+        model: maps images [B, C, H, W] in [0, 1] to logits [B, n_classes].
+        data: holds the samples, on the model's device.
         indices: int64 [n] into the data.
         precision: `float32`, or `bfloat16` for autocast.
-        augment_with: augment as in training, drawing from this generator (the released code validates that way).
+        augment_with: a generator, if images are to be augmented as in training; the released code validates that way.
 
     Returns:
-        Counts and mean loss; read from the device once, at the end.
+        Counts and mean loss, read from the device once, at the end.
     """
     model.eval()
     device = data.images.device

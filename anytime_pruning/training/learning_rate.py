@@ -1,19 +1,31 @@
-"""The learning rate of each epoch and step, the same on every megabatch. Torch-free."""
+"""Computes the learning rate of each epoch and step, the same on every megabatch. Torch-free."""
 
-from anytime_pruning.settings.run import RunSettings
+from dataclasses import dataclass
 
 
-def lr_at(epoch: int, settings: RunSettings) -> float:
-    """Learning rate of an epoch (counted from 1) of any megabatch: multiplied by lr_gamma after each milestone.
+@dataclass(frozen=True)
+class LearningRate:
+    """Falls by a factor at milestones; rises linearly from step to step in the epochs of warm-up.
 
-    In the epochs of warm-up it is what the last step reaches, as the rate rises to that of the milestones.
+    Attributes:
+        initial: rate at the start of each megabatch.
+        milestones: epochs after which the rate is multiplied by `gamma`.
+        gamma: factor in (0, 1].
+        warmup_epochs: first epochs of each megabatch, in which the rate rises.
     """
-    decayed = settings.lr * settings.lr_gamma ** sum(epoch > milestone for milestone in settings.lr_milestones)
-    return decayed * min(1.0, epoch / settings.warmup_epochs) if settings.warmup_epochs else decayed
 
+    initial: float
+    milestones: tuple[int, ...]
+    gamma: float
+    warmup_epochs: int = 0
 
-def lr_of_step(step: int, n_steps: int, epoch: int, settings: RunSettings) -> float:
-    """Learning rate of a step (counted from 1) of an epoch: that of the epoch, but rising linearly in warm-up."""
-    if epoch > settings.warmup_epochs:
-        return lr_at(epoch, settings)
-    return lr_at(epoch, settings) * (epoch - 1 + step / n_steps) / epoch
+    def of_epoch(self, epoch: int) -> float:
+        """Return the rate of the last step of an epoch, counted from 1."""
+        decayed = self.initial * self.gamma ** sum(epoch > milestone for milestone in self.milestones)
+        return decayed * min(1.0, epoch / self.warmup_epochs) if self.warmup_epochs else decayed
+
+    def of_step(self, step: int, n_steps: int, epoch: int) -> float:
+        """Return the rate of one of `n_steps` steps of an epoch; steps and epochs are counted from 1."""
+        if epoch > self.warmup_epochs:
+            return self.of_epoch(epoch)
+        return self.of_epoch(epoch) * (epoch - 1 + step / n_steps) / epoch

@@ -1,6 +1,9 @@
-"""Where training stands within a stream: what has to be known, beside the network, to go on from there."""
+"""Holds where training on a megabatch stands: what has to be known, beside the network, to go on from there."""
+
+from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -12,11 +15,16 @@ from anytime_pruning.training.evaluation import Evaluation
 
 
 @dataclass
-class Pass:
-    """One pass over the shuffled training set, as far as it has come.
+class EpochProgress:
+    """Holds how far one pass over the shuffled training set has come.
 
-    `order_state` is the generator's before order and augmentation were drawn, all at once: drawn again they are the
-    same. `losses` [n_steps] and `correct` [] are on the device until the last step.
+    Attributes:
+        order_state: state of the generator before order and augmentation are drawn, all at once; drawn again from this
+            state, both are the same.
+        losses: float32 [n_steps], mean loss of each step; on the device until the last step.
+        correct: int64 [], samples classified correctly; on the device.
+        step: steps that are done.
+        seconds: spent on the pass so far.
     """
 
     order_state: Tensor
@@ -26,12 +34,37 @@ class Pass:
     seconds: float = 0.0
 
 
-@dataclass
-class Position:
-    """Where training on megabatch t stands: not pruned for it; at a step of an epoch; between two; trained, not tested.
+@dataclass(frozen=True)
+class LastEpochEvaluations:
+    """Holds the evaluations of the last epoch's weights, made before the best weights are restored.
 
-    `validation` is of the last epoch. `evaluations` are those after the last epoch (`MegabatchTraining`), and once they
-    are there, the network has its best weights again and `best_state` is empty.
+    Attributes:
+        train_clean: on the training set, in eval mode, without augmentation.
+        valid_clean: on the validation set, likewise.
+        valid_augmented: on the validation set, augmented as in training.
+    """
+
+    train_clean: Evaluation
+    valid_clean: Evaluation
+    valid_augmented: Evaluation
+
+
+@dataclass
+class MegabatchProgress:
+    """Holds where training on megabatch t stands: before pruning, at a step, between two epochs, or before its test.
+
+    Attributes:
+        t: index of the megabatch, from 1.
+        is_pruned: whether the network is pruned for this megabatch.
+        prune_seconds: spent on pruning.
+        seconds: spent on this megabatch, by earlier processes as well.
+        epochs: rows of the finished epochs.
+        best_correct: validation samples that the best epoch classified correctly; -1 before the first epoch.
+        best_epoch: number of that epoch.
+        best_state: state dict of that epoch; empty once the network holds those weights again.
+        validation: of the last finished epoch, the one that selects.
+        current: the epoch that has begun and is not finished.
+        evaluations: those after the last epoch, once they are made; the network then holds its best weights.
     """
 
     t: int = 1
@@ -43,64 +76,63 @@ class Position:
     best_epoch: int = 0
     best_state: dict[str, Tensor] = field(default_factory=dict)
     validation: Evaluation | None = None
-    current: Pass | None = None
-    evaluations: list[Evaluation] = field(default_factory=list)
+    current: EpochProgress | None = None
+    evaluations: LastEpochEvaluations | None = None
 
     def __post_init__(self) -> None:
         self._started = time.perf_counter() - self.seconds
 
     def stop_watch(self) -> float:
-        """Seconds spent on this megabatch, those of earlier processes included."""
+        """Return the seconds spent on this megabatch, by earlier processes as well."""
         self.seconds = time.perf_counter() - self._started
         return self.seconds
 
-    def pruned(self) -> None:
-        """The network is pruned for this megabatch, and nothing else is done yet."""
+    def mark_pruned(self) -> None:
+        """Note that the network is pruned for this megabatch, and that nothing else is done yet."""
         self.is_pruned, self.prune_seconds = True, self.stop_watch()
 
     def to_json(self) -> dict[str, Any]:
-        """All of it that is no tensor."""
+        """Return the JSON-serialisable part."""
         self.stop_watch()
-        content = {
-            name: getattr(self, name)
-            for name in ("t", "is_pruned", "prune_seconds", "seconds", "best_correct", "best_epoch")
-        }
-        return content | {
+        names = ("t", "is_pruned", "prune_seconds", "seconds", "best_correct", "best_epoch")
+        evaluations = asdict(self.evaluations) if self.evaluations else {}
+        return {name: getattr(self, name) for name in names} | {
             "epochs": [asdict(epoch) for epoch in self.epochs],
             "validation": self.validation and asdict(self.validation),
-            "evaluations": [asdict(evaluation) for evaluation in self.evaluations],
+            "evaluations": list(evaluations.values()),
             "current": self.current and {"step": self.current.step, "seconds": self.current.seconds},
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """All of it that is."""
+        """Return the tensors, by name."""
         tensors = {f"best/{name}": tensor for name, tensor in self.best_state.items()}
         if self.current:
             tensors |= {f"pass/{name}": getattr(self.current, name) for name in ("order_state", "losses", "correct")}
         return tensors
 
     @classmethod
-    def of(cls, content: dict[str, Any], tensors: dict[str, Tensor], device: torch.device) -> "Position":
-        """The position that `to_json` and `tensors` described."""
-        current = content["current"] and Pass(
+    def restored(
+        cls, content: Mapping[str, Any], tensors: Mapping[str, Tensor], device: torch.device
+    ) -> MegabatchProgress:
+        """Rebuild the progress that `to_json` and `tensors` described."""
+        current = content["current"] and EpochProgress(
             order_state=tensors["pass/order_state"],
             losses=tensors["pass/losses"].to(device),
             correct=tensors["pass/correct"].to(device),
             **content["current"],
         )
-        return cls(
-            **content
-            | {
-                "epochs": [Epoch(**epoch) for epoch in content["epochs"]],
-                "validation": content["validation"] and Evaluation(**content["validation"]),
-                "evaluations": [Evaluation(**evaluation) for evaluation in content["evaluations"]],
-                "best_state": {name: tensor.to(device) for name, tensor in below("best/", tensors).items()},
-                "current": current,
-            }
-        )
+        evaluations = [Evaluation(**evaluation) for evaluation in content["evaluations"]]
+        parts = {
+            "epochs": [Epoch(**epoch) for epoch in content["epochs"]],
+            "validation": content["validation"] and Evaluation(**content["validation"]),
+            "evaluations": LastEpochEvaluations(*evaluations) if evaluations else None,
+            "best_state": {name: tensor.to(device) for name, tensor in tensors_below("best/", tensors).items()},
+            "current": current,
+        }
+        return cls(**{**content, **parts})
 
     def __str__(self) -> str:
-        """For a person: what comes next."""
+        """Say what comes next."""
         if not self.is_pruned:
             return f"megabatch {self.t}, before pruning"
         if self.evaluations:
@@ -114,6 +146,6 @@ class Position:
         return f"{epoch}, before its validation" if is_over else f"{epoch}, step {self.current.step + 1}"
 
 
-def below(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, by the rest of their names."""
+def tensors_below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,4 +1,4 @@
-"""SGD with momentum over a network's parameters, with masks that hold after every step."""
+"""Updates a network's parameters by SGD with momentum, with masks that hold after every step."""
 
 from collections.abc import Mapping
 
@@ -10,34 +10,43 @@ from anytime_pruning.pruning.enforcement import MaskEnforcer
 
 
 class MaskedSGD:
-    """torch's SGD as one fused kernel, then the masks: what they do not keep is exactly zero after every step.
+    """Runs torch's SGD as one fused kernel, then enforces the masks, so that pruned weights are exactly zero.
 
-    Every tensor it reads stays where it is, so that a step can be recorded as a CUDA graph. torch's function is called
-    and not its optimiser class, whose first use imports the compiler, a second of each job's start.
-
-    Attributes:
-        velocities: of each parameter in the network's order, in its shape.
+    Every tensor stays where it is, so that a step can be recorded as a CUDA graph. torch's function is called and not
+    its optimiser class, whose first use imports the compiler, which costs a second at each job's start.
 
     Args:
-        momentum, weight_decay: as in torch.optim.SGD.
+        model: the network whose parameters are updated.
+        momentum: as in torch.optim.SGD.
+        weight_decay: as in torch.optim.SGD.
+        fused: compute an update by one kernel, or by one kernel for each of its operations.
+
+    Attributes:
+        velocities: momentum of each parameter in the network's order, in the parameter's shape.
     """
 
-    fused = True  # one kernel for all of an update, or one for each of its operations
-
-    def __init__(self, model: nn.Module, momentum: float, weight_decay: float):
-        self._model, self._momentum, self._weight_decay = model, momentum, weight_decay
+    def __init__(self, model: nn.Module, momentum: float, weight_decay: float, fused: bool = True):
+        self._model, self._momentum, self._weight_decay, self._fused = model, momentum, weight_decay, fused
         self._parameters = list(model.parameters())
         self.velocities = [torch.zeros_like(parameter) for parameter in self._parameters]
-        # Of one tensor on the device, because a recorded step would keep a number.
+        # The rate is a tensor on the device, because a recorded step would keep the value of a number.
         self._lr = torch.zeros((), device=self._parameters[0].device)
         self._enforcer = MaskEnforcer(model, {})
 
     def set_lr(self, lr: float) -> None:
-        """The learning rate of the steps to come."""
+        """Set the learning rate of the steps to come."""
         self._lr.fill_(lr)
 
     def set_masks(self, masks: Mapping[str, Tensor]) -> bool:
-        """The masks of the steps to come, in place; False if other weights than before are masked."""
+        """Set the masks of the steps to come.
+
+        Args:
+            masks: bool masks by parameter name; True is kept.
+
+        Returns:
+            True if the masks changed in place; False if other weights than before are masked, so that a recorded step
+            is no longer valid.
+        """
         if self._enforcer.update(masks):
             return True
         self._enforcer = MaskEnforcer(self._model, masks)
@@ -46,16 +55,16 @@ class MaskedSGD:
     @torch.no_grad()
     def step(self) -> None:
         """Update the parameters that have a gradient, enforce the masks and drop the gradients."""
-        moved = [i for i, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        moved = [(i, parameter.grad) for i, parameter in enumerate(self._parameters) if parameter.grad is not None]
         sgd(
-            [self._parameters[i] for i in moved],
-            [self._parameters[i].grad for i in moved],
-            [self.velocities[i] for i in moved],
-            fused=self.fused,
-            foreach=not self.fused,
+            [self._parameters[i] for i, _ in moved],
+            [gradient for _, gradient in moved],
+            [self.velocities[i] for i, _ in moved],
+            fused=self._fused,
+            foreach=not self._fused,
             weight_decay=self._weight_decay,
             momentum=self._momentum,
-            lr=self._lr,
+            lr=self._lr,  # type: ignore[arg-type]  # torch takes a tensor, its annotation does not say so
             dampening=0,
             nesterov=False,
             maximize=False,

@@ -1,4 +1,4 @@
-"""One SGD step, and its recording as a CUDA graph. Nothing here waits for the device."""
+"""Does one SGD step. Nothing here waits for the device."""
 
 import os
 import shutil
@@ -16,18 +16,20 @@ from anytime_pruning.training.sgd import MaskedSGD
 
 
 class TrainingStep:
-    """Gather a batch, forward, loss, backward, update, masks.
+    """Gathers a batch, runs forward, loss and backward, updates the parameters and enforces the masks.
 
     Args:
+        forward: maps images to logits; the model, or a compiled form of it.
+        data: from which batches are gathered.
+        optimizer: updates the parameters.
         precision: `float32` or `bfloat16`.
-        forward: what maps images to logits; the model, or a compiled form of it.
     """
 
     def __init__(self, forward: Callable[[Tensor], Tensor], data: ImageSet, optimizer: MaskedSGD, precision: str):
         self._forward, self._data, self._optimizer, self._precision = forward, data, optimizer, precision
 
     def __call__(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
-        """Train on one batch as `ImageSet.plan` yields them.
+        """Train on one batch as `ImageSet.plan` yields it.
 
         Returns:
             Mean loss and number classified correctly, both 0-d on the device.
@@ -36,16 +38,24 @@ class TrainingStep:
         with autocast(images.device, self._precision):
             logits = self._forward(images)
             loss = F.cross_entropy(logits, labels)
-        loss.backward()
+        torch.autograd.backward(loss)
         self._optimizer.step()
         return loss.detach(), (logits.argmax(1) == labels).sum()
 
 
 def compile_forward(model: nn.Module, batch_size: int) -> Callable[[Tensor], Tensor]:
-    """The model by torch.compile for batches of one size; other batches, and all without a compiler, take the model."""
+    """Compile a model by torch.compile for batches of one size.
+
+    Other batches, and all batches on a machine without a compiler, take the model as it is.
+    """
     needed = "triton" if next(model.parameters()).is_cuda else os.environ.get("CXX", "g++")
     if not (find_spec(needed) if needed == "triton" else shutil.which(needed)):
         warn(f"execution.compile: true needs {needed}, which is not installed; the network is not compiled")
         return model
-    compiled = torch.compile(model, dynamic=False)
-    return lambda images: compiled(images) if len(images) == batch_size else model(images)
+    compiled: Callable[[Tensor], Tensor] = torch.compile(model, dynamic=False)
+
+    def forward(images: Tensor) -> Tensor:
+        logits: Tensor = compiled(images) if len(images) == batch_size else model(images)
+        return logits
+
+    return forward

@@ -1,4 +1,6 @@
-"""Train a network on one megabatch: epochs of SGD with the masks enforced after every step, best weights restored."""
+"""Trains a network on one megabatch: epochs of SGD with enforced masks, then the best weights restored."""
+
+from __future__ import annotations
 
 import math
 import time
@@ -15,181 +17,197 @@ from anytime_pruning.foundation.metrics import accuracy_pct
 from anytime_pruning.machine.randomness import random_states
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.results.rows import Epoch
-from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.batching import batch_bounds
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.cuda_graph import RecordedStep
 from anytime_pruning.training.evaluation import Evaluation, evaluate
-from anytime_pruning.training.learning_rate import lr_at, lr_of_step
-from anytime_pruning.training.progress import Pass, Position
+from anytime_pruning.training.options import TrainingOptions
+from anytime_pruning.training.progress import EpochProgress, LastEpochEvaluations, MegabatchProgress
 from anytime_pruning.training.sgd import MaskedSGD
 from anytime_pruning.training.step import TrainingStep, compile_forward
 
 
 @dataclass(frozen=True)
 class MegabatchTraining:
-    """Training on one megabatch. The evaluations are of the last epoch's weights, before the best are restored."""
+    """Holds what training on one megabatch came to.
+
+    Attributes:
+        epochs: one row for each epoch.
+        best_epoch: number of the epoch whose weights the network holds now.
+        evaluations: of the last epoch's weights.
+    """
 
     epochs: list[Epoch]
     best_epoch: int
-    train_clean: Evaluation
-    valid_clean: Evaluation
-    valid_augmented: Evaluation
+    evaluations: LastEpochEvaluations
 
 
 class Trainer:
-    """A network, its optimiser and its data, trained on one megabatch after another.
+    """Trains a network on one megabatch after another.
 
     One optimiser serves the whole stream, so that momentum lives on across megabatches.
 
     Args:
         model: maps images in [0, 1] to logits; on the data's device.
         data: the training set.
-        settings: with the precision to compute in; not `auto`.
+        options: how the network is trained.
         generator: draws order and augmentation.
+
+    Attributes:
+        random_states: of the moment from which training can go on, whatever is evaluated next.
     """
 
-    def __init__(self, model: nn.Module, data: ImageSet, settings: RunSettings, generator: Generator):
-        self.model, self.data, self.settings, self.generator = model, data, settings, generator
-        self.optimizer = MaskedSGD(model, settings.momentum, settings.weight_decay)
-        forward = compile_forward(model, settings.batch_size) if settings.execution.compile else model
-        self.step = TrainingStep(forward, data, self.optimizer, settings.precision)
-        if data.images.is_cuda:
-            self.step = RecordedStep(self.step, settings.batch_size)
-        self.augment_with = generator if settings.augment else None
-        # The released code selects on augmented images; the paper says nothing of the kind.
-        self.released = settings.protocol == "released"
+    def __init__(self, model: nn.Module, data: ImageSet, options: TrainingOptions, generator: Generator):
+        self.model, self.data, self.options, self.generator = model, data, options, generator
+        self.optimizer = MaskedSGD(model, options.momentum, options.weight_decay, options.fuses_updates)
+        forward = compile_forward(model, options.batch_size) if options.compile else model
+        step = TrainingStep(forward, data, self.optimizer, options.precision)
+        is_recorded = data.images.is_cuda and options.records_steps
+        self.step = RecordedStep(step, options.batch_size) if is_recorded else step
+        self._augment_with = generator if options.augment else None
         self.mark()
 
     def train_megabatch(
         self,
-        t: int,
+        progress: MegabatchProgress,
         masks: Masks,
         train: Tensor,
         valid: Tensor,
         listeners: Iterable[Callable[[Epoch], None]] = (),
-        position: Position | None = None,
     ) -> MegabatchTraining:
         """Train on a replay-inclusive set and leave the network with the weights of its best validation accuracy.
 
         Args:
-            t: index of the megabatch, for records and messages.
+            progress: of a megabatch that may have begun; training goes on from there, and `progress` is kept up to
+                date.
             masks: bool masks; what they do not keep is exactly zero after every step. Empty: nothing is pruned.
-            train, valid: int64 [n] indices into the data.
+            train: int64 [n], indices into the data to train on.
+            valid: int64 [m], indices to validate on.
             listeners: called after each epoch.
-            position: kept up to date while this goes on; of a megabatch that was begun, training goes on from there.
 
         Raises:
             DivergenceError: a loss is NaN or infinite.
-            Interrupted: after a step or between batches that are evaluated. The position then says where, and it, the
-                network, the optimiser and `random_states` together are what going on needs.
+            Interrupted: after a step or between batches that are evaluated. `progress`, the network, the optimiser and
+                `random_states` together are then what training needs to go on.
         """
         if not self.optimizer.set_masks(masks) and isinstance(self.step, RecordedStep):
             self.step.forget()
-        position = position or Position(t)
-        while len(position.epochs) < self.settings.epochs:
-            self._add_epoch(position, train, valid)
+        while len(progress.epochs) < self.options.epochs:
+            self._add_epoch(progress, train, valid)
             for listener in listeners:
-                listener(position.epochs[-1])
-        if not position.evaluations:
-            position.evaluations = self._evaluate_last(position, train, valid)
-            self.model.load_state_dict(position.best_state, strict=True)
-            position.best_state = {}
+                listener(progress.epochs[-1])
+        if progress.evaluations is None:
+            progress.evaluations = self._evaluate_last(progress, train, valid)
+            self.model.load_state_dict(progress.best_state, strict=True)
+            progress.best_state = {}
             self.mark()
-        return MegabatchTraining(position.epochs, position.best_epoch, *position.evaluations)
+        return MegabatchTraining(progress.epochs, progress.best_epoch, progress.evaluations)
 
-    def _add_epoch(self, position: Position, train: Tensor, valid: Tensor) -> None:
-        """Train for one epoch, or for what is left of it, then validate; the position is after it only at the end."""
-        t, epoch = position.t, len(position.epochs) + 1
-        position.current = position.current or self.begin_pass(train)
-        self.train_epoch(train, epoch, position.current)
-        losses = position.current.losses
-        _check_steps_finite(losses, t, epoch)
-        validation = self._evaluate(valid, self.augment_with if self.released else None)
+    def _add_epoch(self, progress: MegabatchProgress, train: Tensor, valid: Tensor) -> None:
+        """Train for one epoch, or for the rest of one, then validate; `progress` moves on only at the end."""
+        t, epoch = progress.t, len(progress.epochs) + 1
+        current = progress.current = progress.current or self.begin_epoch(train)
+        self.train_epoch(train, epoch, current)
+        _check_steps_finite(current.losses, t, epoch)
+        validation = self._evaluate(valid, is_augmented=self.options.selects_on_augmented)
         check_finite(validation.loss, f"megabatch {t}, validation after epoch {epoch}")
-        position.epochs.append(
+        progress.epochs.append(
             Epoch(
                 t=t,
                 epoch=epoch,
-                lr=lr_at(epoch, self.settings),
+                lr=self.options.learning_rate.of_epoch(epoch),
                 samples=len(train),
-                train_loss=_mean_loss(losses, len(train), self.settings.batch_size),
-                train_acc_running_pct=accuracy_pct(int(position.current.correct), len(train)),
+                train_loss=_mean_loss(current.losses, len(train), self.options.batch_size),
+                train_acc_running_pct=accuracy_pct(int(current.correct), len(train)),
                 valid_loss=validation.loss,
                 valid_acc_pct=validation.acc_pct,
-                seconds=round(position.current.seconds, 4),
+                seconds=round(current.seconds, 4),
             )
         )
         # The first of equally good epochs wins, as in the released code.
-        if validation.correct_count > position.best_correct:
-            position.best_correct, position.best_epoch = validation.correct_count, epoch
-            position.best_state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        position.validation, position.current = validation, None
+        if validation.correct_count > progress.best_correct:
+            progress.best_correct, progress.best_epoch = validation.correct_count, epoch
+            progress.best_state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        progress.validation, progress.current = validation, None
         self.mark()
 
-    def _evaluate_last(self, position: Position, train: Tensor, valid: Tensor) -> list[Evaluation]:
-        """Of the last epoch's weights: on the training set, on validation as it is, and on validation augmented."""
+    def _evaluate_last(self, progress: MegabatchProgress, train: Tensor, valid: Tensor) -> LastEpochEvaluations:
+        """Evaluate the last epoch's weights on the training set and, with and without augmentation, on validation.
+
+        One of the two validation results is already known: the one used to select the best epoch.
+        """
         train_clean = self._evaluate(train)
-        # Of validation one is known already, that which selects.
-        known, other = position.validation, self._evaluate(valid, None if self.released else self.augment_with)
-        check_finite(train_clean.loss + other.loss, f"megabatch {position.t}, evaluation after the last epoch")
-        return [train_clean, other, known] if self.released else [train_clean, known, other]
+        known, is_augmented = progress.validation, self.options.selects_on_augmented
+        other = self._evaluate(valid, is_augmented=not is_augmented)
+        known = known or self._evaluate(valid, is_augmented=is_augmented)
+        check_finite(train_clean.loss + other.loss, f"megabatch {progress.t}, evaluation after the last epoch")
+        return LastEpochEvaluations(
+            train_clean,
+            valid_clean=other if is_augmented else known,
+            valid_augmented=known if is_augmented else other,
+        )
 
-    def begin_pass(self, train: Tensor) -> Pass:
-        """A pass over a training set of int64 [n] of which nothing is done yet."""
-        device, n_steps = self.data.images.device, len(batch_bounds(len(train), self.settings.batch_size))
+    def begin_epoch(self, train: Tensor) -> EpochProgress:
+        """Begin a pass over a training set of int64 [n]."""
+        device, n_steps = self.data.images.device, len(batch_bounds(len(train), self.options.batch_size))
         losses, correct = torch.zeros(n_steps, device=device), torch.zeros((), dtype=torch.int64, device=device)
-        return Pass(self.generator.get_state(), losses, correct)
+        return EpochProgress(self.generator.get_state(), losses, correct)
 
-    def train_epoch(self, train: Tensor, epoch: int, now: Pass) -> None:
-        """One pass over the shuffled set, or the rest of one that had begun, with the rate of that epoch (from 1).
+    def train_epoch(self, train: Tensor, epoch: int, progress: EpochProgress) -> None:
+        """Pass over the shuffled set once, or over the rest of it, with the learning rate of that epoch (from 1).
 
         Losses and the number classified correctly are gathered on the device and read after the last step: nothing
         waits for the device inside the epoch.
         """
-        started = time.perf_counter() - now.seconds
-        self.generator.set_state(now.order_state)
+        started = time.perf_counter() - progress.seconds
+        self.generator.set_state(progress.order_state)
         order = train[torch.randperm(len(train), generator=self.generator)]
         self.model.train()
-        self.optimizer.set_lr(lr_at(epoch, self.settings))
-        batches = enumerate(self.data.plan(order, self.settings.batch_size, self.augment_with))
-        # Batches that had been trained on are drawn again and passed over, so that those left are the same.
-        for i, batch in islice(batches, now.step, None):
-            if epoch <= self.settings.warmup_epochs:
-                self.optimizer.set_lr(lr_of_step(i + 1, len(now.losses), epoch, self.settings))
-            now.losses[i], n_correct = self.step(*batch)
-            now.correct += n_correct
-            now.step = i + 1
+        rate = self.options.learning_rate
+        self.optimizer.set_lr(rate.of_epoch(epoch))
+        batches = enumerate(self.data.plan(order, self.options.batch_size, self._augment_with))
+        # Batches that were trained on earlier are drawn again and skipped, so that the remaining ones are the same.
+        for i, batch in islice(batches, progress.step, None):
+            if epoch <= rate.warmup_epochs:
+                self.optimizer.set_lr(rate.of_step(i + 1, len(progress.losses), epoch))
+            progress.losses[i], n_correct = self.step(*batch)
+            progress.correct += n_correct
+            progress.step = i + 1
             if signals.is_due():
-                now.seconds = time.perf_counter() - started
+                progress.seconds = time.perf_counter() - started
                 self.mark()
                 signals.check()
-        now.losses = now.losses.cpu()
-        now.seconds = time.perf_counter() - started
+        progress.losses = progress.losses.cpu()
+        progress.seconds = time.perf_counter() - started
         self.mark()
 
     def mark(self) -> None:
-        """Note the random states of now: training can go on from here, whatever is evaluated next."""
+        """Note the random states of this moment, from which training can go on whatever is evaluated next."""
         self.random_states = random_states(self.generator, self.data.images.device)
 
-    def _evaluate(self, indices: Tensor, augment_with: Generator | None = None) -> Evaluation:
-        return evaluate(self.model, self.data, indices, self.settings.precision, augment_with)
-
-
-def _mean_loss(losses: Tensor, count: int, batch_size: int) -> float:
-    """Mean over samples from means over batches, whose last may be of another size."""
-    sizes = torch.tensor([end - start for start, end in batch_bounds(count, batch_size)])
-    return float((losses.double() * sizes).sum() / count)
+    def _evaluate(self, indices: Tensor, is_augmented: bool = False) -> Evaluation:
+        augment_with = self._augment_with if is_augmented else None
+        return evaluate(self.model, self.data, indices, self.options.precision, augment_with)
 
 
 def check_finite(loss: float, where: str) -> None:
-    """Stop a run whose loss is not a number any more.
+    """Stop a run whose loss is no longer a number.
+
+    Args:
+        loss: mean loss of a step or an evaluation.
+        where: megabatch, epoch and step, for the message.
 
     Raises:
-        DivergenceError: the loss is NaN or infinite; the message says where.
+        DivergenceError: the loss is NaN or infinite.
     """
     if not math.isfinite(loss):
         raise DivergenceError(f"the loss is {loss} at {where}; no results were written; a lower lr may help")
+
+
+def _mean_loss(losses: Tensor, count: int, batch_size: int) -> float:
+    """Average over samples from means over batches, the last of which may have another size."""
+    sizes = torch.tensor([end - start for start, end in batch_bounds(count, batch_size)])
+    return float((losses.double() * sizes).sum() / count)
 
 
 def _check_steps_finite(losses: Tensor, t: int, epoch: int) -> None:

@@ -1,6 +1,8 @@
-"""GraSP: keep the weights whose removal would harm the flow of gradients."""
+"""Scores by GraSP: weights whose removal would harm the flow of gradients stay."""
 
+import operator
 from collections.abc import Iterable
+from functools import reduce
 
 import torch
 from torch import Generator, Tensor, nn
@@ -11,21 +13,23 @@ from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.stream.batching import batch_bounds
 
-# Logits are divided by this, so that the softmax of a network is far from saturated.
+# Logits are divided by this number, so that the softmax is far from saturated.
 TEMPERATURE = 200
 
 
 @register("pruner", "grasp")
 def score_grasp(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator) -> dict[str, Tensor]:
-    """W * d(g_a . g_b)/dw = w * Hg, signed; the smallest are removed.
+    """Score each weight w by w * d(g_a . g_b)/dw = w * Hg, with its sign; the smallest scores are removed.
 
-    g are gradients of the cross-entropy of logits / 200 by the prunable weights: g_a summed over all batches and held
-    fixed, g_b of each batch, differentiated once more. Batches are made anew of the same number of images of each class
-    that occurs, the first of each; batch norm in train mode. In the network's own precision, without autocast.
+    g are gradients of the cross-entropy of logits / 200 by the prunable weights: g_a is summed over all batches and
+    held fixed, g_b belongs to one batch and is differentiated once more. The batches are regrouped so that each class
+    that occurs has the same number of images, its first ones. Batch norm is in train mode. The scores are computed in
+    the network's own precision, without autocast.
 
     Source: Wang, Zhang, Grosse, "Picking Winning Tickets Before Training by Preserving Gradient Flow" (arXiv
-    2002.07376). Deviations: gradients of convolutions only, which are all that is pruned; the score has the opposite
-    sign of the paper's S(-w), as here the higher is kept; not normalised, which changes no ranking.
+    2002.07376). Deviations: only gradients of convolutions count, because nothing else is pruned; the score has the
+    opposite sign of the paper's S(-w), because here higher scores are kept; the scores are not normalised, which
+    changes no ranking.
 
     Raises:
         SettingError: there are no batches.
@@ -40,7 +44,7 @@ def score_grasp(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], gene
         products = [torch.zeros_like(weight) for weight in weights.values()]
         for chunk in chunks:
             gradient = _gradient(model, weights, chunk, create_graph=True)
-            flow = sum((fixed * moving).sum() for fixed, moving in zip(total, gradient))
+            flow = reduce(operator.add, ((fixed * moving).sum() for fixed, moving in zip(total, gradient)))
             parts = torch.autograd.grad(flow, list(weights.values()), allow_unused=True, materialize_grads=True)
             torch._foreach_add_(products, list(parts))
     return {name: weight.detach() * product for (name, weight), product in zip(weights.items(), products)}
@@ -57,14 +61,17 @@ def _gradient(
 
 
 def _balance(batches: Iterable[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
-    """As many images of each class that occurs as of the rarest, in their order, in batches as large as the largest."""
+    """Keep as many images of each class as the rarest class has, in their order.
+
+    The new batches are as large as the largest given one.
+    """
     gathered = list(batches)
     if not gathered:
         raise SettingError("pruner: grasp needs images to score on; there are none")
     images, labels = (torch.cat(parts) for parts in zip(*gathered))
     counts = labels.bincount()
     quota = counts[counts > 0].min()
-    # How many of its class came before each image.
+    # The rank of an image is the number of earlier images of its class.
     rank = torch.empty_like(labels)
     for label in counts.nonzero().flatten():
         places = (labels == label).nonzero().flatten()

@@ -1,4 +1,4 @@
-"""Magnitude: large weights stay."""
+"""Scores by magnitude: large weights stay."""
 
 from collections.abc import Iterable
 
@@ -12,5 +12,5 @@ from anytime_pruning.pruning.prunable import prunable_weights
 def score_magnitude(
     model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator
 ) -> dict[str, Tensor]:
-    """|w|; reads no data."""
+    """Score each weight w by |w|; no data is read."""
     return {name: weight.detach().abs() for name, weight in prunable_weights(model).items()}

@@ -1,4 +1,4 @@
-"""Keep a network as it is while it is scored."""
+"""Keeps a network as it is while it is scored."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,9 +9,9 @@ from torch import nn
 
 @contextmanager
 def preserved(model: nn.Module) -> Iterator[None]:
-    """On leaving, the network and the random state are as on entering: whatever is scored may change them freely.
+    """Restore the network and the random state on leaving, so that scoring may change both freely.
 
-    Inside, every parameter wants a gradient, so that frozen weights can be scored, too.
+    Inside, every parameter requires a gradient, so that frozen weights can be scored as well.
     """
     modes = {name: module.training for name, module in model.named_modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}

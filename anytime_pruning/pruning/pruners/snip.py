@@ -1,4 +1,4 @@
-"""SNIP: how much the loss would feel a weight's removal."""
+"""Scores by SNIP: weights whose removal the loss would feel most stay."""
 
 from collections.abc import Iterable
 
@@ -12,19 +12,20 @@ from anytime_pruning.pruning.prunable import prunable_weights
 
 @register("pruner", "snip")
 def score_snip(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator) -> dict[str, Tensor]:
-    """|sum over batches of dL/dm|, where m multiplies the weight: |w * sum dL/dw|, the absolute value taken last.
+    """Score each weight w by |sum over batches of dL/dm|, where m multiplies w: |w * sum dL/dw|.
 
-    Cross-entropy, mean over each batch; batch norm in train mode, so with the statistics of each batch.
+    The absolute value is taken last. L is the cross-entropy, a mean over each batch. Batch norm is in train mode and
+    uses the statistics of each batch.
 
     Source: Lee, Ajanthan, Torr, "SNIP: Single-shot Network Pruning based on Connection Sensitivity" (arXiv 1810.02340).
-    Deviation: not divided by the sum of all scores, which changes no ranking.
+    Deviation: the scores are not divided by their sum, which changes no ranking.
     """
     weights = prunable_weights(model)
     gradients = [torch.zeros_like(weight) for weight in weights.values()]
     model.train()
     for images, labels in batches:
         loss = F.cross_entropy(model(images), labels)
-        # A convolution that the forward pass does not use has no gradient: the loss does not feel it.
+        # A convolution that the forward pass does not use has no gradient: its scores are zero.
         parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True, materialize_grads=True)
         torch._foreach_add_(gradients, list(parts))
     return {name: (weight.detach() * gradient).abs() for (name, weight), gradient in zip(weights.items(), gradients)}

@@ -1,4 +1,4 @@
-"""SynFlow: keep the weights that carry most of the flow through the network; needs no data."""
+"""Scores by SynFlow, without data: weights that carry most of the flow through the network stay."""
 
 from collections.abc import Iterable
 
@@ -9,20 +9,23 @@ from torch.func import functional_call
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.pruners.scoring import in_rounds
 
 
 @register("pruner", "synflow")
+@in_rounds(100)
 def score_synflow(
     model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator
 ) -> dict[str, Tensor]:
-    """|w * dR/dw|, R being the sum of the outputs for one image of ones, of the network with |parameters|.
+    """Score each weight w by |w * dR/dw|, where R is the sum of the network's outputs for one image of ones.
 
-    In eval mode, so batch norm has its running statistics; in float64, because the product over a deep network's layers
-    overflows float32. Of the batches only the shape of the first image is read. Pruned in 100 rounds, each on what the
-    one before left: pruned at once, whole layers would go.
+    All parameters are replaced by their absolute values. The network is in eval mode, so batch norm uses its running
+    statistics. The scores are computed in float64, because the product over a deep network's layers overflows float32.
+    The batches are read for the shape of their first image only. Pruning takes 100 rounds: pruned at once, whole
+    layers would disappear.
 
     Source: Tanaka, Kunin, Yamins, Ganguli, "Pruning neural networks without any data by iteratively conserving synaptic
-    flow" (arXiv 2006.05467). Deviation: their code takes the absolute value of running means, too; here they stay.
+    flow" (arXiv 2006.05467). Deviation: their code also takes the absolute value of running means; here running means stay.
 
     Raises:
         SettingError: there is no batch to take a shape from.
@@ -41,6 +44,3 @@ def score_synflow(
         flow = functional_call(model, absolute | buffers, (ones,)).sum()
         parts = torch.autograd.grad(flow, [absolute[name] for name in names], allow_unused=True, materialize_grads=True)
     return {name: absolute[name].detach() * part.abs() for name, part in zip(names, parts)}
-
-
-score_synflow.rounds = 100

@@ -1,0 +1,48 @@
+"""Prunes as the paper says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.protocols.base import Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from anytime_pruning.pruning.mask_chooser import MaskChooser
+    from anytime_pruning.pruning.masks import Masks
+    from anytime_pruning.stream.megabatches import Megabatch
+    from anytime_pruning.stream.sample import SampleDraw
+
+
+class PaperProtocol(Protocol):
+    """Scores the network's current weights on a random sample and keeps exactly the scheduled share of all weights.
+
+    Source: the method section of arXiv 2204.01640.
+    """
+
+    selects_on_augmented = False
+    prune_on = ("replay", "megabatch")
+
+    def draw_sample(self, arrived: Sequence[Megabatch], replayed: Tensor, prune_on: str, draw: SampleDraw) -> Tensor:
+        """Draw at random from the replay-inclusive set, or from the current megabatch alone."""
+        return draw.at_random(arrived[-1].train if prune_on == "megabatch" else replayed)
+
+    def choose_masks(
+        self, chooser: MaskChooser, masks: Masks, densities: Sequence[float], t: int, sample: Tensor
+    ) -> Masks:
+        """Choose among the weights that are left, unless the network is sparse enough already."""
+        density = densities[t - 1]
+        return (
+            chooser.choose(chooser.model, masks, density, sample, t) if chooser.keeps_fewer(density, masks) else masks
+        )
+
+    def expected_kept(self, densities: Sequence[float], t: int, scope: str, n_prunable: int) -> tuple[int, int]:
+        """Say that masks keep exactly the scheduled share."""
+        count = round(densities[t - 1] * n_prunable)
+        return count, count
+
+
+register("protocol", "paper")(PaperProtocol())

@@ -1,0 +1,120 @@
+"""Selects weights one by one, wherever they lie: the selection of the paper."""
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from anytime_pruning.foundation.errors import DivergenceError, SettingError
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.selections.base import Selection
+
+SCOPES = ("global", "local")
+
+
+def select_masks(
+    scores: Mapping[str, Tensor], density: float, scope: str = "global", kept: Mapping[str, Tensor] | None = None
+) -> dict[str, Tensor]:
+    """Keep the weights with the highest scores, exactly round(density * N) of all N prunable weights.
+
+    Args:
+        scores: by parameter name, any shape; weights with higher scores are kept.
+        density: share of all N weights that remain, in (0, 1].
+        scope: `global`, one ranking of all weights; or `local`, each layer to the same density. With `local` a layer
+            keeps its share rounded down, and the layers with the largest remainders keep one weight more, so that the
+            total is exact.
+        kept: bool masks of an earlier selection; only weights kept there can be kept now, so masks nest.
+
+    Returns:
+        Bool masks (True is kept) by parameter name, in the shapes and on the devices of the scores. Among equal scores
+        the ones that come first stay, so the result never depends on the sorting algorithm.
+
+    Raises:
+        SettingError: density or scope is out of range, or more weights are asked for than are still kept.
+        DivergenceError: a score is NaN.
+    """
+    _check_arguments(scores, density, scope)
+    if kept is None:
+        kept = {name: torch.ones_like(score, dtype=torch.bool) for name, score in scores.items()}
+    n_keep = count_weights(sum(score.numel() for score in scores.values()), density)
+    n_kept = sum(int(kept[name].sum()) for name in scores)
+    if n_keep > n_kept:
+        raise SettingError(f"density: {density} is not allowed: it keeps {n_keep} weights, but only {n_kept} are left")
+    if scope == "local":
+        counts = _share_out(scores, kept, density, n_keep)
+        return {
+            name: _keep_highest(score.flatten(), kept[name].flatten(), counts[name]).view_as(score)
+            for name, score in scores.items()
+        }
+    flat = torch.cat([score.flatten() for score in scores.values()])
+    mask = _keep_highest(flat, torch.cat([kept[name].flatten() for name in scores]), n_keep)
+    parts = torch.split(mask, [score.numel() for score in scores.values()])
+    return {name: part.view_as(score) for (name, score), part in zip(scores.items(), parts)}
+
+
+def count_weights(n_prunable: int, density: float) -> int:
+    """Say how many of `n_prunable` weights remain at a density: the nearest whole number."""
+    return round(density * n_prunable)
+
+
+class Unstructured(Selection):
+    """Keeps single weights by their own scores; see `select_masks`."""
+
+    def select(
+        self, scores: Mapping[str, Tensor], density: float, scope: str, kept: Mapping[str, Tensor] | None
+    ) -> dict[str, Tensor]:
+        """Choose the weights that stay, as `select_masks` does."""
+        return select_masks(scores, density, scope, kept)
+
+    def count(self, n_prunable: int, density: float) -> int:
+        """Say how many weights stay: the nearest whole number."""
+        return count_weights(n_prunable, density)
+
+
+register("selection", "unstructured")(Unstructured())
+
+
+def _check_arguments(scores: Mapping[str, Tensor], density: float, scope: str) -> None:
+    if not 0 < density <= 1:
+        raise SettingError(f"density: {density} is not allowed: it must be in (0, 1]")
+    if scope not in SCOPES:
+        raise SettingError(f"scope: {scope!r} is not known; allowed: {', '.join(SCOPES)}")
+    for name, score in scores.items():
+        if torch.isnan(score).any():
+            raise DivergenceError(f"scores: {name} has scores that are not a number")
+
+
+def _keep_highest(scores: Tensor, kept: Tensor, count: int) -> Tensor:
+    """Return a bool mask of the `count` highest of the kept scores. All tensors are 1-d.
+
+    Among equal scores, earlier positions win.
+    """
+    mask = torch.zeros_like(kept)
+    if count == 0:
+        return mask
+    candidates = kept.nonzero().squeeze(1)
+    values = scores[candidates]
+    # kthvalue finds the count-th highest value without a sort. Every score above it stays, and so do the first of
+    # the scores equal to it.
+    threshold = values.kthvalue(len(values) - count + 1).values
+    above = values > threshold
+    equal = (values == threshold).nonzero().squeeze(1)
+    mask[candidates[above]] = True
+    mask[candidates[equal[: count - int(above.sum())]]] = True
+    return mask
+
+
+def _share_out(scores: Mapping[str, Tensor], kept: Mapping[str, Tensor], density: float, n_keep: int) -> dict[str, int]:
+    """Divide `n_keep` weights among the layers, so that no layer keeps more weights than it still has."""
+    quotas = {name: density * score.numel() for name, score in scores.items()}
+    room = {name: int(kept[name].sum()) for name in scores}
+    counts = {name: min(int(quota), room[name]) for name, quota in quotas.items()}
+    # The largest remainder comes first. The sort is stable, so equal remainders keep the order of the layers.
+    order = sorted(quotas, key=lambda name: int(quotas[name]) - quotas[name])
+    missing = n_keep - sum(counts.values())
+    while missing > 0:
+        for name in order:
+            if missing > 0 and counts[name] < room[name]:
+                counts[name] += 1
+                missing -= 1
+    return counts

@@ -1,0 +1,36 @@
+"""Defines how a network is trained on each megabatch."""
+
+from dataclasses import dataclass
+
+from anytime_pruning.training.learning_rate import LearningRate
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Say how a network is trained.
+
+    Attributes:
+        epochs: on each megabatch.
+        batch_size: samples of one SGD step.
+        learning_rate: of each epoch and step.
+        momentum: of SGD, in [0, 1); its buffers live on across megabatches.
+        weight_decay: L2 penalty on all parameters.
+        augment: whether training images are cropped and flipped, as the dataset allows.
+        precision: `float32` or `bfloat16`.
+        selects_on_augmented: whether validation on augmented images selects the best epoch.
+        compile: whether torch.compile compiles the network.
+        records_steps: whether a step is recorded as a CUDA graph on a GPU.
+        fuses_updates: whether one fused kernel computes an update.
+    """
+
+    epochs: int
+    batch_size: int
+    learning_rate: LearningRate
+    momentum: float
+    weight_decay: float
+    augment: bool
+    precision: str
+    selects_on_augmented: bool = False
+    compile: bool = False
+    records_steps: bool = True
+    fuses_updates: bool = True
