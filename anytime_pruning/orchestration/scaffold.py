@@ -1,0 +1,52 @@
+"""Set up a folder in which a user runs the workflow with settings of their own."""
+
+from pathlib import Path
+
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.files import write_text
+from anytime_pruning.orchestration.places import project_root
+
+# The files that users edit. Everything else of the workflow stays in the package.
+COPIED = ("config/demo.yaml", "config/claims.yaml", "profiles/default/config.yaml", "profiles/slurm/config.yaml")
+SNAKEFILE = """\
+# Run the rules of the package anytime-pruning in this folder: snakemake --cores all
+from anytime_pruning.orchestration.places import project_root
+
+
+# One file is one study.
+configfile: "config/demo.yaml"
+
+
+module anytime:
+    snakefile:
+        str(project_root() / "Snakefile")
+    config:
+        config
+
+
+use rule * from anytime
+"""
+
+
+def set_up_workflow(folder: Path) -> list[Path]:
+    """Write a Snakefile, a configuration, the claims to check and the profiles into a folder, which is made if missing.
+
+    The Snakefile holds no path: it finds the rules of whichever package is installed when it runs.
+
+    Args:
+        folder: the folder of the new study. Other files in it are left alone.
+
+    Returns:
+        The files that were written, below `folder`.
+
+    Raises:
+        SettingError: one of the files exists already. Nothing is written then.
+    """
+    texts = {"Snakefile": SNAKEFILE} | {name: (project_root() / name).read_text() for name in COPIED}
+    for name in texts:
+        if (folder / name).exists():
+            raise SettingError(f"workflow: {folder / name} exists already; name another folder, or remove that file")
+    for name, text in texts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        write_text(folder / name, text)
+    return [folder / name for name in texts]
