@@ -1,8 +1,8 @@
-"""Print one-line warnings for a person."""
+"""Print warnings for a person."""
 
 import sys
 
 
 def warn(message: str) -> None:
-    """One line for a person; the run goes on."""
+    """Print a warning as one line on stderr and let the program go on."""
     print(f"warning: {message}", file=sys.stderr, flush=True)

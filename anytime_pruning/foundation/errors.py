@@ -1,15 +1,17 @@
-"""The errors a user can meet, each with the exit status of the command line; what they say fits on one line."""
+"""Define the errors that a user can meet, and write values and messages so that they fit on one line."""
 
 import reprlib
-from collections.abc import Mapping
-from typing import Any
 
 # Characters of a message, and of a value that a message shows.
 MESSAGE_LIMIT, VALUE_LIMIT = 1000, 80
 
 
 class ArtifactError(Exception):
-    """Something the command line reports as one line, without a traceback."""
+    """Report a problem that the command line prints as one line, without a traceback.
+
+    Attributes:
+        exit_status: status with which the command line ends.
+    """
 
     exit_status = 1
 
@@ -18,37 +20,44 @@ class ArtifactError(Exception):
 
 
 class SettingError(ArtifactError, ValueError):
-    """A setting has a value that is not allowed; the message names the setting, its value and what is allowed."""
+    """Refuse the value of a setting; the message names the setting, its value and the allowed values."""
 
     exit_status = 2
 
 
 class DataError(ArtifactError):
-    """A data file is missing, corrupt or of the wrong kind; the message names it and what to do."""
+    """Refuse a data file that is missing, corrupt or of the wrong kind; the message names the file and a remedy."""
 
     exit_status = 2
 
 
 class DivergenceError(ArtifactError):
-    """Training or scoring met a value that is not finite; the message names the megabatch and the step."""
+    """Stop at a value that is not finite; the message names the megabatch and the training step."""
 
 
 class CapacityError(ArtifactError):
-    """Memory or a disk does not suffice; the message names the settings to lower, or the file."""
+    """Stop because memory or a disk is full; the message names the settings to lower, or the file."""
 
 
 class InvariantError(ArtifactError):
-    """What must hold at every moment of a run does not; the message names it, the megabatch and the layer."""
+    """Stop because a property that every run keeps is broken; the message names the property, megabatch and layer."""
 
 
 class VerificationError(ArtifactError):
-    """Stored results are not what they should be; each problem was said in a line of its own before."""
+    """Report that stored results failed verification; every problem has been printed on its own line before."""
 
 
 def one_line(text: str) -> str:
-    """A message that a terminal shows on one line: control characters escaped, the middle of a long one left out.
+    """Return a message that a terminal shows on one line.
 
-    Names of files and keys are in messages as they are, and may hold line breaks or what moves a terminal's cursor.
+    A message quotes names of files and keys, which may hold line breaks or sequences that move a terminal's cursor.
+
+    Args:
+        text: any message.
+
+    Returns:
+        At most `MESSAGE_LIMIT` printable characters: control characters are escaped, and the middle of a long message
+        is replaced by dots.
     """
     if len(text) > MESSAGE_LIMIT:
         end = MESSAGE_LIMIT // 4
@@ -57,27 +66,29 @@ def one_line(text: str) -> str:
     return shown if len(shown) <= MESSAGE_LIMIT else shown[: MESSAGE_LIMIT - 4] + " ..."
 
 
-def show(value: Any) -> str:
-    """A value as messages show it: as Python writes it, cut short, however large or deep it is."""
-    shown = _short.repr(value)
+def show(value: object) -> str:
+    """Return a value as Python writes it, cut to at most `VALUE_LIMIT` characters, however large or deep it is."""
+    shown = _shortener.repr(value)
     return shown if len(shown) <= VALUE_LIMIT else shown[: VALUE_LIMIT - 3] + "..."
 
 
-class _Short(reprlib.Repr):
-    """Writes no more of a value than is shown: aliases in YAML make small files that are gigabytes when written out."""
+class _Shortener(reprlib.Repr):
+    """Write only the beginning of a value.
+
+    The aliases of YAML make small files whose values would fill gigabytes when written out.
+    """
+
+    # Snakemake hands its configuration over in this type, which `reprlib` would ask to write itself out in full.
+    repr_OrderedDict = reprlib.Repr.repr_dict
 
     def __init__(self) -> None:
         super().__init__()
         self.maxlevel, self.maxstring, self.maxother = 4, VALUE_LIMIT, VALUE_LIMIT
         self.maxdict = self.maxlist = self.maxtuple = self.maxset = 12
 
-    def repr1(self, x: Any, level: int) -> str:
-        # Also an OrderedDict, for which the base class asks the value itself.
-        return self.repr_dict(x, level) if isinstance(x, Mapping) else super().repr1(x, level)
-
     def repr_int(self, x: int, level: int) -> str:
         # Python refuses to write out integers of thousands of digits.
         return repr(x) if x.bit_length() < 10 * VALUE_LIMIT else f"an integer of {x.bit_length()} bits"
 
 
-_short = _Short()
+_shortener = _Shortener()

@@ -1,10 +1,11 @@
-"""Types shared by the settings models, and pydantic's reports turned into one line."""
+"""Define the field types that settings models share, and turn the reports of pydantic into one line."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from anytime_pruning.foundation.errors import SettingError, show
 
@@ -12,14 +13,18 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def refuse_bool(value: Any) -> Any:
-    """Before a number is read: true and false would pass for 1 and 0."""
+    """Return a value that is about to be read as a number, unless it is a boolean.
+
+    Raises:
+        ValueError: the value is true or false, which pydantic would take for 1 or 0.
+    """
     if isinstance(value, bool):
         raise ValueError("a number is expected, not true or false")
     return value
 
 
 def _check_path(path: Path) -> Path:
-    """A path that a file system can have, a terminal can show, and Snakemake does not take for a pattern."""
+    """Return a path that file systems allow, terminals show and Snakemake does not take for a pattern."""
     if not str(path).isprintable() or set("{}") & set(str(path)):
         raise ValueError("a path without control characters and braces is expected")
     if max(len(os.fsencode(part)) for part in ("", *path.parts)) > 255 or len(str(path)) > 1024:
@@ -34,39 +39,60 @@ Number = Annotated[float, BeforeValidator(refuse_bool), Field(allow_inf_nan=Fals
 FilePath = Annotated[Path, AfterValidator(_check_path)]
 
 
-def validate(model: type[Model], data: Any, prefix: str = "") -> Model:
+def validate(model: type[Model], data: object, prefix: str = "") -> Model:
     """Validate data against a settings model.
 
     Args:
-        prefix: put before the names of settings in messages, such as `dataset.`.
+        model: the class of the settings.
+        data: usually a mapping from names of settings to values.
+        prefix: text before the names of settings in messages, such as `dataset.`.
+
+    Returns:
+        An instance of the model.
 
     Raises:
-        SettingError: one line that names the first wrong setting, its value and what is allowed.
+        SettingError: a setting is wrong. The message is one line that names the first wrong setting, its value and
+            the allowed values.
     """
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise SettingError(_one_line(model, error, prefix)) from None
+        raise SettingError(_describe(error, prefix, model.__name__, model.model_fields)) from None
 
 
-def check_name(setting: str, value: Any) -> str:
-    """A name that may become part of a path.
+def check_name(setting: str, value: object) -> str:
+    """Return a name that may become part of a path.
+
+    Args:
+        setting: name of the setting, for messages.
+        value: the name to check.
 
     Raises:
-        SettingError: it holds a separator or begins with a dot, for example.
+        SettingError: the value is no text, holds a separator or begins with a dot, for example.
     """
-    return getattr(validate(create_model("Named", **{setting: Name}), {setting: value}), setting)
+    try:
+        return TypeAdapter(Name).validate_python(value)
+    except ValidationError as error:
+        raise SettingError(_describe(error, "", setting, ())) from None
 
 
-def _one_line(model: type[BaseModel], error: ValidationError, prefix: str) -> str:
+def _describe(error: ValidationError, prefix: str, whole: str, allowed: Iterable[str]) -> str:
+    """Describe the first problem of a report.
+
+    Args:
+        error: the report of pydantic.
+        prefix: text before the names of settings.
+        whole: name of the validated thing, for a problem that no setting inside has.
+        allowed: names of the allowed settings.
+    """
     first, *others = error.errors()
-    where = prefix + (".".join(str(part)[:80] for part in first["loc"]) or model.__name__)
+    where = prefix + (".".join(str(part)[:80] for part in first["loc"]) or whole)
     shown = show(first["input"])
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, SettingError):
         message = str(cause)
     elif first["type"] == "extra_forbidden":
-        message = f"{where}: unknown setting (value {shown}); allowed: {', '.join(model.model_fields)}"
+        message = f"{where}: unknown setting (value {shown}); allowed: {', '.join(allowed)}"
     elif first["type"] == "missing":
         message = f"{where}: this setting is required"
     else:

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever happens to the process that writes them. Torch-free."""
+"""Write files that exist either whole or not at all, whatever happens to the writing process."""
 
 import hashlib
 import os
@@ -11,25 +11,30 @@ from anytime_pruning.foundation.errors import CapacityError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it is there whole or not at all."""
+    """Write a text file so that it exists either whole or not at all."""
     write_atomically(path, lambda partial: partial.write_text(text))
 
 
 def write_if_different(path: Path, text: str) -> None:
-    """Write a text file unless it holds just that already, so that its time tells when its content changed."""
+    """Write a text file unless it already holds this text, so that its time tells when its content changed."""
     if not path.exists() or path.read_text() != text:
         write_text(path, text)
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill an empty file beside the path, then move it there; nothing is left behind if it fails.
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+    """Let a function fill an empty file beside a path, then move the file to the path.
 
-    On the disk before it has its name, so that a machine that loses power leaves no empty file of that name. Readable
-    for whom the umask says, also where a library would make it its owner's alone, as safetensors does.
+    The content reaches the disk before the name does, so that a power failure leaves no empty file of that name. The
+    file gets the permissions of the umask even if a library narrows them, as safetensors does. A failure leaves nothing
+    behind.
+
+    Args:
+        path: where the finished file is to appear; missing folders are made.
+        write: fills the file whose path it is given.
 
     Raises:
-        OSError: it cannot be written; names the path.
-        CapacityError: the same, said by safetensors.
+        OSError: the file cannot be written; the error names `path`.
+        CapacityError: safetensors cannot write the file.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
@@ -42,7 +47,7 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         os.replace(partial, path)
         _flush(path.parent)
     except OSError as error:
-        # Which file it was the system says when one is opened, but not when a full disk stops what is written to it.
+        # The system names the file when opening fails, but not when a full disk stops the writing.
         error.filename = str(path)
         raise
     except SafetensorError as error:
@@ -52,19 +57,24 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def remove_partial(folder: Path, name: str = "*") -> None:
-    """Remove what processes that were killed while they wrote a file left in a folder; nobody may be writing there."""
+    """Remove unfinished files that killed processes left in a folder.
+
+    Args:
+        folder: a folder in which no other process is writing.
+        name: name of the intended file; the default stands for all files.
+    """
     for path in folder.glob(f".{name}.partial-*"):
         path.unlink(missing_ok=True)
 
 
 def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, in hexadecimal."""
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:
-    """Have a file, or the names in a folder, written to the disk."""
+    """Force the content of a file, or the names in a folder, onto the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -1,52 +1,70 @@
-"""Arithmetic on counts: accuracies, cumulative error, generalization gap. Whatever reports a number uses these."""
+"""Compute accuracies, cumulative errors and gaps from counts; every reported number comes from these functions."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 
 def accuracy_pct(correct_count: int, total_count: int) -> float:
-    """Correctly classified share, in percent."""
+    """Return the share of correctly classified samples, in percent."""
     return 100.0 * correct_count / total_count
 
 
 def cumulative_error_count(error_counts: Sequence[int]) -> int:
-    """CER as the paper counts it: misclassified test samples summed over the megabatches (at most T * N_test)."""
+    """Return CER as the paper counts it: misclassified test samples summed over the megabatches, at most T * N_test."""
     return int(sum(error_counts))
 
 
 def cumulative_error_rate(error_counts: Sequence[int], test_count: int) -> float:
-    """CER as a rate in [0, 1]: the count divided by T * N_test."""
+    """Return CER as a rate in [0, 1]: the count divided by T * N_test.
+
+    Args:
+        error_counts: misclassified test samples after each of the T megabatches.
+        test_count: N_test, the number of test samples.
+    """
     return cumulative_error_count(error_counts) / (len(error_counts) * test_count)
 
 
 def generalization_gap_pct(train_acc_pct: float, valid_acc_pct: float) -> float:
-    """Train accuracy minus validation accuracy, in percentage points; the caller says how each was measured."""
+    """Return training accuracy minus validation accuracy, in percentage points; callers say how they measured both."""
     return train_acc_pct - valid_acc_pct
 
 
 def anytime_relative_errors(error_counts: Sequence[int], test_count: int) -> list[float]:
-    """(error_count_t - error_count_{t-1}) / N_test for t = 2 ... T: how much each megabatch changed the test error."""
+    """Return how much each megabatch changed the test error.
+
+    Args:
+        error_counts: misclassified test samples after each of the T megabatches.
+        test_count: N_test, the number of test samples.
+
+    Returns:
+        (error_count_t - error_count_{t-1}) / N_test for t = 2 ... T.
+    """
     return [(now - before) / test_count for before, now in pairwise(error_counts)]
 
 
 def chance_zeros(prunable_count: int) -> int:
-    """How many kept weights may be exactly zero by chance, as sums of floating point numbers are once in a while."""
+    """Return how many kept weights may be exactly zero by chance, as floating point sums occasionally are."""
     return 1 + prunable_count // 1_000_000
 
 
 @dataclass(frozen=True)
 class MacCount:
-    """Multiply-accumulates for one image; floating point operations are about twice as many.
+    """Count the multiply-accumulates for one image; floating point operations are about twice as many.
 
     Attributes:
-        positions: by prunable weight, how often each of its numbers is used for one image: the layer's output pixels.
-        linear: of the linear layers, which are not pruned.
+        positions: for each prunable weight by name, how often one image uses each of its numbers, which is the number
+            of the layer's output pixels.
+        linear: multiply-accumulates of the linear layers, which are not pruned.
     """
 
     positions: dict[str, int]
     linear: int
 
-    def total(self, counts: dict[str, int]) -> int:
-        """Of all linear layers, and of the convolutions with so many weights by name."""
+    def total(self, counts: Mapping[str, int]) -> int:
+        """Return the multiply-accumulates of a pruned network.
+
+        Args:
+            counts: number of kept weights by name.
+        """
         return self.linear + sum(self.positions[name] * count for name, count in counts.items())

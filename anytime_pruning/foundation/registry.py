@@ -1,31 +1,44 @@
-"""The one way to make a pruner, replay policy, dataset source, model, method or tracker known by name.
+"""Make parts of the method known by name: pruners, replay policies, datasets, models and the other `KINDS`.
 
-A module registers what it defines when it is imported; the packages import their modules explicitly. Names are looked
-up here and nowhere else, so an unknown name always raises the same error, which lists the allowed ones.
+A module registers its parts when it is imported, and each package imports its modules explicitly. All names are looked
+up here, so an unknown name always raises the same error, which lists the allowed names.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 from anytime_pruning.foundation.errors import SettingError, show
 
 Registered = TypeVar("Registered")
-KINDS = (
-    *("dataset", "figure", "method", "model", "protocol", "prunable"),
-    *("pruner", "replay", "selection", "start", "tracker"),
-)
-_registered: dict[str, dict[str, object]] = {kind: {} for kind in KINDS}
+Kind = Literal[
+    "dataset",
+    "figure",
+    "method",
+    "model",
+    "protocol",
+    "prunable",
+    "pruner",
+    "replay",
+    "selection",
+    "start",
+    "tracker",
+]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+_registered: dict[Kind, dict[str, object]] = {kind: {} for kind in KINDS}
 
 
-def register(kind: str, name: str) -> Callable[[Registered], Registered]:
-    """Decorator that makes a function or class known as `name` among the registered things of one kind.
+def register(kind: Kind, name: str) -> Callable[[Registered], Registered]:
+    """Make a decorator that registers a function, a class or an object under a name.
 
     Args:
         kind: one of `KINDS`.
-        name: how settings call it.
+        name: the name by which settings choose the decorated object.
+
+    Returns:
+        A decorator that returns the decorated object unchanged.
 
     Raises:
-        ValueError: there is no such kind, or another object already has this name.
+        ValueError: the kind does not exist, or the name already belongs to another object.
     """
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is not a kind of thing that can be registered; allowed: {', '.join(KINDS)}")
@@ -39,19 +52,25 @@ def register(kind: str, name: str) -> Callable[[Registered], Registered]:
     return add
 
 
-def lookup(kind: str, name: str) -> Any:
-    """The thing registered under a name.
+def lookup(kind: Kind, name: object) -> Any:
+    """Return the object that is registered under a name.
+
+    The interface of a kind is defined in a higher room, which this one cannot import. Callers therefore annotate the
+    variable that takes the result, for example `builder: Builder = lookup("model", name)`.
+
+    Args:
+        kind: one of `KINDS`.
+        name: a value from a settings file, which may be of any type.
 
     Raises:
-        SettingError: no such name; the message lists the ones there are.
+        SettingError: the name is not registered; the message lists the registered names.
     """
-    try:
-        return _registered[kind][name]
-    except (KeyError, TypeError):
-        allowed = ", ".join(names(kind))
-        raise SettingError(f"{kind}: {show(name)} is not known; allowed: {allowed}") from None
+    things = _registered[kind]
+    if not isinstance(name, str) or name not in things:
+        raise SettingError(f"{kind}: {show(name)} is not known; allowed: {', '.join(names(kind))}")
+    return things[name]
 
 
-def names(kind: str) -> list[str]:
-    """The names registered for a kind, sorted."""
+def names(kind: Kind) -> list[str]:
+    """Return the registered names of a kind, sorted."""
     return sorted(_registered[kind])

@@ -1,52 +1,53 @@
-"""Settings as people write them, YAML or JSON, within limits: whatever a text holds, it is soon read or refused.
+"""Read settings in YAML or JSON within limits, so that any text is soon either read or refused.
 
-No key twice, of which one would be ignored silently; no alias that makes a small file huge; no objects of Python.
+A text is refused if it repeats a key, which would silently hide one of the values, if its aliases would make a small
+file huge, or if it asks for Python objects.
 """
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import yaml
 
 from anytime_pruning.foundation.errors import SettingError, show
 
-# Of libyaml where it is there, ten times faster.
+# The loader of libyaml is ten times faster; not every installation has it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_BYTES = 2**20
 MAX_DEPTH = 20
-# Values in a file, what an alias stands for counted each time.
+# Values in one file; the values behind an alias count each time that the alias is used.
 MAX_VALUES = 100_000
-# What PyYAML and json raise beside errors of their own: dates of a 13th month, integers of too many digits, a bad tag.
+# PyYAML and json raise more than their own errors: for a 13th month, for integers of thousands of digits, for bad tags.
 UNREADABLE = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """The content of a YAML file with settings, of a study or of one run.
+    """Read the settings of a study or of one run from a YAML file.
 
     Raises:
-        SettingError: no such file, or not YAML with settings.
+        SettingError: the file cannot be read, or holds no mapping of settings.
     """
     try:
         with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            text = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise SettingError(f"config: {path} cannot be read: {error}") from None
-    content = parse_yaml(f"config: {path}", content)
+    content = parse_yaml(f"config: {path}", text)
     if not isinstance(content, dict):
         raise SettingError(f"config: {path} holds no settings")
     return content
 
 
 def parse_yaml(name: str, text: str | bytes) -> Any:
-    """The value of a YAML text.
+    """Return the value of a YAML text.
 
     Args:
-        name: of the text, for messages; with `config: ` before that of a file.
-        text: UTF-8 if bytes.
+        name: name of the text for messages; a file's name follows `config: `.
+        text: the text; bytes are read as UTF-8.
 
     Raises:
-        SettingError: it is not YAML, or beyond a limit.
+        SettingError: the text is not YAML, or exceeds a limit.
     """
     try:
         if len(text) > MAX_BYTES:
@@ -58,7 +59,7 @@ def parse_yaml(name: str, text: str | bytes) -> Any:
             node = loader.get_single_node()
             if node is None:
                 return None
-            _count(node, {})
+            _check_node(node, {})
             return loader.construct_document(node)
         finally:
             loader.dispose()
@@ -67,66 +68,78 @@ def parse_yaml(name: str, text: str | bytes) -> Any:
 
 
 def parse_json(name: str, text: str) -> Any:
-    """The value of a JSON text.
+    """Return the value of a JSON text.
+
+    Args:
+        name: name of the text, for messages.
+        text: the text.
 
     Raises:
-        SettingError: it is not JSON, or has a key twice.
+        SettingError: the text is not JSON, or repeats a key.
     """
     try:
-        return json.loads(text, object_pairs_hook=_without_repetition)
+        return json.loads(text, object_pairs_hook=_unique_keys)
     except UNREADABLE as error:
         raise SettingError(f"{name}: not JSON: {_reason(error)}") from None
 
 
-def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    seen = set()
-    for key, _ in pairs:
-        if key in seen:
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Make a dictionary of pairs, none of whose keys may be repeated."""
+    values: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in values:
             raise ValueError(f"the key {show(key)} is there twice")
-        seen.add(key)
-    return dict(pairs)
+        values[key] = value
+    return values
 
 
 def _check_depth(text: str) -> None:
-    """Before anything that calls itself for each level, of which the stack has room for some thousands."""
+    """Refuse deep nesting before libyaml calls itself once for each level and overflows the stack."""
     depth = 0
     for event in yaml.parse(text, LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
-            raise ValueError(f"more than {MAX_DEPTH} levels are not allowed (line {event.start_mark.line + 1})")
+            _refuse(event, f"more than {MAX_DEPTH} levels are not allowed")
 
 
-def _count(node: yaml.Node, known: dict[int, int | None]) -> int:
-    """Values in a node, what an alias stands for counted each time.
+def _check_node(node: yaml.Node, counts: dict[int, int | None]) -> int:
+    """Refuse repeated keys, aliases inside their own value, and too many values.
 
     Args:
-        known: by node, what was counted already; None while it is being counted.
+        node: a node of the parsed text.
+        counts: number of values of each node by its identity; None while the node's children are being counted.
+
+    Returns:
+        The number of values in the node; the values behind an alias count each time.
 
     Raises:
-        ValueError: too many, a key is there twice, or an alias stands for what it is in.
+        ValueError: the node is refused; the message names the line.
     """
-    if id(node) in known:
-        if known[id(node)] is None:
-            _refuse(node, "an alias within what it stands for")
-        return known[id(node)]
-    known[id(node)] = None
+    if id(node) in counts:
+        count = counts[id(node)]
+        return _refuse(node, "an alias within what it stands for") if count is None else count
+    counts[id(node)] = None
+    children = node.value if isinstance(node, yaml.SequenceNode) else []
     if isinstance(node, yaml.MappingNode):
-        keys = set()
-        for key, _ in node.value:
-            if (written := (key.tag, str(key.value))) in keys:
-                _refuse(key, f"the key {show(key.value)} is there twice")
-            keys.add(written)
+        _check_keys(node)
         children = [child for pair in node.value for child in pair]
-    else:
-        children = node.value if isinstance(node, yaml.SequenceNode) else []
-    known[id(node)] = count = 1 + sum(_count(child, known) for child in children)
+    counts[id(node)] = count = 1 + sum(_check_node(child, counts) for child in children)
     if count > MAX_VALUES:
         _refuse(node, f"more than {MAX_VALUES:,} values are not allowed")
     return count
 
 
-def _refuse(node: yaml.Node, why: str) -> None:
-    raise ValueError(f"{why} (line {node.start_mark.line + 1})")
+def _check_keys(mapping: yaml.MappingNode) -> None:
+    """Refuse a key that is written twice; PyYAML would keep the last value and drop the other."""
+    seen = set()
+    for key, _ in mapping.value:
+        if (written := (key.tag, str(key.value))) in seen:
+            _refuse(key, f"the key {show(key.value)} is there twice")
+        seen.add(written)
+
+
+def _refuse(part: yaml.Node | yaml.Event, why: str) -> NoReturn:
+    raise ValueError(f"{why} (line {part.start_mark.line + 1})" if part.start_mark else why)
 
 
 def _reason(error: Exception) -> str:

@@ -1,23 +1,24 @@
-"""SIGTERM and SIGINT: a run that is told to stop does so at a moment from which it can go on later. Torch-free."""
+"""Turn SIGTERM and SIGINT into an exception at a moment from which the run can be continued later."""
 
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(KeyboardInterrupt):
-    """A process was told to stop.
+    """Stop a process that received a signal.
 
     Attributes:
-        signum: of the signal; the exit status is 128 and this.
-        is_safe: raised by `check`, where nothing is half-changed; what the process holds may be kept.
-        kept: for a person, what was kept and where; empty if nothing.
+        signum: number of the signal; the exit status is 128 plus this number.
+        is_safe: true if `check` raised the error, where no object is half-changed and the state may be kept.
+        kept: text for a person that says what was kept and where; empty if nothing was kept.
     """
 
-    def __init__(self, signum: int, is_safe: bool):
+    def __init__(self, signum: int, is_safe: bool) -> None:
         super().__init__(signum)
         self.signum, self.is_safe, self.kept = signum, is_safe, ""
 
@@ -25,16 +26,26 @@ class Interrupted(KeyboardInterrupt):
         return f"interrupted by {signal.Signals(self.signum).name}; {self.kept or 'no results were written'}"
 
 
-class _Told:
-    """What the handler knows: a handler has no caller that could pass it anything."""
+@dataclass
+class _State:
+    """Hold the state of the signal handler.
+
+    Attributes:
+        signum: number of the last signal received, None before the first.
+        is_deferring: whether the first signal waits for `check`.
+    """
 
     signum: int | None = None
-    is_deferring = False
+    is_deferring: bool = False
+
+
+# A global, because Python calls a signal handler without any argument of ours.
+_state = _State()
 
 
 @contextmanager
 def handling() -> Iterator[None]:
-    """Raise `Interrupted` in the main thread on SIGTERM and SIGINT, unless whoever started the process ignores them."""
+    """Raise `Interrupted` in the main thread on SIGTERM and SIGINT, unless the parent process ignores the signal."""
     before = {signum: signal.getsignal(signum) for signum in SIGNALS}
     for signum in SIGNALS:
         if before[signum] is not signal.SIG_IGN:
@@ -44,32 +55,36 @@ def handling() -> Iterator[None]:
     finally:
         for signum in SIGNALS:
             signal.signal(signum, before[signum])
-        _Told.signum = None
+        _state.signum = None
 
 
 @contextmanager
 def deferring() -> Iterator[None]:
-    """Within, the first signal waits for `check`, and if none comes, for ever; a second one is not put off."""
-    _Told.is_deferring = True
+    """Hold back the first signal until `check` is called, or for ever if it is not; a second signal acts at once."""
+    _state.is_deferring = True
     try:
         yield
     finally:
-        _Told.is_deferring = False
+        _state.is_deferring = False
 
 
 def is_due() -> bool:
-    """Whether `check` would raise."""
-    return _Told.is_deferring and _Told.signum is not None
+    """Return whether `check` would raise."""
+    return _state.is_deferring and _state.signum is not None
 
 
 def check() -> None:
-    """Called where a process may stop: raise what was put off."""
-    if is_due():
-        raise Interrupted(_Told.signum, is_safe=True)
+    """Raise the signal that was held back; call this wherever the process may stop.
+
+    Raises:
+        Interrupted: a signal was held back.
+    """
+    if is_due() and _state.signum is not None:
+        raise Interrupted(_state.signum, is_safe=True)
 
 
 def _handle(signum: int, frame: FrameType | None) -> None:
-    is_first = _Told.signum is None
-    _Told.signum = signum
-    if not (_Told.is_deferring and is_first):
+    is_first = _state.signum is None
+    _state.signum = signum
+    if not (_state.is_deferring and is_first):
         raise Interrupted(signum, is_safe=False)

@@ -1,22 +1,25 @@
-"""Import torchvision where only its Python parts are needed and its native library may not load.
+"""Import torchvision even where its native library does not load and only its Python parts are needed.
 
-A torchvision built for CUDA stops on import beside a CPU-only torch: it annotates operators (`nms`, `qnms`) that its
-native library would have declared. Datasets and network classes do not use them, so declaring the two is enough. See
-issues 9077 and 9085 of pytorch/vision.
+A torchvision built for CUDA fails to import beside a CPU build of torch, because it annotates two operators that its
+native library would have declared. Datasets and network classes never call these operators, so declaring them is
+enough. See issues 9077 and 9085 of pytorch/vision.
 """
 
 import sys
 from types import ModuleType
 
-_SCHEMAS = (
-    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-)
-_declared = []  # keeps the declarations alive
+OPERATORS = ("torchvision::nms", "torchvision::qnms")
+SCHEMA = "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
 
 
 def import_torchvision() -> ModuleType:
-    """Torchvision with its `models` and `datasets` usable, whether or not its native library loads."""
+    """Return torchvision with usable `models` and `datasets`, whether or not its native library loads.
+
+    Raises:
+        ImportError: torchvision is not installed.
+        RuntimeError: the import fails for another reason than the missing operators.
+    """
+    # The imports are here because planning and drawing, which import this room, must not wait for torch.
     import torch
 
     try:
@@ -26,9 +29,8 @@ def import_torchvision() -> ModuleType:
             raise
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
-        library = torch.library.Library("torchvision", "DEF")
-        for schema in _SCHEMAS:
-            library.define(schema)
-        _declared.append(library)
+        for operator in OPERATORS:
+            torch.library.define(operator, SCHEMA)
         import torchvision
-    return torchvision
+    module: ModuleType = torchvision
+    return module

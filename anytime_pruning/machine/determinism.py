@@ -9,7 +9,7 @@ import torch
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.devices import choose_device
 
-# The memory that cuBLAS works in decides how it sums.
+# The size of the memory that cuBLAS works in decides the order in which it adds.
 CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
@@ -17,33 +17,28 @@ CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 def deterministic_algorithms(device_name: str, enabled: bool) -> Iterator[None]:
     """Restrict torch to algorithms that repeat their bits, and lift the restriction afterwards.
 
-    Enter this before CUDA starts: cuBLAS reads its environment variable then, so the variable stays set.
+    Enter this context before CUDA starts: cuBLAS reads its environment variable then, so the variable stays set.
 
     Args:
         device_name: the setting `execution.device`.
-        enabled: the setting `execution.deterministic`; without it nothing happens.
+        enabled: the setting `execution.deterministic`; nothing happens if it is false.
 
     Raises:
-        SettingError: an operation has no such algorithm, or this process has used CUDA without it.
+        SettingError: an operation has no deterministic algorithm, or this process started CUDA without the variable.
     """
     if not enabled:
         yield
         return
     if choose_device(device_name).type == "cuda":
-        if torch.cuda.is_initialized() and CUBLAS_WORKSPACE not in os.environ:
-            raise SettingError(
-                f"deterministic: true is not allowed: this process has used CUDA before; start another, or set "
-                f"{CUBLAS_WORKSPACE}=:4096:8 for it"
-            )
-        os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")
+        _set_cublas_workspace()
     before = torch.are_deterministic_algorithms_enabled()
     only_warned = torch.is_deterministic_algorithms_warn_only_enabled()
     torch.use_deterministic_algorithms(True)
     try:
         yield
     except RuntimeError as error:
-        operation, *rest = str(error).split(" does not have a deterministic implementation")
-        if not rest:
+        operation, found, _ = str(error).partition(" does not have a deterministic implementation")
+        if not found:
             raise
         raise SettingError(
             f"deterministic: true is not allowed: {operation}, which this network needs, has no deterministic form; "
@@ -51,3 +46,14 @@ def deterministic_algorithms(device_name: str, enabled: bool) -> Iterator[None]:
         ) from None
     finally:
         torch.use_deterministic_algorithms(before, warn_only=only_warned)
+
+
+def _set_cublas_workspace() -> None:
+    """Fix the size of the memory that cuBLAS works in, which is only possible before CUDA starts."""
+    is_started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch does not annotate this function
+    if is_started and CUBLAS_WORKSPACE not in os.environ:
+        raise SettingError(
+            f"deterministic: true is not allowed: this process has used CUDA before; start another, or set "
+            f"{CUBLAS_WORKSPACE}=:4096:8 for it"
+        )
+    os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")

@@ -1,4 +1,4 @@
-"""The machine that a run computes on: which device, in which precision, and what makes a process of it fast."""
+"""Choose the device and the precision that a run computes with, and prepare the process for them."""
 
 import torch
 
@@ -8,10 +8,13 @@ from anytime_pruning.machine.memory import keep_freed_memory
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a setting; `auto` is CUDA where there is one.
+    """Return the device that a setting names.
+
+    Args:
+        name: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where the machine has it.
 
     Raises:
-        SettingError: CUDA is asked for and there is none, or not that one.
+        SettingError: the machine has no such CUDA device.
     """
     available = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "auto":
@@ -25,7 +28,12 @@ def choose_device(name: str) -> torch.device:
 
 
 def choose_precision(name: str, device: torch.device) -> str:
-    """`float32` or `bfloat16`; `auto` is bfloat16 where the device computes with it natively."""
+    """Return `float32` or `bfloat16`, and warn where bfloat16 would be slow.
+
+    Args:
+        name: one of the two, or `auto` for bfloat16 where the device computes with it natively.
+        device: the device that computes.
+    """
     native = has_native_bfloat16(device)
     if name == "bfloat16" and not native:
         warn(f"precision: bfloat16 is emulated on this {device.type}, which is slower than float32")
@@ -33,15 +41,22 @@ def choose_precision(name: str, device: torch.device) -> str:
 
 
 def has_native_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies in bfloat16: NVIDIA GPUs since Ampere; processors with AVX512-BF16 or AMX."""
+    """Return whether the device multiplies in bfloat16: NVIDIA GPUs since Ampere, CPUs with AVX512-BF16 or AMX."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # older torch cannot tell
+    # Older versions of torch cannot tell the capabilities of a CPU.
+    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(present is True and name.endswith("bf16") for name, present in capabilities.items())
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Mixed precision on a device: bfloat16 where it helps, float32 weights; `float32` switches it off."""
+    """Make a context that computes in mixed precision.
+
+    Args:
+        device: the device that computes.
+        precision: `bfloat16` computes in bfloat16 where torch finds it accurate enough and keeps weights in float32;
+            `float32` changes nothing.
+    """
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
@@ -49,18 +64,19 @@ def prepare_process(device: torch.device, threads: int, gpu_slots: int = 1, dete
     """Prepare the whole process for training on a device.
 
     Args:
-        threads: CPU threads that torch computes with.
-        gpu_slots: runs that share one GPU; each may take its share of the memory.
-        deterministic: choose only convolution kernels that repeat their bits.
+        device: the device that computes.
+        threads: number of CPU threads that torch computes with.
+        gpu_slots: number of runs that share one GPU; each may take an equal share of the memory.
+        deterministic: whether to choose only convolution kernels that repeat their bits.
     """
     torch.set_num_threads(threads)
     if device.type == "cuda":
-        # float32 means float32: without this, convolutions would round their inputs to TF32's ten bits.
+        # Without this line, float32 convolutions would round their inputs to the ten bits of TF32.
         torch.backends.cudnn.allow_tf32 = False
-        # The fastest kernel of a trial need not be the same one in the next run.
+        # The benchmark picks the fastest kernel, which may differ from run to run.
         torch.backends.cudnn.benchmark = not deterministic
         torch.backends.cudnn.deterministic = deterministic
-        # More runs on one GPU than its memory holds: the one that asks for too much fails, not its neighbours.
+        # When the GPU's memory is too small for all runs, this makes the run fail that asks for too much.
         torch.cuda.set_per_process_memory_fraction(1 / gpu_slots, device)
     else:
         keep_freed_memory(True)

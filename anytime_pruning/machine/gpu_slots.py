@@ -1,4 +1,4 @@
-"""Several runs on one GPU: each takes a free slot, and waits while there is none."""
+"""Share GPUs between runs: each run takes a free slot of a GPU, and waits until one is free."""
 
 import os
 import tempfile
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.devices import choose_device
@@ -18,69 +18,79 @@ POLL_S = 0.5
 
 @contextmanager
 def claim_device(name: str, gpu_slots: int) -> Iterator[torch.device]:
-    """The device of a setting for the time of one run.
+    """Hold a device for the time of one run.
 
     Args:
-        name: `auto` and `cuda` mean whichever GPU has a free slot.
-        gpu_slots: how many runs of this user may share a GPU.
+        name: the setting `execution.device`; `auto` and `cuda` mean any GPU that has a free slot.
+        gpu_slots: number of runs of this user that may share one GPU.
+
+    Yields:
+        The device, with the index of the GPU. A CPU is never waited for.
 
     Raises:
-        SettingError: no such device.
+        SettingError: the machine has no such device, or the folder of the locks cannot be used.
     """
     device = choose_device(name)
     if device.type != "cuda":
         yield device
         return
     gpus = range(torch.cuda.device_count()) if device.index is None else [device.index]
-    # By the GPU's own name: its number may be another one in another job.
-    names = [str(torch.cuda.get_device_properties(gpu).uuid) for gpu in gpus]
-    with claim_slot(names, gpu_slots, _slots_dir()) as place:
-        yield torch.device("cuda", gpus[place])
+    # The unique identifier of a GPU is the same in every job, whereas its index is not.
+    identifiers = [str(torch.cuda.get_device_properties(gpu).uuid) for gpu in gpus]
+    with claim_slot(identifiers, gpu_slots, _slots_dir()) as position:
+        yield torch.device("cuda", gpus[position])
 
 
 @contextmanager
 def claim_slot(names: Sequence[str], slots: int, folder: Path) -> Iterator[int]:
-    """Hold one of `slots` locks of one of several things; a process that dies lets go of its own.
+    """Hold one slot of one of several resources; the operating system frees the slots of a dead process.
+
+    Args:
+        names: names of the resources.
+        slots: number of slots that each resource has.
+        folder: where the lock files are; it is made if missing.
 
     Yields:
-        The position in `names` of the one that is held. The least used come first.
+        The position in `names` of the resource whose slot is held. Resources with fewer held slots come first.
 
     Raises:
         SettingError: the folder cannot be used.
     """
-    locks = [
-        (place, FileLock(folder / f"{names[place]}-{k}.lock")) for k in range(slots) for place in range(len(names))
+    locks: list[tuple[int, BaseFileLock]] = [
+        (position, FileLock(folder / f"{names[position]}-{slot}.lock"))
+        for slot in range(slots)
+        for position in range(len(names))
     ]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        place, lock = _wait_for_one(locks, slots)
+        position, lock = _wait_for_one(locks, slots)
     except OSError as error:
         raise SettingError(
             f"TMPDIR: {folder}, where runs lock their GPUs, cannot be used: {error.strerror}; name a folder of this "
             "machine that you can write to"
         ) from None
     try:
-        yield place
+        yield position
     finally:
         lock.release()
 
 
-def _wait_for_one(locks: Sequence[tuple[int, FileLock]], slots: int) -> tuple[int, FileLock]:
-    """The first of several locks that is free, now held, and its place."""
-    told = False
+def _wait_for_one(locks: Sequence[tuple[int, BaseFileLock]], slots: int) -> tuple[int, BaseFileLock]:
+    """Acquire the first free lock, and return it with its position."""
+    has_told = False
     while True:
-        for place, lock in locks:
+        for position, lock in locks:
             try:
                 lock.acquire(blocking=False)
-                return place, lock
+                return position, lock
             except Timeout:
                 continue
-        if not told:
+        if not has_told:
             print(f"waiting for one of {len(locks)} GPU slots (execution.gpu_slots: {slots})", flush=True)
-            told = True
+            has_told = True
         time.sleep(POLL_S)
 
 
 def _slots_dir() -> Path:
-    """Of this user. A Slurm job has slots of its own: Slurm gave it its GPUs, whoever else computes on this machine."""
+    """Return the folder of this user's locks; a Slurm job gets its own, because Slurm already assigned its GPUs."""
     return Path(tempfile.gettempdir()) / f"anytime-pruning-slots-{os.getuid()}" / os.environ.get("SLURM_JOB_ID", "")

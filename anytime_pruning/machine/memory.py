@@ -8,22 +8,26 @@ import torch
 
 from anytime_pruning.foundation.errors import CapacityError
 
+# Numbers of the options of mallopt in glibc's malloc.h.
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+
 
 def keep_freed_memory(keep: bool) -> None:
-    """Whether the C library keeps memory that is freed, instead of giving it back to the system.
+    """Tell the C library whether to keep freed memory or to give it back to the system.
 
-    Every step frees its activations; given back, each page has to be faulted in and cleared again by the next step,
-    which costs 4 to 14 % of the training time on a CPU. Only glibc has the switch; elsewhere nothing happens.
-    `keep` False is what glibc arrives at by itself in a process that frees large blocks.
+    Every training step frees its activations. If they are given back, the next step has to fault in and clear each page
+    again, which costs 4 to 14 % of the training time on a CPU. Only glibc has the switch; elsewhere nothing happens.
+
+    Args:
+        keep: true keeps the memory; false sets what glibc reaches by itself in a process that frees large blocks.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
-    trim_threshold, mmap_threshold, mmap_max = -1, -3, -4  # numbers of the options in malloc.h
-    mallopt(trim_threshold, 2**31 - 1 if keep else 2**26)
-    mallopt(mmap_threshold, 2**25)
-    mallopt(mmap_max, 0 if keep else 2**16)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1 if keep else 2**26)
+    mallopt(M_MMAP_THRESHOLD, 2**25)
+    mallopt(M_MMAP_MAX, 0 if keep else 2**16)
 
 
 @contextmanager
@@ -31,10 +35,10 @@ def out_of_memory_as_capacity_error(advice: str) -> Iterator[None]:
     """Turn a failed allocation into one line.
 
     Args:
-        advice: what does not fit and which settings to lower; the message ends with it.
+        advice: text that names what does not fit and the settings to lower; the message ends with this text.
 
     Raises:
-        CapacityError: the device's or the machine's memory does not suffice.
+        CapacityError: the memory of the device or of the machine is too small.
     """
     try:
         yield
@@ -45,4 +49,5 @@ def out_of_memory_as_capacity_error(advice: str) -> Iterator[None]:
             raise
     else:
         return
+    # Raised outside the handlers, so that the failed allocation's traceback keeps no tensors alive.
     raise CapacityError(f"out of memory: {advice}")

@@ -1,6 +1,6 @@
-"""The order of a feature map's numbers in memory, chosen for speed: the method does not notice, only rounding does.
+"""Order the numbers of feature maps in memory for speed; results are mathematically the same, only rounding differs.
 
-Weights stay as they are: a convolution follows the format of its images.
+Weights stay as they are, because a convolution follows the format of its images.
 """
 
 import torch
@@ -8,20 +8,24 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.console import warn
 
-# Where channels-last is the slower one on a CPU (oneDNN 3.12, bfloat16 and float32, measured in benchmarks/): its
-# kernels work along a row of pixels, and these maps have rows of four or fewer.
+# On a CPU channels-last is slower for maps of at most 16 pixels with 256 channels or more, because the kernels work
+# along a row of pixels, and these maps have rows of at most four (oneDNN 3.12, bfloat16 and float32; see benchmarks/).
 SMALL_MAP_PIXELS, MANY_CHANNELS = 16, 256
 
 
 def arrange(model: nn.Module, image_shape: tuple[int, int, int], device: torch.device) -> None:
-    """Let a network compute in the memory format that is fast: channels-last, but for small maps on a CPU.
+    """Let a network compute in the fast memory format: channels-last, except for small maps on a CPU.
 
-    A network that cannot, because it asks for a `view` that only contiguous maps allow, is left contiguous, with a
-    warning.
+    Some networks call `view` on feature maps, which only contiguous maps allow. Such a network stays contiguous, and a
+    warning says so.
 
     Args:
-        model: maps images [B, C, H, W] to logits; its convolutions get hooks that change the format of what enters.
-        image_shape: (channels, height, width), for a trial.
+        model: maps images [B, C, H, W] to logits; its convolutions get hooks that change the format of their inputs.
+        image_shape: (channels, height, width) of the images of a trial.
+        device: the device of the network.
+
+    Raises:
+        RuntimeError: the trial fails for another reason than `view`.
     """
     convert = _by_map_size if device.type == "cpu" else _channels_last
     hooks = [module.register_forward_pre_hook(convert) for module in model.modules() if isinstance(module, nn.Conv2d)]

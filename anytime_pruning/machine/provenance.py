@@ -1,6 +1,5 @@
-"""Where numbers come from: commit, versions, hardware. Everything here describes a run and changes nothing in it."""
+"""Describe where numbers come from: commit, container, versions and hardware. Nothing here changes a run."""
 
-import hashlib
 import os
 import platform
 import resource
@@ -11,40 +10,47 @@ from pathlib import Path
 import torch
 
 import anytime_pruning
+from anytime_pruning.foundation.files import file_sha256
 
 
 def describe_code() -> dict[str, str | bool | None]:
-    """Commit of the checkout that holds the package, and whether files differ from it; None where git cannot say."""
+    """Return the `commit` of the checkout that holds the package, and whether its files are `modified`.
+
+    Both are None where git cannot tell.
+    """
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {"commit": commit, "modified": None if changes is None else bool(changes)}
 
 
 def describe_container() -> dict[str, str | None] | None:
-    """The image that this process runs in: its file's name and SHA-256, which names it wherever it is; None outside.
+    """Return the name and the SHA-256 of the image file that this process runs in, or None outside a container.
 
-    The digest is None where the file cannot be read from inside.
+    The digest is None if the file cannot be read from inside.
     """
     image = os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER")
     if not image:
         return None
     try:
-        with open(image, "rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = file_sha256(Path(image))
     except OSError:
         digest = None
     return {"image": Path(image).name, "sha256": digest}
 
 
 def describe_versions() -> dict[str, str]:
-    """Versions of what takes part in computing the numbers."""
+    """Return the versions of the packages that take part in computing the numbers."""
     packages = {name: version(name) for name in ("torch", "numpy", "pillow", "safetensors")}
     return {"anytime_pruning": anytime_pruning.__version__, "python": platform.python_version(), **packages}
 
 
-def describe_hardware(device: torch.device) -> dict[str, str | int]:
-    """The processor, its vector instructions as torch uses them, and the GPU if one computed."""
-    hardware = {
+def describe_hardware(device: torch.device) -> dict[str, str | int | None]:
+    """Return the processor, its vector instructions as torch uses them, the memory used, and the GPU if any.
+
+    Args:
+        device: the device that computed. Keys that begin with `gpu`, `cuda` and `peak_gpu` exist for a GPU only.
+    """
+    hardware: dict[str, str | int | None] = {
         "device": device.type,
         "processor": _processor(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
@@ -72,7 +78,7 @@ def _git(*arguments: str) -> str | None:
 
 
 def _peak_memory_kb() -> int:
-    """Of this process alone: what `getrusage` says on Linux begins with the peak of the process that started it."""
+    """Return the peak memory of this process; on Linux `getrusage` would include the peak of its parent process."""
     try:
         lines = Path("/proc/self/status").read_text().splitlines()
     except OSError:

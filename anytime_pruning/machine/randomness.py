@@ -1,4 +1,4 @@
-"""Random generators from one seed: one for each purpose, so that a draw added for one never shifts another's."""
+"""Derive random generators from one seed, one for each purpose, so that no purpose shifts the draws of another."""
 
 import hashlib
 
@@ -7,23 +7,33 @@ from torch import Generator, Tensor
 
 
 def derive_seed(seed: int, purpose: str) -> int:
-    """A 63-bit seed for a purpose such as `stream`. With one seed all methods see the same data and start."""
+    """Return a 63-bit seed for a purpose.
+
+    Args:
+        seed: the seed of the run; all methods with one seed see the same data and the same initial weights.
+        purpose: what is drawn, such as `stream`.
+    """
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8]) >> 1
 
 
 def make_generator(seed: int, purpose: str) -> Generator:
-    """A CPU generator for a purpose; data order is therefore the same on every device."""
+    """Make a generator for a purpose on the CPU, so that the order of the data is the same on every device."""
     return Generator().manual_seed(derive_seed(seed, purpose))
 
 
 def random_states(generator: Generator, device: torch.device) -> dict[str, Tensor]:
-    """The states of every generator that training draws from: its own, and torch's, of networks with dropout."""
+    """Return the states of all generators that training draws from.
+
+    Args:
+        generator: the generator of the data order and the augmentation.
+        device: the device that computes; networks with dropout draw from torch's own generator of the device.
+    """
     states = {"training": generator.get_state(), "cpu": torch.get_rng_state()}
     return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
 
 def restore_random_states(states: dict[str, Tensor], generator: Generator, device: torch.device) -> None:
-    """Let every generator go on from where it was."""
+    """Set all generators to states that `random_states` returned."""
     generator.set_state(states["training"])
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:

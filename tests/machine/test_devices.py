@@ -7,7 +7,7 @@ import torch
 from conftest import ROOT
 
 from anytime_pruning.foundation.errors import CapacityError
-from anytime_pruning.machine import devices
+from anytime_pruning.machine import memory
 from anytime_pruning.machine.devices import choose_precision, has_native_bfloat16
 from anytime_pruning.machine.memory import keep_freed_memory, out_of_memory_as_capacity_error
 from anytime_pruning.runs.job import advice_on_memory
@@ -64,7 +64,7 @@ def test_other_errors_pass_through():
 # In a process of its own: an allocation that failed, as above, lets glibc take memory from elsewhere for good.
 KEEP_AND_GIVE_BACK = """
 import torch
-from anytime_pruning.machine.devices import keep_freed_memory
+from anytime_pruning.machine.memory import keep_freed_memory
 
 def resident_mb():
     return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
@@ -90,5 +90,5 @@ def test_freed_memory_is_kept_and_given_back():
 
 
 def test_no_switch_in_the_c_library_is_no_error(monkeypatch):
-    monkeypatch.setattr(devices.ctypes, "CDLL", lambda name: object())
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
     assert keep_freed_memory(True) is None  # and no AttributeError
