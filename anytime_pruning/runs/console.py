@@ -1,20 +1,23 @@
-"""What a run says while it goes on: a progress bar on a terminal, plain lines in a log."""
+"""Says how a run gets on: a progress bar on a terminal, plain lines in a log."""
 
 import sys
+from types import TracebackType
+from typing import Self
 
 from tqdm import tqdm
 
 from anytime_pruning.results.rows import Epoch, MegabatchRow
-from anytime_pruning.runs.state import RunState
+from anytime_pruning.runs.checkpointing.state import RunState
 from anytime_pruning.settings.cost import PlannedCost
 
 
-class Progress:
-    """Counts training samples of a whole stream and says one line for each megabatch.
+class Console:
+    """Counts the training samples of a whole stream and prints one line for each megabatch.
 
     Args:
-        name: what the run is, in a few words.
+        name: describes the run in a few words.
         cost: of the whole stream.
+        n_megabatches: T, the length of the stream.
     """
 
     def __init__(self, name: str, cost: PlannedCost, n_megabatches: int):
@@ -29,24 +32,26 @@ class Progress:
         self._bar.update(epoch.samples)
 
     def go_on(self, state: RunState) -> None:
-        """Say that a part is done already."""
+        """Say that a part of the run is done already."""
         self._bar.update(state.samples)
-        is_over = state.position.t > self._n_megabatches
-        self._say(f"goes on from a checkpoint: {'all megabatches are done' if is_over else state.position}")
+        is_over = state.progress.t > self._n_megabatches
+        self._say(f"goes on from a checkpoint: {'all megabatches are done' if is_over else state.progress}")
 
     def megabatch_done(self, row: MegabatchRow) -> None:
-        """Say what a megabatch came to."""
+        """Print what a megabatch came to."""
         self._say(
             f"megabatch {row.t}/{self._n_megabatches}: density {row.density_measured:.3f}, "
             f"train {row.train_acc_running_pct:.1f} %, validation {row.valid_acc_pct:.1f} %, "
             f"test {row.test_acc_pct:.2f} % ({row.error_count} errors), {row.seconds:.1f} s"
         )
 
-    def __enter__(self) -> "Progress":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        """Remove the bar, also when the run fails: what is said next begins on a line of its own."""
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Remove the bar, so that whatever is printed next, such as an error, begins on a line of its own."""
         self._bar.close()
 
     def _say(self, line: str) -> None:

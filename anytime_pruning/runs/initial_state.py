@@ -1,7 +1,6 @@
-"""Begin with given weights or masks: safetensors files that settings name by path and SHA-256."""
+"""Loads the weights or masks that a run begins with: safetensors files that settings name by path and SHA-256."""
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
@@ -11,21 +10,23 @@ from torch import Tensor, nn
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.pruning.prunable import prunable_weights
-
-if TYPE_CHECKING:
-    from anytime_pruning.settings.execution import StartFile
-    from anytime_pruning.settings.run import RunSettings
+from anytime_pruning.settings.execution import StartFile
 
 
-def load_initial_weights(model: nn.Module, settings: "RunSettings") -> None:
-    """Give a network the weights that the settings name, such as those of another run; none named, no change.
+def load_initial_weights(model: nn.Module, file: StartFile | None, model_name: str) -> None:
+    """Give a network the weights of a file, such as those of another run, in place.
+
+    Args:
+        model: the network.
+        file: the setting `initial_weights`; None leaves the network as it is.
+        model_name: of the network, for messages.
 
     Raises:
-        DataError: the file is missing, is another one than named, or is not of this network.
+        DataError: the file is missing, has another content than named, or does not fit the network.
     """
-    if settings.initial_weights is None:
+    if file is None:
         return
-    tensors = _read("initial_weights", settings.initial_weights)
+    tensors = _read("initial_weights", file)
     expected = model.state_dict()
     wrong = sorted(
         {name for name in {*expected, *tensors} if name not in expected or name not in tensors}
@@ -33,43 +34,48 @@ def load_initial_weights(model: nn.Module, settings: "RunSettings") -> None:
     )
     if wrong:
         raise DataError(
-            f"initial_weights: {settings.initial_weights.path} does not fit {settings.model}: {wrong[0]} is missing, "
-            "unknown or of another shape"
+            f"initial_weights: {file.path} does not fit {model_name}: {wrong[0]} is missing, unknown or of another "
+            "shape"
         )
     model.load_state_dict(tensors, strict=True)
 
 
-def load_initial_masks(model: nn.Module, settings: "RunSettings") -> Masks:
-    """The masks that the settings name: in the file's tensors, what is not zero is kept. Empty if none are named.
+def load_initial_masks(model: nn.Module, file: StartFile | None, model_name: str) -> Masks:
+    """Load masks from a file: a weight is kept where the file's tensor is not zero.
 
-    So the weights of a pruned run serve as its mask, too; tensors of other names than prunable weights are not read.
+    The weights of a pruned run therefore serve as its mask. Tensors that are no prunable weights are ignored.
+
+    Args:
+        model: the network.
+        file: the setting `initial_mask`; None means no masks.
+        model_name: of the network, for messages.
 
     Returns:
-        Bool masks by parameter name, on the network's device.
+        Bool masks by parameter name, on the network's device; empty if there is no file.
 
     Raises:
-        DataError: the file is missing, is another one than named, or is not of this network.
+        DataError: the file is missing, has another content than named, or does not fit the network.
     """
-    if settings.initial_mask is None:
+    if file is None:
         return {}
-    tensors = _read("initial_mask", settings.initial_mask)
+    tensors = _read("initial_mask", file)
     masks = {}
     for name, weight in prunable_weights(model).items():
         if name not in tensors or tensors[name].shape != weight.shape:
             raise DataError(
-                f"initial_mask: {settings.initial_mask.path} does not fit {settings.model}: {name} is missing or of "
-                f"another shape than {list(weight.shape)}"
+                f"initial_mask: {file.path} does not fit {model_name}: {name} is missing or of another shape than "
+                f"{list(weight.shape)}"
             )
         masks[name] = (tensors[name] != 0).to(weight.device)
     if not any(mask.any() for mask in masks.values()):
-        raise DataError(f"initial_mask: {settings.initial_mask.path} keeps no weight")
+        raise DataError(f"initial_mask: {file.path} keeps no weight")
     return masks
 
 
-def _read(setting: str, file: "StartFile") -> dict[str, Tensor]:
-    """The tensors of a file whose content is checked."""
+def _read(setting: str, file: StartFile) -> dict[str, Tensor]:
+    """Read the tensors of a file and check its content."""
     if file.path.exists() and not file.path.is_file():
-        # A pipe would be waited for, a device read without end.
+        # Reading a pipe would wait for a writer, and reading a device would never end.
         raise DataError(f"{setting}: {file.path}: is no file")
     try:
         content = file.path.read_bytes()
@@ -79,7 +85,7 @@ def _read(setting: str, file: "StartFile") -> dict[str, Tensor]:
     if found != file.sha256:
         raise DataError(f"{setting}: {file.path} has sha256 {found}, but the settings name {file.sha256}")
     try:
-        tensors = load(content)
+        tensors: dict[str, Tensor] = load(content)
     except SafetensorError as error:
         raise DataError(f"{setting}: {file.path} is not a safetensors file: {' '.join(str(error).split())}") from None
     for name, tensor in tensors.items():

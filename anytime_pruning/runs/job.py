@@ -1,13 +1,10 @@
-"""One job: claim a device, read the data, run the stream, write what came of it. The stream itself is `run.py`."""
+"""Does one job: claims a device, reads the data, runs the stream of `loop.py` and writes what came of it."""
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from safetensors.torch import save_file
 from torch import nn
 
@@ -16,7 +13,6 @@ from anytime_pruning.export.describe import copy_weights, describe_input, descri
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError, SettingError
-from anytime_pruning.foundation.files import remove_partial
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.determinism import deterministic_algorithms
 from anytime_pruning.machine.devices import choose_device, choose_precision, prepare_process
@@ -25,13 +21,14 @@ from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
 from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.machine.randomness import derive_seed
 from anytime_pruning.models import build_model
-from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.prunable import count_prunable
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import stored_run, write_run
-from anytime_pruning.runs.checkpoints import Checkpoints
+from anytime_pruning.runs.checkpointing.checkpointer import CheckpointOptions
+from anytime_pruning.runs.checkpointing.files import Checkpoints
+from anytime_pruning.runs.folder import RunFolder
 from anytime_pruning.runs.initial_state import load_initial_weights
-from anytime_pruning.runs.loop import run_megabatches
-from anytime_pruning.runs.state import Keeper
+from anytime_pruning.runs.loop import FinishedStream, run_megabatches
 from anytime_pruning.settings.run import RunSettings, parse_settings
 
 
@@ -43,37 +40,34 @@ def run_stream(
     Args:
         settings: of the run; a mapping is checked like a configuration file.
         out_dir: folder for config.yaml, megabatches.csv, epochs.csv, layers.csv and metrics.json, which is written
-            last: where it is, the run is done. A second process on the same folder waits for the first.
+            last: where metrics.json exists, the run is done. A second process on the same folder waits for the first.
         weights_path: safetensors file for the final weights; in `out_dir` if None.
 
     Returns:
         The content of metrics.json.
 
     Raises:
-        SettingError: a setting is not allowed, or no such device.
+        SettingError: a setting is not allowed, or the device does not exist.
         DataError: the data is missing or corrupt.
         DivergenceError: a loss or score is not finite; nothing is written.
-        InvariantError: what must hold at every moment of a run does not; nothing is written.
+        InvariantError: something is violated that must hold at every moment of a run; nothing is written.
         CapacityError: the memory does not suffice; nothing is written.
     """
     settings = settings if isinstance(settings, RunSettings) else parse_settings(dict(settings))
-    out_dir = Path(out_dir)
-    weights_path = Path(weights_path) if weights_path else out_dir / layout.WEIGHTS
+    path = Path(out_dir)
+    folder = RunFolder(path, Path(weights_path) if weights_path else path / layout.WEIGHTS)
     execution = settings.execution
     choose_device(execution.device)
-    for folder in (out_dir, weights_path.parent):
-        folder.mkdir(parents=True, exist_ok=True)
-    if weights_path.is_dir():
-        raise SettingError(f"weights: {weights_path} is not allowed: it is a folder; name a file")
-    with _only_process_on(out_dir):
-        # Looked at under the lock: the process that was waited for may have finished this very run.
-        stored = stored_run(out_dir, settings)
-        _tidy(out_dir, weights_path, is_done=stored is not None)
+    folder.make()
+    with folder.locked():
+        # The stored run is looked for under the lock: the process that was waited for may have finished this very run.
+        stored = stored_run(folder.path, settings)
+        folder.tidy(is_done=stored is not None)
         if stored and settings.dataset.is_pinned():
             return stored
-        arrays = load_dataset(settings.dataset, settings.execution.data_dir)
+        arrays = load_dataset(settings.dataset, execution.data_dir)
         if stored:
-            return _of_same_data(stored, arrays, out_dir)
+            return _check_same_data(stored, arrays, folder.path)
         if arrays.test_images_in_train:
             warn(f"{settings.dataset.name}: {arrays.test_images_in_train} test images are training images, too")
         with (
@@ -82,24 +76,44 @@ def run_stream(
             out_of_memory_as_capacity_error(advice_on_memory(settings)),
             signals.deferring(),
         ):
-            return _compute(settings, arrays, device, out_dir, weights_path)
+            return _compute(settings, arrays, device, folder)
 
 
-def _compute(
-    settings: RunSettings, arrays: ImageArrays, device: torch.device, out_dir: Path, weights_path: Path
-) -> dict[str, Any]:
+def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, folder: RunFolder) -> dict[str, Any]:
     execution = settings.execution
     prepare_process(device, execution.threads, execution.gpu_slots, execution.deterministic)
     precision = choose_precision(settings.precision, device)
-    # Of the code as it is now, when it was read; a checkout may change while a run goes on.
-    code = {"code": provenance.describe_code(), "container": provenance.describe_container()}
-    code["versions"] = provenance.describe_versions()
+    resolved = settings.model_copy(update={"precision": precision})
+    # The code version is recorded now: the checkout may change during the run.
+    code: dict[str, Any] = {
+        "code": provenance.describe_code(),
+        "container": provenance.describe_container(),
+        "versions": provenance.describe_versions(),
+    }
     identity = {**settings.identity(), "resolved_precision": precision, "data_sha256": arrays.content_sha256}
-    keeper = Keeper(
-        Checkpoints(out_dir / layout.RESUME, identity),
-        settings.execution,
+    checkpoints = CheckpointOptions(
+        Checkpoints(folder.checkpoints, identity),
+        execution.checkpoint_epochs,
+        execution.checkpoint_share,
         lambda: code | {"hardware": provenance.describe_hardware(device)},
     )
+    model = _build(settings, arrays, device)
+    # Our own draws have generators of their own; these seeds are for networks that draw, such as those with dropout.
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derive_seed(settings.seed, "network"))
+        arrange(model, arrays.image_shape, device)
+        finished = run_megabatches(resolved, arrays, model, device, folder.path, checkpoints)
+    facts = _describe_run(precision, arrays, model, code, device, finished)
+    weights = copy_weights(model)
+    content = write_run(
+        folder.path, settings, finished.records, facts, lambda path: save_file(weights, path), folder.weights
+    )
+    checkpoints.files.clear()
+    return content
+
+
+def _build(settings: RunSettings, arrays: ImageArrays, device: torch.device) -> nn.Module:
+    """Build the network with its initial weights, and check that there is something to prune."""
     model = build_model(
         settings.model,
         arrays.n_classes,
@@ -108,15 +122,25 @@ def _compute(
         arrays.std,
         seed=derive_seed(settings.seed, "initial weights"),
     ).to(device)
-    load_initial_weights(model, settings)
-    _check_prunable(model, settings)
-    # Our own draws have generators of their own; this is for networks that draw, such as those with dropout.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(derive_seed(settings.seed, "network"))
-        arrange(model, arrays.image_shape, device)
-        resolved = settings.model_copy(update={"precision": precision})
-        records = run_megabatches(resolved, arrays, model, device, out_dir, keeper)
-    facts = {
+    load_initial_weights(model, settings.initial_weights, settings.model)
+    n_prunable = count_prunable(model)
+    if n_prunable == 0:
+        raise SettingError(f"model: {settings.model!r} is not allowed: it has no convolution, so nothing to prune")
+    if round(settings.densities()[-1] * n_prunable) == 0:
+        raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")
+    return model
+
+
+def _describe_run(
+    precision: str,
+    arrays: ImageArrays,
+    model: nn.Module,
+    code: dict[str, Any],
+    device: torch.device,
+    finished: FinishedStream,
+) -> dict[str, Any]:
+    """Return what metrics.json says beside the numbers, in the order of the file."""
+    return {
         "precision": precision,
         "input": describe_input(arrays),
         **describe_size(model),
@@ -124,40 +148,13 @@ def _compute(
         "test_images_in_train": arrays.test_images_in_train,
         **code,
         "hardware": provenance.describe_hardware(device),
-        "resumed": keeper.resumed,
-        "wall_time_s": round(keeper.seconds, 3),
+        "resumed": finished.resumed,
+        "wall_time_s": round(finished.seconds, 3),
     }
-    weights = copy_weights(model)
-    content = write_run(out_dir, settings, records, facts, lambda path: save_file(weights, path), weights_path)
-    keeper.clear()
-    return content
 
 
-@contextmanager
-def _only_process_on(out_dir: Path) -> Iterator[None]:
-    """Nobody else works in a run's folder; who died there has let go of it."""
-    lock = FileLock(out_dir / layout.LOCK)
-    try:
-        lock.acquire(blocking=False)
-    except Timeout:
-        print(f"waiting for another process that works in {out_dir}", flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
-
-
-def _tidy(out_dir: Path, weights_path: Path, is_done: bool) -> None:
-    """Remove what killed processes left: files they had begun, and the checkpoints of a run that is done."""
-    for folder, name in ((out_dir, "*"), (out_dir / layout.RESUME, "*"), (weights_path.parent, weights_path.name)):
-        remove_partial(folder, name)
-    if is_done:
-        shutil.rmtree(out_dir / layout.RESUME, ignore_errors=True)
-
-
-def _of_same_data(stored: dict[str, Any], arrays: ImageArrays, out_dir: Path) -> dict[str, Any]:
-    """A stored run whose settings do not say what its data was: the data must be what it was."""
+def _check_same_data(stored: dict[str, Any], arrays: ImageArrays, out_dir: Path) -> dict[str, Any]:
+    """Return a stored run whose settings do not name its data, provided the data is what it was."""
     if stored["data_sha256"] != arrays.content_sha256:
         raise DataError(
             f"{out_dir}: holds a run on data with content_sha256 {stored['data_sha256']}, but the data now has "
@@ -167,16 +164,8 @@ def _of_same_data(stored: dict[str, Any], arrays: ImageArrays, out_dir: Path) ->
 
 
 def advice_on_memory(settings: RunSettings) -> str:
+    """Say what does not fit into the memory, and which settings to lower."""
     return (
         f"{settings.model} with batch_size {settings.batch_size} and execution.gpu_slots "
         f"{settings.execution.gpu_slots} does not fit; lower one of the two, or run fewer jobs at once"
     )
-
-
-def _check_prunable(model: nn.Module, settings: RunSettings) -> None:
-    """Before anything is trained: there are weights to prune, and some remain at the end."""
-    n_prunable = sum(weight.numel() for weight in prunable_weights(model).values())
-    if n_prunable == 0:
-        raise SettingError(f"model: {settings.model!r} is not allowed: it has no convolution, so nothing to prune")
-    if round(settings.densities()[-1] * n_prunable) == 0:
-        raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")

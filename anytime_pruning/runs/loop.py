@@ -1,90 +1,141 @@
-"""The stream loop of the paper, for all methods.
+"""Runs the stream loop of the paper, for all methods: prune, train, test, for each megabatch.
 
-What a job does around it is `job.py`; how one megabatch is trained on, `training.py`.
+What a job does around the loop is in `job.py`; how one megabatch is trained on is in `training`.
 """
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
 
 from anytime_pruning.datasets import ImageArrays
 from anytime_pruning.foundation import signals
+from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.models import build_model
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.macs import count_macs
+from anytime_pruning.pruning.mask_chooser import MaskChooser
 from anytime_pruning.pruning.masks import count_kept
-from anytime_pruning.pruning.prune import prune
+from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.results.records import Records
-from anytime_pruning.runs.console import Progress
+from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer, CheckpointOptions
+from anytime_pruning.runs.checkpointing.state import RunState
+from anytime_pruning.runs.console import Console
 from anytime_pruning.runs.initial_state import load_initial_masks
 from anytime_pruning.runs.invariants import check_masks, check_weights
-from anytime_pruning.runs.state import Keeper, RunState
-from anytime_pruning.runs.stream_plan import plan_stream
+from anytime_pruning.runs.parts import scoring_options, training_options
+from anytime_pruning.runs.recording import record_megabatch
+from anytime_pruning.runs.starts import StartContext
+from anytime_pruning.runs.stream_plan import PlannedMegabatch, plan_stream
 from anytime_pruning.runs.trackers import Tracking
 from anytime_pruning.settings.cost import plan_cost
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.evaluation import evaluate
-from anytime_pruning.training.progress import Position
+from anytime_pruning.training.progress import MegabatchProgress
 from anytime_pruning.training.trainer import Trainer, check_finite
 
 
+@dataclass(frozen=True)
+class FinishedStream:
+    """Holds what a stream came to.
+
+    Attributes:
+        records: rows of all megabatches.
+        resumed: earlier parts of the run, each with its code, versions and hardware.
+        seconds: that the run took, earlier parts included.
+    """
+
+    records: Records
+    resumed: list[dict[str, Any]]
+    seconds: float
+
+
 def run_megabatches(
-    settings: RunSettings, arrays: ImageArrays, model: nn.Module, device: torch.device, out_dir: Path, keeper: Keeper
-) -> Records:
-    """For t = 1 ... T prune to the scheduled density, train on all data so far, test.
+    settings: RunSettings,
+    arrays: ImageArrays,
+    model: nn.Module,
+    device: torch.device,
+    out_dir: Path,
+    checkpoints: CheckpointOptions,
+) -> FinishedStream:
+    """For t = 1 ... T prune to the scheduled density, train on all data so far, and test.
 
     Args:
         settings: with the precision to compute in; not `auto`.
+        arrays: the dataset.
         model: maps images in [0, 1] to logits, on the device; is pruned and trained in place.
+        device: to compute on.
         out_dir: folder of the run, where a tracker may write.
-        keeper: knows whether a part of the run is done already, and keeps what is done from now on.
+        checkpoints: where and how often the run is kept; a run that has begun goes on from there.
 
     Raises:
         DivergenceError: a loss or score is not finite.
-        InvariantError: what must hold at every moment of a run does not.
+        InvariantError: something is violated that must hold at every moment of a run.
     """
     data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip)
     test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
-    replayed, samples, counts = plan_stream(settings, len(data))
-    cost = plan_cost(settings, counts, len(test))
-    name = f"{settings.dataset.name} {settings.model} {settings.method}"
-    records = Records(planned=cost, macs=count_macs(model, arrays.image_shape))
-    build_afresh = partial(build_model, settings.model, arrays.n_classes, arrays.image_shape, arrays.mean, arrays.std)
-    masks = load_initial_masks(model, settings)
+    plan = plan_stream(settings, len(data))
+    cost = plan_cost(settings.epochs, settings.densities(), [megabatch.counts for megabatch in plan], len(test))
+    protocol = make_protocol(settings.protocol)
+    trainer = Trainer(model, data, training_options(settings, protocol), make_generator(settings.seed, "training"))
+    masks = load_initial_masks(model, settings.initial_mask, settings.model)
     apply_masks(model, masks)
-    trainer = Trainer(model, data, settings, make_generator(settings.seed, "training"))
-    state = RunState(trainer, records, masks, Position())
-    has_begun = keeper.restore(state)
+    records = Records(planned=cost, macs=count_macs(model, arrays.image_shape))
+    state = RunState(trainer, records, masks, MegabatchProgress())
+    step = _Preparation(settings, arrays, state)
+    checkpointer = Checkpointer(checkpoints, state)
+    name = f"{settings.dataset.name} {settings.model} {settings.method}"
     with (
-        Progress(name, cost, settings.n_megabatches) as progress,
+        Console(name, cost, settings.n_megabatches) as console,
         Tracking(settings, out_dir, state.samples) as tracking,
-        keeper,
+        checkpointer,
     ):
-        if has_begun:
-            progress.go_on(state)
-        listeners = (progress.epoch_done, tracking.epoch_done, keeper.epoch_done)
-        for t in range(state.position.t, settings.n_megabatches + 1):
-            # 1. The replay-inclusive set, what the policy keeps of M_1 ... M_t; and 2. a sample of it, pi_t.
-            (train, valid), sample, density = replayed[t - 1], samples[t - 1], settings.densities()[t - 1]
-            # 3. Prune the current network by scores on that sample; what is pruned stays pruned.
-            if not state.position.is_pruned:
-                masks = prune(model, state.masks, density, data, sample, settings, t, build_afresh)
-                check_masks(state.masks, masks, model, density, settings, t)
-                state.masks = masks
-                state.position.pruned()
-            # 4. Train what is left, then test.
-            training = trainer.train_megabatch(t, state.masks, train, valid, listeners, state.position)
-            check_weights(model, state.masks, settings, t)
+        if checkpointer.has_begun:
+            console.go_on(state)
+        listeners = (console.epoch_done, tracking.epoch_done, checkpointer.epoch_done)
+        for megabatch in plan[state.progress.t - 1 :]:
+            if not state.progress.is_pruned:
+                step.prepare(megabatch)
+            training = trainer.train_megabatch(state.progress, state.masks, megabatch.train, megabatch.valid, listeners)
+            check_weights(model, state.masks, megabatch.t, may_hold_zeros=settings.initial_weights is not None)
             tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
-            check_finite(tested.loss, f"megabatch {t}, test")
-            row = records.add(count_kept(model), density, len(valid), training, tested, state.position)
-            progress.megabatch_done(row)
+            check_finite(tested.loss, f"megabatch {megabatch.t}, test")
+            row = record_megabatch(records, count_kept(model), megabatch, training, tested, state.progress)
+            console.megabatch_done(row)
             tracking.megabatch_done(row)
-            state.position = Position(t + 1)
-            keeper.keep()
+            state.progress = MegabatchProgress(megabatch.t + 1)
+            checkpointer.write()
             signals.check()
-    return records
+    return FinishedStream(records, checkpointer.resumed, checkpointer.seconds)
+
+
+class _Preparation:
+    """Prepares the network for a megabatch: starts it as the settings say, then prunes it."""
+
+    def __init__(self, settings: RunSettings, arrays: ImageArrays, state: RunState):
+        self._settings, self._state = settings, state
+        self._densities = settings.densities()
+        self._protocol = make_protocol(settings.protocol)
+        self._start = lookup("start", settings.start)
+        self._build_afresh = partial(
+            build_model, settings.model, arrays.n_classes, arrays.image_shape, arrays.mean, arrays.std
+        )
+        trainer = state.trainer
+        self._chooser = MaskChooser(trainer.model, trainer.data, scoring_options(settings), self._build_afresh)
+
+    def prepare(self, megabatch: PlannedMegabatch) -> None:
+        """Start a megabatch and prune the network to its density; pruned weights stay pruned."""
+        state, t, model = self._state, megabatch.t, self._chooser.model
+        generator = make_generator(self._settings.seed, f"start {t}")
+        self._start(StartContext(t, state.trainer, state.masks, self._build_afresh, generator))
+        masks = self._protocol.choose_masks(self._chooser, state.masks, self._densities, t, megabatch.sample)
+        apply_masks(model, masks)
+        expected = partial(self._protocol.expected_kept, self._densities, t, self._settings.scope)
+        check_masks(state.masks, masks, model, expected, t)
+        state.masks = masks
+        state.progress.mark_pruned()

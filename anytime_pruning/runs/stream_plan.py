@@ -1,19 +1,55 @@
-"""Plan which images each megabatch trains, validates and scores on."""
+"""Plans a stream before it begins: which images each megabatch trains, validates and scores on, and its density."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor
 
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.randomness import make_generator
+from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.runs.invariants import check_indices
 from anytime_pruning.settings.run import RunSettings
+from anytime_pruning.stream import replay  # noqa: F401  (policies register themselves)
 from anytime_pruning.stream.megabatches import Megabatch, split_stream
-from anytime_pruning.stream.sample import pruning_sample
+from anytime_pruning.stream.sample import SampleDraw
 
 
-def plan_stream(
-    settings: RunSettings, n_images: int
-) -> tuple[list[tuple[Tensor, Tensor]], list[Tensor], list[tuple[int, int, int]]]:
-    """Of every megabatch the replay-inclusive set, training and validation indices; the sample to score on; counts."""
+@dataclass(frozen=True)
+class PlannedMegabatch:
+    """Holds what is known of a megabatch before the run begins.
+
+    Attributes:
+        t: index, from 1.
+        train: int64 [n], the training part of the replay-inclusive set.
+        valid: int64 [m], its validation part.
+        sample: int64 [k], pi_t, the training images to score on.
+        density: asked for by the schedule.
+    """
+
+    t: int
+    train: Tensor
+    valid: Tensor
+    sample: Tensor
+    density: float
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Numbers of images to train on, to validate on and to score on."""
+        return len(self.train), len(self.valid), len(self.sample)
+
+
+def plan_stream(settings: RunSettings, n_images: int) -> list[PlannedMegabatch]:
+    """Plan all T megabatches of a run.
+
+    Args:
+        settings: of the run.
+        n_images: number of training images of the dataset.
+
+    Raises:
+        SettingError: the stream cannot be cut.
+        InvariantError: an image would be used before it arrives, or as something else than it is.
+    """
     stream = split_stream(
         n_images,
         settings.n_megabatches,
@@ -21,20 +57,25 @@ def plan_stream(
         make_generator(settings.seed, "stream"),
         settings.train_limit,
     )
-    replayed = [_replay(settings, stream[:t]) for t in range(1, len(stream) + 1)]
-    samples = [pruning_sample(settings, stream[:t], train) for t, (train, _) in enumerate(replayed, start=1)]
+    arrivals = [stream[:t] for t in range(1, len(stream) + 1)]
+    replayed = [replay_parts(settings, arrived) for arrived in arrivals]
+    samples = [draw_sample(settings, arrived, train) for arrived, (train, _) in zip(arrivals, replayed)]
     check_indices(stream, replayed, samples, n_images, settings.train_limit)
-    return (
-        replayed,
-        samples,
-        [(len(train), len(valid), len(sample)) for (train, valid), sample in zip(replayed, samples)],
-    )
+    return [
+        PlannedMegabatch(megabatch.t, *parts, sample, density)
+        for megabatch, parts, sample, density in zip(stream, replayed, samples, settings.densities())
+    ]
 
 
-def _replay(settings: RunSettings, arrived: list[Megabatch]) -> tuple[Tensor, Tensor]:
-    """Training and validation indices at one megabatch, by one policy and its own random draws for each.
+def replay_parts(settings: RunSettings, arrived: Sequence[Megabatch]) -> tuple[Tensor, Tensor]:
+    """Return the training and the validation part of the replay-inclusive set at one megabatch.
 
-    A memory of fixed size holds validation images beside its training images, in the stream's proportion.
+    One policy chooses both, each with random draws of its own. A memory of fixed size holds validation images beside
+    its training images, in the stream's proportion.
+
+    Args:
+        settings: of the run.
+        arrived: M_1 ... M_t.
     """
     policy = lookup("replay", settings.replay)
     *past, current = arrived
@@ -44,3 +85,19 @@ def _replay(settings: RunSettings, arrived: list[Megabatch]) -> tuple[Tensor, Te
         policy([m.train for m in past], current.train, size, make_generator(settings.seed, "replay train")),
         policy([m.valid for m in past], current.valid, valid_size, make_generator(settings.seed, "replay valid")),
     )
+
+
+def draw_sample(settings: RunSettings, arrived: Sequence[Megabatch], replayed: Tensor) -> Tensor:
+    """Return pi_t, the training images to score on, as the protocol chooses them.
+
+    Args:
+        settings: of the run.
+        arrived: M_1 ... M_t.
+        replayed: int64 [n], the training part of the replay-inclusive set at t.
+
+    Returns:
+        int64 [max(2, round(sample_frac * n))], where n counts the images that protocol and `prune_on` draw from.
+    """
+    generator = make_generator(settings.seed, f"pruning sample {arrived[-1].t}")
+    draw = SampleDraw(settings.sample_frac, generator)
+    return make_protocol(settings.protocol).draw_sample(arrived, replayed, settings.prune_on, draw)

@@ -8,6 +8,6 @@ tensors that it handles belong to the objects it is given.
 """
 
 from anytime_pruning.pruning.protocols import paper, released
-from anytime_pruning.pruning.protocols.base import Protocol
+from anytime_pruning.pruning.protocols.base import Protocol, make_protocol
 
-__all__ = ["Protocol", "paper", "released"]
+__all__ = ["Protocol", "make_protocol", "paper", "released"]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from anytime_pruning.foundation.registry import lookup
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,3 +72,12 @@ class Protocol(ABC):
         Returns:
             The fewest and the most.
         """
+
+
+def make_protocol(name: str) -> Protocol:
+    """Return the protocol registered under a name.
+
+    Raises:
+        SettingError: the name is not registered.
+    """
+    return cast(Protocol, lookup("protocol", name))

@@ -1,4 +1,4 @@
-"""No tracker: a run's own files say everything."""
+"""Reports to no tracker: a run's own files say everything."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +15,7 @@ class NoTracker:
         pass
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def close(self, failed: bool) -> None:
-        """Nothing."""
+        """Do nothing."""

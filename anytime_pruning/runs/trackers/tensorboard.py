@@ -1,4 +1,4 @@
-"""TensorBoard: event files below the run's folder; `tensorboard --logdir results` shows all of them."""
+"""Reports to TensorBoard: event files below the run's folder, which `tensorboard --logdir results` shows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,21 +9,21 @@ from anytime_pruning.settings.run import RunSettings
 
 @register("tracker", "tensorboard")
 class TensorBoardTracker:
-    """Event files in `tensorboard/` below the run's folder."""
+    """Writes event files into `tensorboard/` below the run's folder."""
 
     def __init__(self, settings: RunSettings, out_dir: Path, samples: int):
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise RuntimeError("tensorboard is not installed; pip install -r envs/extras.txt") from None
-        # What an attempt that was broken off reported after the place where this one begins is not shown with these.
+        # An earlier attempt may have reported samples beyond the place where this one begins; they are not shown.
         self._writer = SummaryWriter(str(out_dir / "tensorboard"), purge_step=samples and samples + 1)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """A scalar for each value."""
+        """Write a scalar for each value."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
     def close(self, failed: bool) -> None:
-        """Write out what is buffered."""
+        """Write what is buffered."""
         self._writer.close()

@@ -1,19 +1,20 @@
-"""Weights & Biases, offline unless the environment says otherwise: `wandb sync` uploads a folder later."""
+"""Reports to Weights & Biases, offline unless the environment says otherwise; `wandb sync` uploads a folder later."""
 
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal, cast
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.settings.run import RunSettings
 
-# W&B's own telemetry asks its server even of runs that are offline; it is off unless the user sets it.
+# W&B's own telemetry contacts its server even for runs that are offline; it is off unless the user turns it on.
 TELEMETRY = "WANDB_ERROR_REPORTING"
 
 
 @register("tracker", "wandb")
 class WandbTracker:
-    """A run of W&B in `wandb/` below the run's folder. WANDB_MODE=online sends it, under the user's own login."""
+    """Writes a run of W&B into `wandb/` below the run's folder; WANDB_MODE=online sends it, under the user's login."""
 
     def __init__(self, settings: RunSettings, out_dir: Path, samples: int):
         os.environ.setdefault(TELEMETRY, "false")
@@ -26,9 +27,9 @@ class WandbTracker:
             name=f"{settings.dataset.name} {settings.model} {settings.method} seed {settings.seed} {settings.digest()}",
             config=settings.model_dump(mode="json", exclude={"execution"}),
             dir=str(out_dir),
-            mode=os.environ.get("WANDB_MODE", "offline"),
-            reinit="create_new",  # beside a run that the caller may have of their own
-            # Of the machine and the code no more is recorded than what the run itself reports.
+            mode=cast(Literal["online", "offline", "disabled", "shared"], os.environ.get("WANDB_MODE", "offline")),
+            reinit="create_new",  # the caller may have a W&B run of their own
+            # W&B records no more of the machine and the code than the run itself reports.
             settings=wandb.Settings(
                 silent=True,
                 console="off",
@@ -42,7 +43,7 @@ class WandbTracker:
         )
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """One record; W&B wants steps that rise, so the samples are a value of it."""
+        """Write one record. W&B wants rising steps, so the number of samples is a value of the record."""
         self._run.log({**values, "samples": step})
 
     def close(self, failed: bool) -> None:

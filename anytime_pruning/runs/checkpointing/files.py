@@ -1,7 +1,8 @@
-"""Checkpoints of an unfinished run: safetensors beside JSON, numbered, checksummed, the two newest kept.
+"""Writes and reads checkpoints of an unfinished run: safetensors beside JSON, numbered and checksummed.
 
-A checkpoint is `<number>.safetensors` and `<number>.json`, which is written last and holds the checksum of both: where
-it is, the checkpoint is whole. Numbers say which is newer; times of files, which a wrong clock spoils, say nothing.
+A checkpoint is `<number>.safetensors` and `<number>.json`. The JSON file is written last and holds the checksums of
+both: where a JSON file exists, the checkpoint is whole. Numbers say which checkpoint is newer, because times of files
+depend on a clock that may be wrong. The two newest checkpoints are kept.
 """
 
 import hashlib
@@ -24,16 +25,16 @@ GENERATIONS = 2
 
 
 class Checkpoints:
-    """The checkpoints in one folder.
+    """Holds the checkpoints in one folder.
 
     Args:
-        folder: holds nothing else; made when the first is written.
-        identity: JSON content, all that must be the same for a run to go on from a checkpoint, by name.
+        folder: holds nothing else; made when the first checkpoint is written.
+        identity: JSON content by name; all of it must be equal for a run to go on from a checkpoint.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]):
         self.folder = folder
-        # As it will be read again: tuples are lists in JSON.
+        # The identity is compared with what is read back, and JSON turns tuples into lists.
         self._identity = json.loads(json.dumps({"format": FORMAT, **identity}))
 
     def write(self, content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Path:
@@ -41,10 +42,11 @@ class Checkpoints:
 
         Args:
             content: JSON.
-            tensors: on any device; those that share memory are written each for itself.
+            tensors: on any device; tensors that share memory are written separately.
 
         Raises:
-            OSError, CapacityError: the disk is full. What was there before stays.
+            OSError: the disk is full; earlier checkpoints stay.
+            CapacityError: the same, reported by safetensors.
         """
         path = self._path(max(self._numbers(), default=0) + 1)
         copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
@@ -52,16 +54,16 @@ class Checkpoints:
         digest = file_sha256(path.with_suffix(".safetensors"))
         write_text(path, render(seal({"identity": self._identity, "tensors_sha256": digest, "content": content})))
         for number in sorted(self._numbers())[:-GENERATIONS]:
-            # The JSON first: tensors without it are no checkpoint, JSON without tensors would be a damaged one.
+            # The JSON file goes first: tensors alone are no checkpoint, a JSON file alone would be a damaged one.
             self._path(number).unlink()
             self._path(number).with_suffix(".safetensors").unlink(missing_ok=True)
         return path
 
     def read(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """The newest checkpoint that is whole, or None; damaged ones are named in a warning and passed over.
+        """Return the newest checkpoint that is whole, or None; a warning names each damaged one that is skipped.
 
         Raises:
-            SettingError: it is of another run; the message names what differs.
+            SettingError: the checkpoint belongs to another run; the message names what differs.
         """
         numbers = sorted(self._numbers(), reverse=True)
         for number in numbers:
@@ -75,16 +77,16 @@ class Checkpoints:
         return None
 
     def exist(self) -> bool:
-        """Whether there is any."""
+        """Say whether any checkpoint exists."""
         return bool(self._numbers())
 
     def clear(self) -> None:
-        """Remove all of them: the run is done."""
+        """Remove all checkpoints, because the run is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         try:
-            # As bytes: of text, a changed line break would not show.
+            # The file is read as bytes, because reading text would hide a changed line break.
             written = path.read_bytes()
             whole = json.loads(written)
             is_whole = isinstance(whole, dict) and written == render(seal(whole)).encode()
@@ -106,9 +108,9 @@ class Checkpoints:
         for name in sorted({*found, *self._identity}):
             if found.get(name) != self._identity.get(name):
                 raise SettingError(
-                    f"{name}: {path} is not allowed: it is a checkpoint of a run with {name} {_show(found, name)}, "
-                    f"and this one has {_show(self._identity, name)}; name another folder, or remove {self.folder} to "
-                    "begin anew"
+                    f"{name}: {path} is not allowed: this checkpoint was written by a run with {name} "
+                    f"{_show(found, name)}, and this one has {_show(self._identity, name)}; use another folder, or "
+                    f"delete {self.folder} to begin anew"
                 )
 
     def _path(self, number: int) -> Path:
@@ -119,7 +121,7 @@ class Checkpoints:
 
 
 class _Damaged(Exception):
-    """A checkpoint is not what was written; says why."""
+    """Says why a checkpoint is not what was written."""
 
 
 def _show(identity: Mapping[str, Any], name: str) -> str:

@@ -1,0 +1,6 @@
+"""Keeps an unfinished run on disk and goes on from there.
+
+`state.py` gathers everything that later numbers depend on, `files.py` writes and reads checkpoints, `checkpointer.py`
+decides when one is written. This package imports from `training`, `results`, `pruning`, `machine` and `foundation`.
+What a run computes is never decided here.
+"""

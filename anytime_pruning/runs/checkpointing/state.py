@@ -1,0 +1,74 @@
+"""Gathers the state of a run in memory: everything that its later numbers depend on."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor
+
+from anytime_pruning.machine.randomness import restore_random_states
+from anytime_pruning.pruning.masks import Masks
+from anytime_pruning.results.records import Records
+from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
+from anytime_pruning.training.progress import MegabatchProgress, tensors_below
+from anytime_pruning.training.trainer import Trainer
+
+
+@dataclass
+class RunState:
+    """Holds a run in memory.
+
+    Attributes:
+        trainer: holds network, optimiser and generators.
+        records: rows of the finished megabatches.
+        masks: in force; empty before the first pruning.
+        progress: where training on the current megabatch stands.
+    """
+
+    trainer: Trainer
+    records: Records
+    masks: Masks
+    progress: MegabatchProgress
+
+    @property
+    def samples(self) -> int:
+        """Samples trained on so far, in finished epochs."""
+        return sum(epoch.samples for epoch in (*self.records.epochs, *self.progress.epochs))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON-serialisable part."""
+        records = self.records
+        return {
+            "position": self.progress.to_json(),
+            "rows": {
+                "megabatches": [asdict(row) for row in records.megabatches],
+                "epochs": [asdict(row) for row in records.epochs],
+                "layers": [asdict(row) for row in records.layers],
+            },
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors, by name."""
+        groups: dict[str, Mapping[str, Tensor]] = {
+            "model": self.trainer.model.state_dict(),
+            "velocity": {str(i): velocity for i, velocity in enumerate(self.trainer.optimizer.velocities)},
+            "mask": self.masks,
+            "random": self.trainer.random_states,
+        }
+        named = {f"{group}/{name}": tensor for group, tensors in groups.items() for name, tensor in tensors.items()}
+        return named | self.progress.tensors()
+
+    def restore(self, content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+        """Become what `to_json` and `tensors` described; network and optimiser change in place."""
+        trainer, device = self.trainer, self.trainer.data.images.device
+        trainer.model.load_state_dict(tensors_below("model/", tensors), strict=True)
+        for i, velocity in enumerate(trainer.optimizer.velocities):
+            velocity.copy_(tensors[f"velocity/{i}"])
+        trainer.random_states = tensors_below("random/", tensors)
+        restore_random_states(trainer.random_states, trainer.generator, device)
+        self.masks = {name: mask.to(device) for name, mask in tensors_below("mask/", tensors).items()}
+        self.progress = MegabatchProgress.restored(content["position"], tensors, device)
+        rows = content["rows"]
+        self.records.megabatches = [MegabatchRow(**row) for row in rows["megabatches"]]
+        self.records.epochs = [Epoch(**row) for row in rows["epochs"]]
+        self.records.layers = [LayerRow(**row) for row in rows["layers"]]

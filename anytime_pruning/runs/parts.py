@@ -1,0 +1,34 @@
+"""Takes the settings of a run apart: each room below gets the part that it uses, as plain values."""
+
+from anytime_pruning.pruning.mask_chooser import ScoringOptions
+from anytime_pruning.pruning.protocols import Protocol
+from anytime_pruning.settings.run import RunSettings
+from anytime_pruning.training.learning_rate import LearningRate
+from anytime_pruning.training.options import TrainingOptions
+
+
+def scoring_options(settings: RunSettings) -> ScoringOptions:
+    """Say how weights are scored and selected; the settings hold the precision that `auto` came to."""
+    return ScoringOptions(
+        settings.pruner, settings.selection, settings.scope, settings.batch_size, settings.precision, settings.seed
+    )
+
+
+def learning_rate(settings: RunSettings) -> LearningRate:
+    """Say how the learning rate falls and rises."""
+    return LearningRate(settings.lr, settings.lr_milestones, settings.lr_gamma, settings.warmup_epochs)
+
+
+def training_options(settings: RunSettings, protocol: Protocol) -> TrainingOptions:
+    """Say how the network is trained; the settings hold the precision that `auto` came to."""
+    return TrainingOptions(
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=learning_rate(settings),
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+        augment=settings.augment,
+        precision=settings.precision,
+        selects_on_augmented=protocol.selects_on_augmented,
+        compile=settings.execution.compile,
+    )
