@@ -32,7 +32,7 @@ def allow(monkeypatch):
             return count < 0
 
         monkeypatch.setattr(signals, "is_due", is_due)
-        monkeypatch.setattr(signals._Told, "signum", signal.SIGTERM)
+        monkeypatch.setattr(signals._state, "signum", signal.SIGTERM)
 
     return allow
 
