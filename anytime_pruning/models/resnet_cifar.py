@@ -1,4 +1,4 @@
-"""The small residual networks for CIFAR, with 16, 32 and 64 channels and shortcuts that have no weights."""
+"""Define the small residual networks for CIFAR, with 16, 32 and 64 channels and shortcuts that have no weights."""
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -7,20 +7,27 @@ from anytime_pruning.foundation.registry import register
 
 
 class ResidualBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut of option A: subsampled, missing channels filled with zeros."""
+    """Add two 3 x 3 convolutions to a shortcut of option A: subsampled, with zeros in the missing channels.
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int):
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output, at least as many.
+        stride: step of the first convolution and of the subsampling.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(out_channels)
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.stride = stride
-        # The new channels go half before and half after the old ones.
+        # Half of the new channels go before the old ones and half after.
         self.n_before = (out_channels - in_channels) // 2
         self.n_after = out_channels - in_channels - self.n_before
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map [B, in_channels, H, W] to [B, out_channels, H / stride, W / stride]."""
         out = F.relu(self.bn1(self.conv1(x)), inplace=True)
         out = self.bn2(self.conv2(out))
         if self.stride != 1 or self.n_after:
@@ -29,12 +36,17 @@ class ResidualBlock(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """Three stages of n blocks, 6n + 2 layers: [B, C, H, W] -> [B, n_classes].
+    """Classify images with three stages of n blocks, 6n + 2 layers in all.
+
+    Args:
+        n_blocks: n, the number of blocks in each stage.
+        n_classes: width of the output.
+        in_channels: channels of the images.
 
     Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2.
     """
 
-    def __init__(self, n_blocks: int, n_classes: int, in_channels: int):
+    def __init__(self, n_blocks: int, n_classes: int, in_channels: int) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
         self.bn1 = nn.BatchNorm2d(16)
@@ -50,24 +62,26 @@ class CifarResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, x: Tensor) -> Tensor:
+        """Map images [B, C, H, W] to logits [B, n_classes]."""
         x = F.relu(self.bn1(self.conv1(x)), inplace=True)
         x = self.blocks(x)
-        return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        logits: Tensor = self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
+        return logits
 
 
 @register("model", "resnet20")
 def build_resnet20(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """ResNet-20: 0.27 million parameters at three channels and ten classes."""
+    """Build ResNet-20: 0.27 million parameters with three channels and ten classes."""
     return CifarResNet(3, n_classes, image_shape[0])
 
 
 @register("model", "resnet44")
 def build_resnet44(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """ResNet-44: 0.66 million parameters at three channels and ten classes."""
+    """Build ResNet-44: 0.66 million parameters with three channels and ten classes."""
     return CifarResNet(7, n_classes, image_shape[0])
 
 
 @register("model", "resnet56")
 def build_resnet56(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """ResNet-56: 0.85 million parameters at three channels and ten classes."""
+    """Build ResNet-56: 0.85 million parameters with three channels and ten classes."""
     return CifarResNet(9, n_classes, image_shape[0])

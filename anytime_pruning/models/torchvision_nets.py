@@ -1,16 +1,18 @@
-"""ResNets and VGG of torchvision in the form usual for CIFAR: small stem, no early pooling, one linear classifier.
+"""Build torchvision's ResNets and VGG in the form usual for CIFAR: small stem, no early pooling, one linear classifier.
 
-torchvision is imported when a network is built, not before: most runs of the demonstration do not need it.
+torchvision is imported when a network is built, because most runs of the demonstration do not need it.
 """
 
 from functools import partial
+from typing import cast
 
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
-# Block, blocks in each stage, width of the inner convolutions in times the usual: the published ImageNet ResNets.
+# The published ResNets for ImageNet: block, number of blocks in each stage, width of the inner convolutions relative to
+# the usual width.
 RESNETS = {
     "resnet18": ("BasicBlock", (2, 2, 2, 2), 1),
     "resnet34": ("BasicBlock", (3, 4, 6, 3), 1),
@@ -22,12 +24,15 @@ RESNETS = {
 
 
 def build_resnet(name: str, imagenet_stem: bool, n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """Torchvision's ResNet, its fan-out initialisation throughout: [B, C, H, W] -> [B, n_classes].
+    """Build torchvision's ResNet with its fan-out initialisation in all convolutions: [B, C, H, W] -> [B, n_classes].
 
     Args:
         name: a key of `RESNETS`.
-        imagenet_stem: begin as for ImageNet, with a 7 x 7 convolution of stride 2 and a max-pool of stride 2; else as
-            is usual for CIFAR, with a 3 x 3 convolution of stride 1.
+        imagenet_stem: true begins as for ImageNet, with a 7 x 7 convolution of stride 2 and a max-pool of stride 2;
+            false begins as is usual for CIFAR, with a 3 x 3 convolution of stride 1.
+        n_classes: width of the output.
+        image_shape: (channels, height, width).
+
     Source: He, Zhang, Ren, Sun (arXiv 1512.03385); wide: Zagoruyko, Komodakis (arXiv 1605.07146).
     """
     resnet = import_torchvision().models.resnet
@@ -39,7 +44,7 @@ def build_resnet(name: str, imagenet_stem: bool, n_classes: int, image_shape: tu
     elif image_shape[0] != 3:
         network.conv1 = nn.Conv2d(image_shape[0], 64, 7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
-    return network
+    return cast(nn.Module, network)
 
 
 for _name in RESNETS:
@@ -48,9 +53,14 @@ for _name in RESNETS:
 
 
 class PooledVgg(nn.Module):
-    """Convolutional features, global average pool, one linear layer: [B, C, H, W] -> [B, n_classes]."""
+    """Classify images with convolutional features, a global average pool and one linear layer.
 
-    def __init__(self, features: nn.Module, n_classes: int):
+    Args:
+        features: maps images [B, C, H, W] to maps of 512 channels.
+        n_classes: width of the output.
+    """
+
+    def __init__(self, features: nn.Module, n_classes: int) -> None:
         super().__init__()
         self.features = features
         self.pool = nn.AdaptiveAvgPool2d(1)
@@ -58,24 +68,26 @@ class PooledVgg(nn.Module):
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-                nn.init.zeros_(module.bias)
             elif isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, 0, 0.01)
+            if isinstance(module, nn.Conv2d | nn.Linear) and module.bias is not None:
                 nn.init.zeros_(module.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.classifier(self.pool(self.features(x)).flatten(1))
+        """Map images [B, C, H, W] to logits [B, n_classes]."""
+        logits: Tensor = self.classifier(self.pool(self.features(x)).flatten(1))
+        return logits
 
 
 @register("model", "vgg16_bn")
 def build_vgg16_bn(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """VGG-16 with batch norm: 14.73 million parameters at three channels and ten classes.
+    """Build VGG-16 with batch norm: 14.73 million parameters with three channels and ten classes.
 
-    Deviation: a pooling layer that would leave less than one pixel is left out, so that images below 32 x 32 work.
+    Deviation: pooling layers that would leave less than one pixel are left out, so that images below 32 x 32 work.
     """
     vgg = import_torchvision().models.vgg
-    channels, *size = image_shape
-    plan, side = [], min(size)
+    channels, height, width = image_shape
+    plan, side = [], min(height, width)
     for step in vgg.cfgs["D"]:
         if step != "M":
             plan.append(step)

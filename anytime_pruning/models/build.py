@@ -1,0 +1,69 @@
+"""Build a network from the name of its architecture, with the normalisation of its images inside."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from anytime_pruning.foundation.registry import lookup
+
+# Maps (number of classes, (channels, height, width)) to a network of images [B, C, H, W] to logits [B, n_classes].
+Builder = Callable[[int, tuple[int, int, int]], nn.Module]
+
+
+class Normalize(nn.Module):
+    """Subtract the mean and divide by the standard deviation of each channel.
+
+    Args:
+        mean: one number for each of C channels, of images in [0, 1].
+        std: one positive number for each channel.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        # The constants belong to the dataset and are not learnt, so the state dict leaves them out.
+        self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise images [B, C, H, W] in [0, 1]."""
+        return (images - self.mean) / self.std
+
+
+def build_model(
+    name: str,
+    n_classes: int,
+    image_shape: tuple[int, int, int],
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    seed: int = 0,
+) -> nn.Module:
+    """Build a network with fresh weights that maps images in [0, 1] to logits.
+
+    Args:
+        name: a registered architecture, such as `resnet20`.
+        n_classes: width of the output.
+        image_shape: (channels, height, width).
+        mean: the dataset's mean of each channel; 0 if absent.
+        std: the dataset's standard deviation of each channel; 1 if absent.
+        seed: determines the initial weights; the global random state stays as it is.
+
+    Returns:
+        Module with the children `normalize` and `network`: [B, C, H, W] -> [B, n_classes].
+
+    Raises:
+        SettingError: the architecture is not registered.
+    """
+    builder: Builder = lookup("model", name)
+    channels = image_shape[0]
+    normalize = Normalize([0.0] * channels if mean is None else mean, [1.0] * channels if std is None else std)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = builder(n_classes, image_shape)
+    model = nn.Sequential()
+    model.add_module("normalize", normalize)
+    model.add_module("network", network)
+    return model
