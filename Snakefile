@@ -1,20 +1,25 @@
-# The workflow's table of contents. One configuration file is one study; the default one is the demonstration.
+# The workflow's table of contents. One configuration file is one study; the default study is the demonstration.
 from snakemake.utils import min_version
 
 min_version("9.0")
 
+# Snakemake imports from the folder of this file, or of the installed package.
+from anytime_pruning.orchestration.inputs import find_file
 
-# Only without a --configfile, which would be merged into it: the demonstration's settings would leak into that study.
-if not workflow.configfiles:
+IS_MODULE = not workflow.modifier.is_main_snakefile()
 
-    configfile: "config/demo.yaml"
+# A --configfile would be merged into the default study, whose settings would leak into the user's own. A module is given
+# its configuration by its caller, and the files that Snakemake knows are the caller's.
+if not (config if IS_MODULE else workflow.configfiles):
+
+    configfile: find_file("config/demo.yaml")
 
 
 include: "workflow/rules/common.smk"
 
 
-# With --use-singularity, every job of these rules runs in it.
-container: STUDY.container
+# With --use-singularity, every job of these rules runs in this image.
+container: PLAN.container
 
 
 include: "workflow/rules/data.smk"
@@ -25,18 +30,6 @@ include: "workflow/rules/claims.smk"
 include: "workflow/rules/walkthrough.smk"
 
 
-# On a cluster: seconds each, and data is downloaded where there is a network.
-localrules:
-    prepare_data,
-    collect_runs,
-    collect_present_runs,
-    write_metrics,
-    plot_figure,
-    write_table,
-    check_claims,
-    walkthrough,
-
-
 onstart:
     check_executor(workflow)
 
@@ -44,37 +37,37 @@ onstart:
 report: "workflow/report/study.rst"
 
 
-# The runs are named beside the figures: a figure that is there already would hide a run that is missing.
+# The runs are named beside the figures: an existing figure would hide that a run is missing.
 rule all:
     default_target: True
     input:
-        METRICS,
-        FIGURES,
-        f"{CLAIMS}.md",
+        PLAN.run_metrics(),
+        PLAN.figure_files(),
+        f"{PATHS.claims}.md",
     message:
-        f"All runs and figures of {STUDY.study} are there"
+        f"All runs and figures of {PATHS.study} are there"
 
 
 rule experiments:
     input:
-        METRICS,
+        PLAN.run_metrics(),
     message:
-        f"All runs of {STUDY.study} are there"
+        f"All runs of {PATHS.study} are there"
 
 
-# With the walk-through, which needs Jupyter (envs/report.txt) and so is no part of `all`: what `make report` shows.
+# This is what `make report` shows. The walk-through needs Jupyter (envs/report.txt) and is therefore not in `all`.
 rule report:
     input:
-        FIGURES,
-        f"{CLAIMS}.md",
-        WALKTHROUGH,
+        PLAN.figure_files(),
+        f"{PATHS.claims}.md",
+        PATHS.walkthrough,
     message:
-        f"Everything that the report of {STUDY.study} shows is there"
+        f"Everything that the report of {PATHS.study} shows is there"
 
 
 rule paper:
     input:
-        FIGURES,
-        f"{CLAIMS}.md",
+        PLAN.figure_files(),
+        f"{PATHS.claims}.md",
     message:
-        f"All figures of {STUDY.study} are there"
+        f"All figures of {PATHS.study} are there"

@@ -1,33 +1,33 @@
-"""Check runs against the registered names and the data."""
+"""Check runs against the registered names and the data; imports torch, with the code that registers itself."""
 
 from collections.abc import Iterable
 
+import anytime_pruning.models
+import anytime_pruning.pruning.pruners
+import anytime_pruning.runs.trackers
+import anytime_pruning.stream.replay  # noqa: F401  (imported to register what these packages define)
 from anytime_pruning.datasets.cache import cached_train_count
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.settings.run import RunSettings, prunes
+from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.megabatches import check_stream
 
 
 def check_runs(runs: Iterable[RunSettings]) -> None:
-    """What can be wrong with runs beyond their settings alone: too short a stream, an unregistered name.
+    """Find the mistakes that a run's settings alone do not show: an unregistered name, or too long a stream.
 
-    Imports torch, because models and pruners register themselves with their code.
+    Args:
+        runs: settings that were already checked one by one.
 
     Raises:
-        SettingError: as `plan_study`.
+        SettingError: one line that names the first wrong setting, its value and what is allowed.
     """
-    from anytime_pruning import models  # noqa: F401
-    from anytime_pruning.pruning import pruners  # noqa: F401
-    from anytime_pruning.runs import trackers  # noqa: F401
-    from anytime_pruning.stream import replay  # noqa: F401
-
     for settings in runs:
         lookup("model", settings.model)
         lookup("replay", settings.replay)
         lookup("tracker", settings.execution.tracker)
-        if prunes(settings.method):
+        if settings.schedule.prunes:
             lookup("pruner", settings.pruner)
-        # Before an image folder is decoded only its limit is known, if there is one.
+        # Before an image folder is decoded, only the limit of its images is known, if the run has a limit.
         n_train = cached_train_count(settings.dataset, settings.execution.data_dir) or settings.train_limit
         if n_train is not None:
             check_stream(n_train, settings.n_megabatches, settings.valid_frac, settings.train_limit)

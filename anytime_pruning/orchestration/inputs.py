@@ -1,31 +1,53 @@
-"""What the rules need beyond the plan of a study: its lists for the jobs, which data a run waits for. No torch."""
+"""Find what the rules of the workflow take as inputs: files of the project, code, and data."""
 
-import json
+from collections.abc import Iterable
 from pathlib import Path
 
+import anytime_pruning
 from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.figures.catalog import Figure
-from anytime_pruning.foundation.files import write_if_different
-from anytime_pruning.results import layout
+from anytime_pruning.orchestration.places import project_root
+from anytime_pruning.orchestration.study_paths import StudyPaths
 from anytime_pruning.settings.run import RunSettings
 
 
-def write_figure_plan(path: Path, figures: dict[str, Figure]) -> None:
-    """The figures of a study as JSON, for the jobs that draw them."""
-    write_if_different(path, json.dumps({name: figure.as_json() for name, figure in figures.items()}, indent=1) + "\n")
+def find_file(path: str) -> str:
+    """Return a file of the working folder, or the project's own file of that name if the working folder has none.
 
-
-def table_of_figure(figure: Figure, tables_dir: str) -> list[str]:
-    """The collected table that a figure is drawn from; none for a diagram."""
-    return [f"{tables_dir}/{figure.table}.csv"] if figure.table else []
-
-
-def data_of_run(study: str, name: str, settings: RunSettings) -> list[str]:
-    """The cached dataset that a run has to wait for: none if the run is there already.
-
-    Without this, a clone that has results but no data would train everything again as soon as one run is missing:
-    Snakemake runs every job whose input is made anew, even an `ancient` one.
+    A file that exists in neither is returned as it was given, so that messages name what the user wrote.
     """
-    if (layout.run_dir(study, name) / layout.METRICS).exists():
-        return []
-    return [str(cache_path(settings.dataset, settings.execution.data_dir))]
+    own = project_root() / path
+    return path if Path(path).exists() or not own.exists() else str(own)
+
+
+def sources(*rooms: str) -> list[str]:
+    """Return the absolute paths of all modules in some rooms of the package, as a rule's dependencies on code.
+
+    Args:
+        rooms: names of packages directly in `anytime_pruning`.
+    """
+    package = Path(anytime_pruning.__file__).parent
+    return [str(path) for room in rooms for path in sorted((package / room).rglob("*.py"))]
+
+
+def table_of_figure(figure: Figure, paths: StudyPaths) -> list[str]:
+    """Return the collected table from which a figure is drawn; a diagram needs none."""
+    return [paths.table(figure.table)] if figure.table else []
+
+
+def data_of_run(paths: StudyPaths, name: str, settings: RunSettings) -> list[str]:
+    """Return the cached dataset for which a run has to wait; a run that is done needs none.
+
+    Snakemake runs every job whose input is made anew, even if that input is `ancient`. Without this exception, a clone
+    that has results but no data would train every run again as soon as one run is missing.
+    """
+    return [] if paths.is_done(name) else [_cache_file(settings)]
+
+
+def runs_by_cache_file(runs: Iterable[RunSettings]) -> dict[str, RunSettings]:
+    """Return one run for each cached dataset, by the file of the cache."""
+    return {_cache_file(settings): settings for settings in runs}
+
+
+def _cache_file(settings: RunSettings) -> str:
+    return str(cache_path(settings.dataset, settings.execution.data_dir))

@@ -1,24 +1,25 @@
 import json
 
 import pytest
-import torch
 
 from anytime_pruning import run_stream
-from anytime_pruning.foundation.registry import lookup, names
-from anytime_pruning.orchestration.estimate import MEGA_MACS, describe_cost, flop_of_run, read_machines
-from anytime_pruning.pruning.macs import count_macs
+from anytime_pruning.foundation.registry import names, register
+from anytime_pruning.orchestration.estimate import describe_cost, flop_of_run, network_macs
+from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.stream.replay import says_its_size
+from benchmarks.macs import count_network
 
 CIFAR = {"dataset": "cifar10", "model": "resnet50"}
 
 
-@pytest.mark.parametrize("name", names("model"))
-def test_every_network_is_known_as_it_is_counted(name):
-    with torch.device("meta"):
-        model = lookup("model", name)(10, (3, 32, 32))
-        macs = count_macs(model, (3, 32, 32))
-    weights = {key: weight.numel() for key, weight in model.named_parameters() if key in macs.positions}
-    assert MEGA_MACS[name] == pytest.approx(macs.total(weights) / 1e6, abs=0.06)
+def test_the_file_has_every_network():
+    assert list(network_macs()) == names("model")
+
+
+@pytest.mark.parametrize("name", ["resnet20", "vgg16_bn", "wide_resnet50_2_imagenet_stem"])
+def test_the_file_has_what_is_counted(name):
+    assert network_macs()[name] == count_network(name)
 
 
 @pytest.mark.parametrize(
@@ -30,10 +31,10 @@ def test_samples_are_about_those_of_a_run(changes, tiny, tmp_path):
     planned = metrics["cost"]["planned_samples"]
     settings = parse_settings(tiny(**changes))
     # Digits have 1437 training images and 360 for testing, a fifth of all and so a quarter of those.
-    expected = 2 * MEGA_MACS["resnet20"] * 1e6 * (3 * planned["train"] + planned["evaluate"])
+    expected = 2 * network_macs()["resnet20"] * (3 * planned["train"] + planned["evaluate"])
     assert flop_of_run(settings) == pytest.approx(expected, rel=0.25)
     assert flop_of_run(settings.model_copy(update={"epochs": 200})) == pytest.approx(
-        100 * 2 * MEGA_MACS["resnet20"] * 1e6 * 3 * planned["train"], rel=0.25
+        100 * 2 * network_macs()["resnet20"] * 3 * planned["train"], rel=0.25
     )
 
 
@@ -76,3 +77,26 @@ def test_what_is_not_known_is_said():
     assert line == "How long it takes is not counted: 1 of 1 runs (resnet50 on mine)."
     limited = parse_settings(CIFAR | {"dataset": unknown, "train_limit": 900})
     assert flop_of_run(limited) > 0
+
+
+def test_a_policy_from_elsewhere_is_counted_as_it_says_itself(forget, tiny):
+    @register("replay", "half")
+    @says_its_size(lambda t, part, buffer_size: part * t / 2)
+    def replay_half(past, current, buffer_size, generator):
+        return current
+
+    full, half = (parse_settings(tiny(replay=name, epochs=200)) for name in ("full", "half"))
+    assert flop_of_run(half) == pytest.approx(flop_of_run(full) / 2, rel=0.01)
+
+
+def test_what_does_not_say_its_size_is_not_counted_and_named(forget, tiny):
+    @register("replay", "mine")
+    def replay_mine(past, current, buffer_size, generator):
+        return current
+
+    register("model", "my_net")(lambda n_classes, image_shape: None)
+    settings = [parse_settings(tiny(**changes)) for changes in ({"replay": "mine"}, {"model": "my_net"}, {})]
+    assert [flop_of_run(each) is None for each in settings] == [True, True, False]
+    assert describe_cost(settings, []).endswith(
+        "not counted: 2 of 3 runs (my_net on digits; resnet20 on digits, replay mine)."
+    )

@@ -1,55 +1,55 @@
-# All runs of the study in four tidy tables, which is all that figures read.
+# Collect all runs of the study in four tidy tables, which are all that the figures read.
 rule collect_runs:
     input:
-        runs=RUNS_LIST,
-        metrics=METRICS,
-        code="anytime_pruning/results/collect.py",
+        runs=PATHS.runs_list,
+        metrics=PLAN.run_metrics(),
+        code=sources("results"),
     output:
-        [f"{TABLES_DIR}/{name}.csv" for name in ("runs", "megabatches", "epochs", "layers")],
+        [PATHS.table(name) for name in COLLECTED_TABLES],
     log:
-        f"{LOGS_DIR}/collect_runs.log",
+        f"{PATHS.logs}/collect_runs.log",
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
-        runs_dir=RUNS_DIR,
-        tables_dir=lambda wildcards, output: Path(output[0]).parent,
+        runs_dir=PATHS.runs,
+        tables_dir=PATHS.tables,
         option="",
     message:
         "Collecting the runs into tables"
     shell:
-        "python -m anytime_pruning collect {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.option} "
-        "> {log:q} 2>&1"
+        "{APP} collect {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.option} > {log:q} 2>&1"
 
 
-# The same of the runs that are there, for `make figures`, which allows this rule and trains nothing. A figure looks for
-# its runs in the tables, so one whose runs are missing is not drawn and says which.
+# Collect only the runs that are done. `make figures` allows this rule and none that trains. A figure looks for its runs in
+# the tables: it is not drawn if some of them are missing, and names these.
 use rule collect_runs as collect_present_runs with:
     input:
-        runs=RUNS_LIST,
-        metrics=[path for path in METRICS if Path(path).exists()],
-        code="anytime_pruning/results/collect.py",
+        runs=PATHS.runs_list,
+        metrics=PLAN.present_run_metrics(),
+        code=sources("results"),
     params:
-        runs_dir=RUNS_DIR,
-        tables_dir=lambda wildcards, output: Path(output[0]).parent,
+        runs_dir=PATHS.runs,
+        tables_dir=PATHS.tables,
         option="--present-only",
 
 
 ruleorder: collect_runs > collect_present_runs
 
 
-# The same in a few numbers for each series, for `dvc metrics`. A folder, because the grid says which series there are.
+# Write a few numbers for each series, for `dvc metrics`. The output is a folder, because the grid determines the series.
 rule write_metrics:
     input:
-        table=f"{TABLES_DIR}/runs.csv",
-        program="anytime_pruning/figures/series_metrics.py",
-        scripts=[f"workflow/scripts/{name}.py" for name in ("figure_data", "seed_statistics")],
+        table=PATHS.table("runs"),
+        code=sources("figures"),
     output:
-        directory(f"results/{STUDY.study}/metrics"),
+        directory(PATHS.metrics),
     log:
-        f"{LOGS_DIR}/write_metrics.log",
+        f"{PATHS.logs}/write_metrics.log",
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     message:
         "Writing the metrics of each series"
     shell:
-        "python {input.program:q} {input.table:q} {output:q} > {log:q} 2>&1"
+        "{APP} metrics {input.table:q} {output:q} > {log:q} 2>&1"

@@ -1,12 +1,14 @@
-# Download or decode each dataset once. Runs that are there already need no data, so a clone with results fetches none.
-DATASETS = {str(cache_path(run.dataset, run.execution.data_dir)): run for run in RUNS.values()}
+# Download or decode each dataset once. Runs that are done need no data, so a clone with results fetches none.
+DATASETS = runs_by_cache_file(PLAN.runs.values())
 
 
 rule prepare_data:
     output:
-        str(PLANNED[0].settings.execution.data_dir / "cache" / "{cache}.safetensors"),
+        f"{Path(next(iter(DATASETS))).parent}/{{cache}}.safetensors",
     log:
-        f"{LOGS_DIR}/prepare-{{cache}}.log",
+        f"{PATHS.logs}/prepare-{{cache}}.log",
+    # On a cluster, data is downloaded where there is a network.
+    localrule: True
     conda:
         "../../envs/train.yaml"
     params:
@@ -15,4 +17,4 @@ rule prepare_data:
     message:
         "Preparing {wildcards.cache}"
     shell:
-        "python -m anytime_pruning prepare {params.dataset:q} --data-dir {params.data_dir:q} > {log:q} 2>&1"
+        "{APP} prepare {params.dataset:q} --data-dir {params.data_dir:q} > {log:q} 2>&1"

@@ -1,82 +1,66 @@
-# Every figure as PDF and PNG with its data as CSV, every table as Markdown, LaTeX and CSV; each from one collected table.
-# Which there are, and of which runs, is planned in anytime_pruning/figures/catalog.py.
-FIGURES = [f"{FIGURES_DIR}/{name}.{kind}" for name, figure in PLANNED_FIGURES.items() for kind in figure.kinds]
-PLOTS = [name for name, figure in PLANNED_FIGURES.items() if "pdf" in figure.kinds]
-TABLES = [name for name, figure in PLANNED_FIGURES.items() if "tex" in figure.kinds]
-
-# Where each stands in the report; what to see there is in workflow/report/.
-CATEGORIES = {
-    "framework": "1 The method",
-    "short": "2 Results",
-    "results": "2 Results",
-    "differences": "2 Results",
-    "few_shot": "2 Results",
-    "dynamics": "3 Along the stream",
-    "gap": "4 The gap over megabatches",
-    "direction_changes": "4 The gap over megabatches",
-    "layers": "5 Where weights are pruned",
-    "ablation": "6 Ablations",
-    "cost": "7 Cost",
-}
+# Draw every figure as PDF and PNG with its data as CSV, and write every table as Markdown, HTML, LaTeX and CSV. Each of them
+# is made from one collected table. The plan says which figures a study has, of which runs, and what the report says of each.
 
 
 rule plot_figure:
     input:
-        table=lambda wildcards: table_of_figure(PLANNED_FIGURES[wildcards.figure], TABLES_DIR),
-        plan=FIGURE_PLAN,
-        program="anytime_pruning/figures/draw.py",
-        scripts=sorted(Path("workflow/scripts").glob("*.py")),
+        table=lambda wildcards: table_of_figure(PLAN.figures[wildcards.figure], PATHS),
+        plan=PATHS.figure_plan,
+        code=sources("figures"),
     output:
-        # The first names the others, and the second is what the report shows.
-        f"{FIGURES_DIR}/{{figure}}.pdf",
+        # The stem of all files is taken from the first; the report shows the second.
+        f"{PATHS.figures}/{{figure}}.pdf",
         report(
-            f"{FIGURES_DIR}/{{figure}}.png",
-            category=lambda wildcards: CATEGORIES[PLANNED_FIGURES[wildcards.figure].draw],
+            f"{PATHS.figures}/{{figure}}.png",
+            category=lambda wildcards: PLAN.figures[wildcards.figure].category,
             caption="../report/figure.rst",
             labels={"figure": "{figure}"},
         ),
-        f"{FIGURES_DIR}/{{figure}}.csv",
+        f"{PATHS.figures}/{{figure}}.csv",
     log:
-        f"{LOGS_DIR}/plot_figure-{{figure}}.log",
+        f"{PATHS.logs}/plot_figure-{{figure}}.log",
     wildcard_constraints:
-        figure="|".join(map(re.escape, PLOTS)),
+        figure="|".join(map(re.escape, PLAN.figures_with("pdf"))),
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
-        tables_dir=TABLES_DIR,
+        tables_dir=PATHS.tables,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
+        caption=lambda wildcards: PLAN.figures[wildcards.figure].caption,
     message:
         "Drawing {wildcards.figure}"
     shell:
-        "python {input.program:q} {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
+        "{APP} draw {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
 
 
 rule write_table:
     input:
-        table=lambda wildcards: table_of_figure(PLANNED_FIGURES[wildcards.figure], TABLES_DIR),
-        plan=FIGURE_PLAN,
-        program="anytime_pruning/figures/draw.py",
-        scripts=sorted(Path("workflow/scripts").glob("*.py")),
+        table=lambda wildcards: table_of_figure(PLAN.figures[wildcards.figure], PATHS),
+        plan=PATHS.figure_plan,
+        code=sources("figures"),
     output:
-        f"{FIGURES_DIR}/{{figure}}.md",
+        f"{PATHS.figures}/{{figure}}.md",
         report(
-            f"{FIGURES_DIR}/{{figure}}.html",
-            category=lambda wildcards: CATEGORIES[PLANNED_FIGURES[wildcards.figure].draw],
+            f"{PATHS.figures}/{{figure}}.html",
+            category=lambda wildcards: PLAN.figures[wildcards.figure].category,
             caption="../report/figure.rst",
             labels={"figure": "{figure} (table)"},
         ),
-        f"{FIGURES_DIR}/{{figure}}.tex",
-        f"{FIGURES_DIR}/{{figure}}.csv",
+        f"{PATHS.figures}/{{figure}}.tex",
+        f"{PATHS.figures}/{{figure}}.csv",
     log:
-        f"{LOGS_DIR}/write_table-{{figure}}.log",
+        f"{PATHS.logs}/write_table-{{figure}}.log",
     wildcard_constraints:
-        figure="|".join(map(re.escape, TABLES)),
+        figure="|".join(map(re.escape, PLAN.figures_with("tex"))),
+    localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
-        tables_dir=TABLES_DIR,
+        tables_dir=PATHS.tables,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
+        caption=lambda wildcards: PLAN.figures[wildcards.figure].caption,
     message:
         "Writing the table {wildcards.figure}"
     shell:
-        "python {input.program:q} {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
+        "{APP} draw {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"

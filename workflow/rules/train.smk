@@ -1,29 +1,29 @@
-# One job for one run. Existence is validity: the folder's name carries a digest of everything that determines the numbers.
-# The weights are no output: they are versioned apart, and a clone without them must not train again.
+# One job trains one run. A result that exists is valid, because the name of its folder carries a digest of everything that
+# determines its numbers. The weights are no output: they are versioned apart, and a clone without them must not train again.
 
 
 rule train:
     input:
-        lambda wildcards: ancient(data_of_run(STUDY.study, wildcards.run, RUNS[wildcards.run])),
+        lambda wildcards: ancient(data_of_run(PATHS, wildcards.run, PLAN.runs[wildcards.run])),
     output:
-        # Updated: not removed before the job. One that outlived a killed workflow may have finished this run since.
-        update(f"{RUNS_DIR}/{{run}}/{layout.METRICS}"),
+        # `update` keeps the file until the job starts. A job that outlived a killed workflow may have written it since.
+        update(PATHS.run_metrics("{run}")),
     log:
-        f"{LOGS_DIR}/{{run}}.log",
+        f"{PATHS.logs}/{{run}}.log",
     wildcard_constraints:
         run=".+",
     conda:
         "../../envs/train.yaml"
-    threads: PLANNED[0].settings.execution.threads
+    threads: PLAN.threads
     resources:
         gpu=1,
     params:
-        settings=lambda wildcards: RUNS[wildcards.run].model_dump_json(),
-        digest=lambda wildcards: RUNS[wildcards.run].digest(),
-        out=lambda wildcards: layout.run_dir(STUDY.study, wildcards.run),
-        weights=lambda wildcards: layout.weights_path(STUDY.study, wildcards.run),
+        settings=lambda wildcards: PLAN.runs[wildcards.run].model_dump_json(),
+        digest=lambda wildcards: PLAN.runs[wildcards.run].digest(),
+        out=lambda wildcards: PATHS.run(wildcards.run),
+        weights=lambda wildcards: PATHS.run_weights(wildcards.run),
     message:
         "Training {wildcards.run}"
     shell:
-        "python -m anytime_pruning train --settings {params.settings:q} --digest {params.digest} "
+        "{APP} train --settings {params.settings:q} --digest {params.digest} "
         "--out {params.out:q} --weights {params.weights:q} > {log:q} 2>&1"

@@ -1,32 +1,32 @@
-# The walk-through: a notebook that leads through the results of this study, as one HTML page. Not in git.
-WALKTHROUGH = f"results/{STUDY.study}/walkthrough.html"
+# Run the notebook that leads through the results of this study, and write it as one HTML page, which is not in git.
 
 
 rule walkthrough:
     input:
-        figures=FIGURES,
-        claims=f"{CLAIMS}.md",
-        tables=[f"{TABLES_DIR}/{name}.csv" for name in ("runs", "layers")],
-        plan=FIGURE_PLAN,
-        notebook="workflow/notebooks/walkthrough.ipynb",
-        program="anytime_pruning/figures/walkthrough.py",
+        figures=PLAN.figure_files(),
+        claims=f"{PATHS.claims}.md",
+        tables=[PATHS.table(name) for name in ("runs", "layers")],
+        plan=PATHS.figure_plan,
+        notebook=find_file("workflow/notebooks/walkthrough.ipynb"),
+        code=sources("figures"),
     output:
         report(
-            WALKTHROUGH,
+            PATHS.walkthrough,
             category="0 Walk-through",
             caption="../report/walkthrough.rst",
             labels={"figure": "walk-through (page)"},
         ),
     log:
-        f"{LOGS_DIR}/walkthrough.log",
+        f"{PATHS.logs}/walkthrough.log",
+    localrule: True
     conda:
         "../../envs/report.yaml"
     # Jupyter is not in the image.
     container:
         None
     params:
-        study=STUDY.study,
+        study=PATHS.study,
     message:
         "Running the walk-through"
     shell:
-        "python {input.program:q} {input.notebook:q} {params.study:q} {output:q} > {log:q} 2>&1"
+        "{APP} walkthrough {input.notebook:q} {params.study:q} {output:q} > {log:q} 2>&1"

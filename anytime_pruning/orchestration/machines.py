@@ -1,0 +1,45 @@
+"""Read how fast the machines are on which benchmarks were run."""
+
+import json
+import statistics
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine whose speed was measured.
+
+    Attributes:
+        name: processor or GPU, as users know it.
+        is_gpu: whether the networks ran on a GPU.
+        flops: training operations per second by network.
+    """
+
+    name: str
+    is_gpu: bool
+    flops: Mapping[str, float]
+
+    def hours(self, flop_by_model: Mapping[str, float]) -> float:
+        """Return the hours for some operations of each network; an unmeasured network has the median speed."""
+        usual = statistics.median(self.flops.values())
+        return sum(flop / self.flops.get(model, usual) for model, flop in flop_by_model.items()) / 3600
+
+
+def read_machines(folder: Path) -> list[Machine]:
+    """Read all measurements in a folder, such as benchmarks/results/; other files are passed over."""
+    machines = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            content = json.loads(path.read_text())
+            flops = {
+                name: network["samples_per_s"]["ours"]["median"] * network["gflop_per_sample"] * 1e9
+                for name, network in content["networks"].items()
+            }
+            machine = Machine(content["machine"]["name"], content["machine"]["device"] != "cpu", flops)
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if flops:
+            machines.append(machine)
+    return machines

@@ -1,0 +1,32 @@
+"""End a workflow in one line when the user made a mistake."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from anytime_pruning.foundation.errors import ArtifactError, one_line
+
+
+@contextmanager
+def mistakes_in_one_line(as_error: Callable[[str], Exception] | None = None) -> Iterator[None]:
+    """Report the mistakes made in a block as the command line does: one line, and the exit status of the mistake.
+
+    Args:
+        as_error: makes the exception to raise instead, from that line. A Snakefile that is used as a module must
+            neither print nor exit.
+
+    Raises:
+        SystemExit: the block raised an `ArtifactError` or an `OSError`, and `as_error` is None.
+    """
+    try:
+        yield
+    except ArtifactError as error:
+        line, status = f"error: {error}", error.exit_status
+    except OSError as error:
+        line, status = f"error: {one_line(str(error.filename or 'system'))}: {error.strerror or error}", 1
+    else:
+        return
+    if as_error:
+        raise as_error(line)
+    print(line, file=sys.stderr)
+    raise SystemExit(status)

@@ -1,0 +1,115 @@
+"""Plan a study: its runs, the runs that are missing, its figures, and the files of all of them."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from anytime_pruning.figures.catalog import Figure, plan_figures
+from anytime_pruning.foundation.files import write_if_different
+from anytime_pruning.foundation.safe_text import read_yaml
+from anytime_pruning.orchestration.inputs import find_file
+from anytime_pruning.orchestration.machines import read_machines
+from anytime_pruning.orchestration.places import project_root
+from anytime_pruning.orchestration.study_paths import StudyPaths
+from anytime_pruning.results.run_list import write_runs_list
+from anytime_pruning.settings.run import RunSettings
+from anytime_pruning.settings.study import Study, plan_study
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that the rules of the workflow ask about a study.
+
+    Attributes:
+        study: the checked configuration.
+        runs: settings of every run by its name, in the order of the grid.
+        missing: names of the runs that have no results yet.
+        figures: every figure and table by its file name without suffix.
+        paths: files and folders, relative to the working folder.
+        container: image for jobs with --use-singularity: a SIF file, or an address such as docker://...
+    """
+
+    study: Study
+    runs: Mapping[str, RunSettings]
+    missing: tuple[str, ...]
+    figures: Mapping[str, Figure]
+    paths: StudyPaths
+    container: str
+
+    def write(self) -> None:
+        """Write the lists of runs and figures, which jobs read; a file whose content is current stays untouched.
+
+        The rule that collects runs depends on the first list. A grid that is edited back to old runs therefore still
+        rebuilds the tables.
+        """
+        figures = {name: figure.as_json() for name, figure in self.figures.items()}
+        write_runs_list(Path(self.paths.runs_list), list(self.runs), Path(self.paths.table("runs")))
+        write_if_different(Path(self.paths.figure_plan), json.dumps(figures, indent=1) + "\n")
+
+    def describe(self) -> Iterator[str]:
+        """Yield the lines that tell a user what is planned and about how long the missing runs take."""
+        yield f"Study {self.study.study}: {len(self.runs)} runs, {len(self.missing)} of them to train."
+        if self.missing and find_spec("torch"):
+            from anytime_pruning.orchestration.estimate import describe_cost
+
+            machines = read_machines(project_root() / "benchmarks" / "results")
+            if estimate := describe_cost((self.runs[name] for name in self.missing), machines):
+                yield estimate
+
+    @property
+    def threads(self) -> int:
+        """Return the number of threads that each run computes with."""
+        return next(iter(self.runs.values())).execution.threads
+
+    def run_metrics(self) -> list[str]:
+        """Return the metrics.json of every run."""
+        return [self.paths.run_metrics(name) for name in self.runs]
+
+    def present_run_metrics(self) -> list[str]:
+        """Return the metrics.json of every run that has results."""
+        missing = set(self.missing)
+        return [self.paths.run_metrics(name) for name in self.runs if name not in missing]
+
+    def figure_files(self) -> list[str]:
+        """Return every file of every figure and table."""
+        return [f"{self.paths.figures}/{name}.{kind}" for name, figure in self.figures.items() for kind in figure.kinds]
+
+    def figures_with(self, kind: str) -> list[str]:
+        """Return the names of the figures that have a file of one kind, such as `pdf`."""
+        return [name for name, figure in self.figures.items() if kind in figure.kinds]
+
+
+def plan(content: Mapping[str, Any], files: Iterable[str] = ()) -> Plan:
+    """Check a study and plan its runs and figures.
+
+    Args:
+        content: the configuration as Snakemake read it.
+        files: the configuration files. Each of them is read again, because Snakemake silently takes the last of two
+            values of one key.
+
+    Raises:
+        SettingError: a setting is not allowed.
+        DataError: a configuration file cannot be read.
+        OSError: a configuration file cannot be opened.
+    """
+    for file in files:
+        read_yaml(Path(file))
+    study, planned = plan_study(content)
+    paths = StudyPaths(study.study)
+    missing = [run for run in planned if not paths.is_done(run.name)]
+    # Models and pruners register themselves with their code, which needs torch. Drawing figures needs none of them.
+    if missing and find_spec("torch"):
+        from anytime_pruning.orchestration.checks import check_runs
+
+        check_runs(run.settings for run in missing)
+    return Plan(
+        study=study,
+        runs={run.name: run.settings for run in planned},
+        missing=tuple(run.name for run in missing),
+        figures=plan_figures(planned),
+        paths=paths,
+        container=study.container if "://" in study.container else find_file(study.container),
+    )

@@ -1,0 +1,90 @@
+"""Name the files that the workflow makes for a study.
+
+All paths are relative, so that results land in the folder in which Snakemake works.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from anytime_pruning.results import layout
+
+COLLECTED_TABLES = ("runs", "megabatches", "epochs", "layers")
+
+
+@dataclass(frozen=True)
+class StudyPaths:
+    """The files and folders of one study.
+
+    Attributes:
+        study: name of the study.
+    """
+
+    study: str
+
+    @property
+    def runs(self) -> str:
+        """Return the folder of all runs."""
+        return str(layout.runs_dir(self.study))
+
+    @property
+    def runs_list(self) -> str:
+        """Return the file that lists the names of all planned runs."""
+        return self._result("runs.txt")
+
+    @property
+    def figure_plan(self) -> str:
+        """Return the file that describes all planned figures as JSON."""
+        return self._result("figures.json")
+
+    @property
+    def tables(self) -> str:
+        """Return the folder of the collected tables."""
+        return self._result("tables")
+
+    @property
+    def metrics(self) -> str:
+        """Return the folder of the few numbers that `dvc metrics` shows for each series."""
+        return self._result("metrics")
+
+    @property
+    def logs(self) -> str:
+        """Return the folder of the logs of all jobs."""
+        return self._result("logs")
+
+    @property
+    def walkthrough(self) -> str:
+        """Return the page that the notebook becomes."""
+        return self._result("walkthrough.html")
+
+    @property
+    def figures(self) -> str:
+        """Return the folder of the figures and tables of the paper."""
+        return f"paper_figures/{self.study}"
+
+    @property
+    def claims(self) -> str:
+        """Return the table of claims, without its suffix."""
+        return f"{self.figures}/claims"
+
+    def table(self, name: str) -> str:
+        """Return one of the collected tables."""
+        return f"{self.tables}/{name}.csv"
+
+    def run(self, name: str) -> str:
+        """Return the folder of one run."""
+        return str(layout.run_dir(self.study, name))
+
+    def run_metrics(self, name: str) -> str:
+        """Return the file whose existence means that a run is done."""
+        return f"{self.run(name)}/{layout.METRICS}"
+
+    def run_weights(self, name: str) -> str:
+        """Return the file of a run's final weights."""
+        return str(layout.weights_path(self.study, name))
+
+    def is_done(self, name: str) -> bool:
+        """Tell whether the results of a run exist in the working folder."""
+        return Path(self.run_metrics(name)).exists()
+
+    def _result(self, name: str) -> str:
+        return str(layout.RESULTS / self.study / name)
