@@ -1,10 +1,15 @@
-"""Name a run by its settings."""
+"""Names a run by its settings."""
 
 from anytime_pruning.settings.run import RunSettings
 
 
 def run_name(settings: RunSettings) -> str:
-    """<dataset>/<model>/T<n>/<method>/<pruner>/seed<k>-<digest>: readable, and unique by the digest of all settings."""
+    """Return the name of a run, which is also its folder below `results/<study>/runs/`.
+
+    Returns:
+        `<dataset>/<model>/T<n>/<method>/<pruner>/seed<k>-<digest>`. A reader recognises the run by the first parts;
+        the digest of all settings makes the name unique.
+    """
     return "/".join(
         (
             settings.dataset.name,

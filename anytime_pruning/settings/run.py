@@ -1,64 +1,68 @@
-"""The settings of one run: a frozen model that rejects unknown keys and values out of range, and the digest that names
-it.
+"""Defines the settings of one run, and the digest that names the run.
 
-Torch-free, so that the workflow can plan with it. What a grid of runs is stands in `study.py`. Whether a name (of a
-model, a pruner, a replay policy) is registered is checked where it is looked up.
+The settings are a frozen model that rejects unknown keys and values out of range. Grids of runs are defined in
+`study.py`. Whether a name (of a model, a pruner, a replay policy) is registered is checked where the name is looked up.
 """
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ModelWrapValidatorHandler,
-    SerializeAsAny,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
 
-from anytime_pruning import RESULTS_VERSION  # noqa: F401
+from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.datasets.base import DatasetSettings, parse_dataset
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.fields import Count, Name, Number, refuse_bool, validate
-from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.pruning import schedules  # noqa: F401
+from anytime_pruning.pruning.protocols import make_protocol
+from anytime_pruning.pruning.schedules import Schedule, make_schedule
 from anytime_pruning.settings.execution import ExecutionSettings, StartFile
 
-# A schedule is a list of T densities; ImageNet in megabatches of 128 images.
+# A limit, because a schedule is a list of T densities. T = 10,000 cuts ImageNet into megabatches of 128 images.
 MAX_MEGABATCHES = 10_000
+# These settings have no meaning for a method that never prunes.
+PRUNING_SETTINGS = ("pruner", "scope", "selection", "base_density", "tau", "sample_frac", "prune_on")
+# These replay policies have no use for `buffer_size`. A policy registered from outside may use it.
+REPLAY_WITHOUT_BUFFER = ("full", "none", "previous")
+# The content of these files names a run; their paths do not.
+START_FILES = ("initial_mask", "initial_weights")
 
 
 class RunSettings(BaseModel):
-    """Everything that determines the numbers of one run, plus where to compute it (`execution`).
+    """Holds everything that determines the numbers of one run, and where to compute the run (`execution`).
 
-    Defaults are those of the released commands (50 epochs and so on); every field is documented in its description,
-    which is also what the command line and the JSON schema show.
+    The defaults are those of the released commands. The description of each field is its documentation, which the
+    command line and the JSON schema show as well.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     dataset: SerializeAsAny[DatasetSettings] = Field(description="name of a dataset, or a mapping with name and source")
-    model: Name = Field(description="architecture, as `list` shows them")
+    model: Name = Field(description="architecture; the command `list` shows all")
     n_megabatches: Count = Field(8, le=MAX_MEGABATCHES, description="T, the length of the stream")
-    method: Name = Field("app", description="density schedule: app, osp or dense")
+    method: Name = Field("app", description="density schedule: app, app_cubic, osp or dense")
     pruner: Name = Field("snip", description="scoring criterion; dense runs have none")
     scope: Literal["global", "local"] = Field("global", description="one ranking of all weights, or one for each layer")
+    selection: Name = Field(
+        "unstructured", description="how weights are chosen by their scores: unstructured, one by one"
+    )
     seed: Annotated[int, BeforeValidator(refuse_bool)] = Field(
         0, ge=0, lt=2**53, description="determines the stream, the initial weights and every draw"
     )
 
-    base_density: Number = Field(0.8, gt=0, le=1, description="density = base_density ** level")
+    base_density: Number = Field(
+        0.8, gt=0, le=1, description="density at level 1; app and osp take density = base_density ** level"
+    )
     tau: Number = Field(4.5, ge=1, le=1000, description="level at the last megabatch")
-    sample_frac: Number = Field(0.2, gt=0, le=1, description="share of the set `prune_on` names that is scored on")
+    sample_frac: Number = Field(
+        0.2, gt=0, le=1, description="share of the images named by `prune_on` that weights are scored on"
+    )
     prune_on: Literal["replay", "megabatch"] = Field(
         "replay", description="what pi_t is drawn from: the replay-inclusive set, or the current megabatch alone"
     )
-    protocol: Literal["paper", "released"] = Field(
-        "paper", description="what the paper says, or the mask arithmetic and validation of the released code"
+    protocol: Name = Field(
+        "paper", description="rules for masks and validation: those of the paper, or those of the released code"
     )
     initial_mask: StartFile | None = Field(None, description="begin with these masks: {path, sha256} of safetensors")
     initial_weights: StartFile | None = Field(
@@ -67,7 +71,10 @@ class RunSettings(BaseModel):
     replay: Name = Field("full", description="which earlier data is trained on: full, none, previous or buffer")
     buffer_size: Count = Field(1000, description="training images of earlier megabatches that replay `buffer` keeps")
     valid_frac: Number = Field(0.1, gt=0, lt=1, description="share of each megabatch held out for validation")
-    train_limit: Count | None = Field(None, description="use only so many training images, drawn at random")
+    train_limit: Count | None = Field(None, description="use only this many training images, drawn at random")
+    start: Name = Field(
+        "warm", description="how each megabatch starts: warm goes on with the weights of the one before"
+    )
 
     epochs: Count = Field(50, description="epochs on each megabatch")
     batch_size: Annotated[Count, Field(ge=2)] = Field(64, description="samples of one SGD step")
@@ -90,7 +97,7 @@ class RunSettings(BaseModel):
 
     @field_validator("dataset", mode="before")
     @classmethod
-    def _parse_dataset(cls, value: Any) -> DatasetSettings:
+    def _parse_dataset(cls, value: object) -> DatasetSettings:
         return parse_dataset(value)
 
     @field_validator("lr_milestones")
@@ -100,77 +107,84 @@ class RunSettings(BaseModel):
             raise ValueError("milestones must increase")
         return value
 
-    @model_validator(mode="wrap")
-    @classmethod
-    def _collapse_meaningless(cls, data: Any, validate_all: ModelWrapValidatorHandler) -> "RunSettings":
-        """Settings without meaning for a run get their default, so that a grid names such a run once.
+    @model_validator(mode="after")
+    def _collapse_meaningless(self) -> Self:
+        """Give every setting without meaning for this run its default, so that a grid names the run once.
 
-        A method that never prunes is one run, whatever valid pruning settings its grid entry has.
+        The validators below see the result: a setting without meaning is in nobody's way.
         """
-        settings = validate_all(data)
-        meaningless = () if settings.replay == "buffer" else ("buffer_size",)
-        if not prunes(settings.method):
-            meaningless += PRUNING_SETTINGS
-        collapsed = {key: cls.model_fields[key].default for key in meaningless}
-        return settings.model_copy(update=collapsed | ({} if prunes(settings.method) else {"pruner": "none"}))
+        prunes = self.schedule.prunes
+        meaningless = [] if prunes else list(PRUNING_SETTINGS)
+        if self.replay in REPLAY_WITHOUT_BUFFER:
+            meaningless.append("buffer_size")
+        defaults = {key: type(self).model_fields[key].default for key in meaningless}
+        if not prunes:
+            defaults["pruner"] = "none"
+        return self.model_copy(update=defaults)
 
     @model_validator(mode="after")
-    def _check_densities(self) -> "RunSettings":
-        if min(self.densities()) <= 0:
-            raise SettingError(f"tau: {self.tau} is not allowed: the density {self.base_density} ** {self.tau} is 0")
+    def _check_densities(self) -> Self:
+        densities = self.densities()
+        if len(densities) != self.n_megabatches:
+            raise SettingError(
+                f"method: {self.method!r} is not allowed: its schedule has {len(densities)} densities for "
+                f"n_megabatches {self.n_megabatches}"
+            )
+        for t, density in enumerate(densities, start=1):
+            if not 0 < density <= 1:
+                raise SettingError(
+                    f"tau: {self.tau} is not allowed with base_density {self.base_density}: the density of method "
+                    f"{self.method} at megabatch {t} is {density}; allowed: densities above 0, at most 1"
+                )
         return self
 
     @model_validator(mode="after")
-    def _check_protocol(self) -> "RunSettings":
-        if self.protocol == "released" and self.prune_on != "replay":
+    def _check_protocol(self) -> Self:
+        allowed = make_protocol(self.protocol).prune_on
+        if self.prune_on not in allowed:
             raise SettingError(
-                f"prune_on: {self.prune_on!r} is not allowed with protocol released, which scores on the first samples "
-                "of the stream; allowed: replay"
+                f"prune_on: {self.prune_on!r} is not allowed with protocol {self.protocol}, which itself chooses the "
+                f"images to score on; allowed: {', '.join(allowed)}"
             )
         return self
 
+    @property
+    def schedule(self) -> Schedule:
+        """The density schedule that `method` names."""
+        return make_schedule(self.method)
+
+    def densities(self) -> list[float]:
+        """Return the density asked for at each of the T megabatches."""
+        return self.schedule.densities(self.n_megabatches, self.tau, self.base_density)
+
     def identity(self) -> dict[str, Any]:
-        """What determines the numbers: required settings, and others where they differ from their default.
+        """Return what determines the numbers: required settings, and other settings that differ from their default.
 
         A setting added later, whose default keeps the old behaviour, therefore leaves all digests as they are. The
-        price: a changed default must raise RESULTS_VERSION; the golden test holds the defaults for that reason.
+        price: whoever changes a default must raise RESULTS_VERSION. The golden test notices a changed default.
         """
-        excluded: dict[str, Any] = {"execution": True, "dataset": True}
-        for key in START_FILES:
-            excluded[key] = {"path"}
+        excluded: dict[str, Any] = {"execution": True, "dataset": True, **{key: {"path"} for key in START_FILES}}
         settings = self.model_dump(mode="json", exclude=excluded, exclude_defaults=True)
         return {"results_version": RESULTS_VERSION, "dataset": self.dataset.identity(), **settings}
 
     def digest(self) -> str:
-        """Twelve hexadecimal digits of the SHA-256 of `identity()`, the end of the run's folder name."""
+        """Return twelve hexadecimal digits of the SHA-256 of `identity()`, the end of the run's folder name."""
         return digest_of(self.identity())
 
-    def densities(self) -> list[float]:
-        """The density asked for at each of the T megabatches."""
-        return lookup("method", self.method)(self.n_megabatches, self.tau, self.base_density)
 
-
-# What has no meaning for a method that never prunes.
-PRUNING_SETTINGS = ("pruner", "scope", "base_density", "tau", "sample_frac", "prune_on")
-# Named by their content, not by where they lie.
-START_FILES = ("initial_mask", "initial_weights")
-
-
-def prunes(method: str) -> bool:
-    """Whether a method ever removes a weight."""
-    return min(lookup("method", method)(2, 2.0, 0.5)) < 1
-
-
-def digest_of(content: dict[str, Any]) -> str:
-    """Twelve hexadecimal digits of the SHA-256 of some JSON content, the same for any order of keys."""
+def digest_of(content: Mapping[str, Any]) -> str:
+    """Return twelve hexadecimal digits of the SHA-256 of JSON content; the order of its keys does not matter."""
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def parse_settings(data: dict[str, Any]) -> RunSettings:
-    """Settings of one run from a mapping.
+def parse_settings(data: Mapping[str, Any]) -> RunSettings:
+    """Make the settings of one run from a mapping.
+
+    Args:
+        data: values by setting, as YAML or JSON gives them.
 
     Raises:
         SettingError: one line that names the first wrong setting, its value and what is allowed.
     """
-    return validate(RunSettings, data)
+    return validate(RunSettings, dict(data))

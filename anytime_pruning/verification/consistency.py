@@ -15,7 +15,7 @@ from anytime_pruning.results import layout
 from anytime_pruning.results.records import Records
 from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
 from anytime_pruning.settings.cost import PlannedCost, plan_cost
-from anytime_pruning.settings.run import RunSettings, prunes
+from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.training.learning_rate import lr_at
 
 # A file of the run and what is wrong in it.
@@ -85,7 +85,7 @@ def _check_densities(settings: RunSettings, rows: Rows) -> Iterator[Problem]:
     for before, row in pairwise(rows.megabatches):
         yield from _differ(f"test_count at t={row.t}", row.test_count, before.test_count)
         yield from _differ(f"prunable_count at t={row.t}", row.prunable_count, before.prunable_count)
-        if prunes(settings.method) and row.kept_count > before.kept_count + _uncounted(settings, before):
+        if settings.schedule.prunes and row.kept_count > before.kept_count + _uncounted(settings, before):
             yield layout.MEGABATCHES, f"kept_count rises at t={row.t} from {before.kept_count} to {row.kept_count}"
 
 
@@ -159,7 +159,7 @@ def _check_layers(settings: RunSettings, rows: Rows) -> Iterator[Problem]:
         for layer in now:
             if layer.total < 1 or layer.macs % layer.total:
                 yield layout.LAYERS, f"macs of {layer.layer} at t={row.t} is {layer.macs}, no multiple of {layer.total}"
-    for row, (before, now) in zip(rows.megabatches, pairwise(layers)) if prunes(settings.method) else ():
+    for row, (before, now) in zip(rows.megabatches, pairwise(layers)) if settings.schedule.prunes else ():
         for earlier, layer in zip(before, now):
             if layer.kept > earlier.kept + _uncounted(settings, row):
                 yield layout.LAYERS, f"kept of {layer.layer} rises at t={layer.t} from {earlier.kept} to {layer.kept}"
@@ -180,7 +180,7 @@ def _check_finals(settings: RunSettings, content: dict[str, Any], rows: Rows) ->
                 yield from _differ(f"{part}.{name}", found, expected.get(name), layout.METRICS)
         # What is scored on is not in the rows: it is planned again where the data is.
         parts = [(row.train_count, row.valid_count, 0) for row in rows.megabatches]
-        expected = plan_cost(settings, parts, rows.megabatches[0].test_count)
+        expected = plan_cost(settings.epochs, settings.densities(), parts, rows.megabatches[0].test_count)
         for name in ("train", "evaluate"):
             found = getattr(planned, name)
             yield from _differ(f"cost.planned_samples.{name}", found, getattr(expected, name), layout.METRICS)

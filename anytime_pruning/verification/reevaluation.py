@@ -130,7 +130,8 @@ def _compare_plan(settings: RunSettings, content: dict[str, Any], rows: Rows, ar
     for row, (train, valid, _) in zip(rows.megabatches, counts):
         yield from _differ(f"train_count at t={row.t}", row.train_count, train, layout.MEGABATCHES)
         yield from _differ(f"valid_count at t={row.t}", row.valid_count, valid, layout.MEGABATCHES)
-    found, expected = content["cost"]["planned_samples"]["score"], plan_cost(settings, counts, 0).score
+    found = content["cost"]["planned_samples"]["score"]
+    expected = plan_cost(settings.epochs, settings.densities(), counts, 0).score
     yield from _differ("cost.planned_samples.score", found, expected)
 
 

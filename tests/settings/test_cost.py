@@ -4,19 +4,17 @@ import pytest
 import torch
 from conftest import read_csv
 
-import anytime_pruning.pruning.prune
+import anytime_pruning.pruning.mask_chooser
 import anytime_pruning.stream.images
 from anytime_pruning import run_stream
 from anytime_pruning.settings.cost import plan_cost
-from anytime_pruning.settings.run import parse_settings
 
 
-def test_full_replay_costs_t_times_n(tiny):
+def test_full_replay_costs_t_times_n():
     """E * N * (T + 1) / 2 training samples, here without validation parts."""
     for n_megabatches in (1, 4, 9):
-        settings = parse_settings(tiny(n_megabatches=n_megabatches, epochs=5))
         n = 900 * n_megabatches
-        cost = plan_cost(settings, [(900 * t, 0, 0) for t in range(1, n_megabatches + 1)], 0)
+        cost = plan_cost(5, [1.0] * n_megabatches, [(900 * t, 0, 0) for t in range(1, n_megabatches + 1)], 0)
         assert cost.train == 5 * n * (n_megabatches + 1) // 2
 
 
@@ -26,7 +24,7 @@ def test_what_is_planned_is_what_passes_through_the_network(method, tiny, tmp_pa
     counted = {"train": 0, "score": 0, "evaluate": 0}
     scoring = []
     plan = anytime_pruning.stream.images.ImageSet.plan
-    score = anytime_pruning.pruning.prune.score
+    score = anytime_pruning.pruning.mask_chooser.score
 
     def watched_plan(self, indices, *args):
         kind = "evaluate" if torch.is_inference_mode_enabled() else "score" if scoring else "train"
@@ -41,7 +39,7 @@ def test_what_is_planned_is_what_passes_through_the_network(method, tiny, tmp_pa
             scoring.clear()
 
     monkeypatch.setattr(anytime_pruning.stream.images.ImageSet, "plan", watched_plan)
-    monkeypatch.setattr(anytime_pruning.pruning.prune, "score", watched_score)
+    monkeypatch.setattr(anytime_pruning.pruning.mask_chooser, "score", watched_score)
     metrics = run_stream(tiny(method=method), tmp_path)
     assert metrics["cost"]["planned_samples"] == counted
     assert metrics["final"]["samples"] == counted["train"]

@@ -5,7 +5,8 @@ from conftest import ROOT
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.orchestration.checks import check_runs
-from anytime_pruning.settings.study import plan_study, study_schema
+from anytime_pruning.settings.schema import study_schema
+from anytime_pruning.settings.study import plan_study
 
 CONFIGS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.stem != "claims")
 

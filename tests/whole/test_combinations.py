@@ -9,11 +9,11 @@ from anytime_pruning import run_stream
 from anytime_pruning.foundation.registry import names
 from anytime_pruning.models import torchvision_nets
 from anytime_pruning.pruning.pruners import synflow
-from anytime_pruning.settings.run import prunes
+from anytime_pruning.pruning.schedules import make_schedule
 
 METHODS, PRUNERS, REPLAYS = names("method"), names("pruner"), names("replay")
-PRUNED = [method for method in METHODS if prunes(method)]
-UNPRUNED = [method for method in METHODS if not prunes(method)]
+PRUNED = [method for method in METHODS if make_schedule(method).prunes]
+UNPRUNED = [method for method in METHODS if not make_schedule(method).prunes]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,24 @@
+"""Prunes progressively: the schedule of the paper."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.schedules.base import Schedule
+
+
+@register("method", "app")
+@dataclass(frozen=True)
+class App(Schedule):
+    """Anytime Progressive Pruning: density `base_density ** level`, with levels evenly spaced from 1 to tau.
+
+    With the paper's values, 0.8 and 4.5, the density falls from 0.8 to 0.8 ** 4.5 = 0.366.
+
+    Source: the method section of arXiv 2204.01640. The poster prints `0.8 * delta_t`, but only the power leads to the
+    third of the weights that the paper states.
+    """
+
+    def densities(self, n_megabatches: int, tau: float, base_density: float) -> list[float]:
+        """Return one power of the base for each megabatch; a stream of one megabatch has level 1 only."""
+        return [base_density ** float(level) for level in np.linspace(1, tau, n_megabatches)]

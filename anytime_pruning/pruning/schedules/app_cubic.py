@@ -1,0 +1,24 @@
+"""Prunes progressively, steeply at first and hardly at the end: an ablation of the paper's schedule."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.schedules.base import Schedule
+
+
+@register("method", "app_cubic")
+@dataclass(frozen=True)
+class AppCubic(Schedule):
+    """Progressive pruning between the first and the last density of `app`; the density falls cubically.
+
+    Source: the schedule of Zhu and Gupta, "To prune, or not to prune" (arXiv 1710.01878), with one step for each
+    megabatch. The paper's own schedule is `app`.
+    """
+
+    def densities(self, n_megabatches: int, tau: float, base_density: float) -> list[float]:
+        """Return `last + (first - last) * remaining ** 3`, where `remaining` falls evenly from 1 to 0."""
+        first, last = base_density, base_density**tau
+        remaining = np.linspace(1, 0, n_megabatches) ** 3
+        return [last + (first - last) * float(share) for share in remaining]

@@ -1,0 +1,45 @@
+"""Defines what every density schedule answers, and makes a schedule from its name."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+from anytime_pruning.foundation.registry import lookup
+
+
+class Schedule(ABC):
+    """Says which share of the prunable weights remains at each megabatch.
+
+    Subclasses are frozen dataclasses, so that a schedule with parameters of its own has them as fields.
+
+    Attributes:
+        prunes: whether the schedule ever removes a weight. For a schedule that never does, pruning settings have no
+            meaning.
+    """
+
+    prunes: ClassVar[bool] = True
+
+    @abstractmethod
+    def densities(self, n_megabatches: int, tau: float, base_density: float) -> list[float]:
+        """Return the density asked for at each megabatch.
+
+        Args:
+            n_megabatches: T, the length of the stream; at least 1.
+            tau: level at the last megabatch; at least 1. A schedule without levels ignores `tau`.
+            base_density: density at level 1, in (0, 1].
+
+        Returns:
+            T shares of all prunable weights, each in (0, 1]. They never rise, because pruned weights stay pruned.
+        """
+
+
+def make_schedule(name: str) -> Schedule:
+    """Make the schedule that is registered under a name.
+
+    Raises:
+        SettingError: no schedule has this name; the message lists the names that exist.
+        TypeError: something else than a subclass of `Schedule` was registered under this name.
+    """
+    schedule = lookup("method", name)
+    if not (isinstance(schedule, type) and issubclass(schedule, Schedule)):
+        raise TypeError(f"method {name!r} is registered as {schedule!r}; a subclass of Schedule is expected")
+    return schedule()

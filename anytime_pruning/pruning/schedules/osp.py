@@ -1,0 +1,19 @@
+"""Prunes once: the one-shot baseline of the paper."""
+
+from dataclasses import dataclass
+
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.schedules.base import Schedule
+
+
+@register("method", "osp")
+@dataclass(frozen=True)
+class Osp(Schedule):
+    """Anytime one-shot pruning: the last density of `app` from the first megabatch on.
+
+    Source: the method section of arXiv 2204.01640.
+    """
+
+    def densities(self, n_megabatches: int, tau: float, base_density: float) -> list[float]:
+        """Return `base_density ** tau` for every megabatch."""
+        return [base_density**tau] * n_megabatches

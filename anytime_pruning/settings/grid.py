@@ -1,0 +1,53 @@
+"""Expands an entry of a grid: a list of values is an axis, and every combination of values is one run."""
+
+import itertools
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from anytime_pruning.foundation.errors import SettingError, show
+from anytime_pruning.settings.run import RunSettings
+
+Axes = dict[str, list[Any]]
+
+# The value of these settings is itself a list, so an axis of values is a list of lists.
+LIST_SETTINGS = frozenset({"lr_milestones"})
+
+
+def read_axes(number: int, entry: Mapping[str, Any]) -> Axes:
+    """Return the values of every setting of one entry of the grid.
+
+    Args:
+        number: position of the entry in the grid, from 0, for messages.
+        entry: a value or a list of values by setting, the study's defaults included.
+
+    Returns:
+        A list of at least one value for each setting.
+
+    Raises:
+        SettingError: a setting is unknown, or a list of values is empty.
+    """
+    for key, value in entry.items():
+        if key not in RunSettings.model_fields or key == "execution":
+            allowed = ", ".join(name for name in RunSettings.model_fields if name != "execution")
+            raise SettingError(f"grid[{number}].{key[:80]}: unknown setting (value {show(value)}); allowed: {allowed}")
+    return {key: _read_axis(number, key, value) for key, value in entry.items()}
+
+
+def _read_axis(number: int, key: str, value: Any) -> list[Any]:
+    """Return the values of one setting: a list is an axis, except where the setting itself is a list."""
+    is_axis = isinstance(value, list) and (key not in LIST_SETTINGS or any(isinstance(item, list) for item in value))
+    if is_axis and not value:
+        raise SettingError(f"grid[{number}].{key}: [] is not allowed: an axis needs at least one value")
+    return value if is_axis else [value]
+
+
+def count_combinations(axes: Axes) -> int:
+    """Return how many runs an entry names, without making them."""
+    return math.prod(map(len, axes.values()))
+
+
+def combine(axes: Axes) -> Iterator[dict[str, Any]]:
+    """Yield every combination of values, by setting; the last axis varies fastest."""
+    for combination in itertools.product(*axes.values()):
+        yield dict(zip(axes, combination))
