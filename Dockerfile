@@ -1,13 +1,13 @@
-# Dependencies only: Snakemake mounts the checkout, so edited code needs no new image. Built by `make image`.
-# The short name, so that any registry, mirror or local image of this name will do.
+# `make image` builds this image. It holds dependencies only: Snakemake mounts the checkout, so edited code needs no new image.
+# The name of the base is short, so that any registry, mirror or local image of this name will do.
 ARG BASE=debian:bookworm-slim
 FROM ${BASE}
 
-# envs/requirements.lock has torch for NVIDIA GPUs, every file by its hash; envs/requirements.txt the same versions without
-# hashes, so that a CPU build of torch is taken where pip finds one.
+# Both lists are exported from uv.lock. envs/requirements.lock has torch for NVIDIA GPUs and the hash of every file.
+# envs/requirements.txt has the same versions without hashes, so that pip takes a CPU build of torch where it finds one.
 ARG REQUIREMENTS=envs/requirements.lock
 
-# git tells a run which commit it computes; bash and coreutils, which Snakemake's jobs need, are in the base.
+# A run asks git for its commit. Snakemake's jobs also need bash and coreutils, which are in the base.
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates git python3 python3-venv \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
@@ -18,15 +18,15 @@ RUN python3 -m venv /opt/venv \
  && find /opt/venv -name __pycache__ -prune -exec rm -rf {} + \
  && rm -rf /root/.cache /tmp/*
 
-# Snakemake makes the checkout the home folder: what programs keep for themselves goes elsewhere, and nobody's own Python
-# packages take part.
+# Snakemake makes the checkout the home folder, so programs must keep their own files elsewhere. Python must not import
+# packages that a user has installed at home.
 ENV PATH=/opt/venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LANG=C.UTF-8 \
     MPLCONFIGDIR=/tmp/matplotlib \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONNOUSERSITE=1
 
-# Last, as they change with every commit and nothing above does.
+# These labels come last because they change with every commit, and everything above stays in the builder's cache.
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG SOURCE=unknown

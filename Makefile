@@ -1,5 +1,5 @@
-# make demo | test | fuzz | figures | report | bench | image | archive | dvc | integration | lock | lint | clean. Everything is installed into .venv, but for figures, which need far less,
-# into .venv-figures; nothing elsewhere.
+# The commands of a checkout; `make help` lists them. Everything is installed into .venv, except that figures, which need far
+# less, have .venv-figures. Nothing is installed elsewhere.
 PYTHON ?= python3
 VENV := .venv
 FIGURES_VENV := .venv-figures
@@ -9,21 +9,21 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: demo test figures report bench image archive integration lock lint clean help
+.PHONY: demo test figures report dvc bench image archive integration lock lint fuzz clean help
 
 help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
 	@echo "make test      run the tests"
-	@echo "make figures   draw the figures again of every study that has results; trains nothing"
+	@echo "make figures   draw the figures of every study that has results again; trains nothing"
 	@echo "make report    the same, and for each study a page to read: results/<study>/report.html"
-	@echo "make dvc       dvc repro: the same as make demo, with results versioned by DVC; installs DVC, too"
+	@echo "make dvc       dvc repro: the same as make demo, with results versioned by DVC, which is installed"
 	@echo "make bench     measure the speed of this machine (15 minutes; make bench QUICK=1: 3)"
 	@echo "make image     build the container image, envs/anytime-pruning.sif (make image REQUIREMENTS=envs/requirements.txt: CPU)"
 	@echo "make archive   write a checksummed archive of this commit into dist/"
-	@echo "make integration  test container, DVC, Slurm and archive with the tools that are here (10 minutes)"
-	@echo "make lock      write envs/requirements.lock after an edit of envs/requirements.txt"
+	@echo "make integration  test container, DVC, Slurm and archive with the tools of this machine (10 minutes)"
+	@echo "make lock      write uv.lock and all lists in envs/ after an edit of pyproject.toml (needs a package index)"
 	@echo "make fuzz      10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
-	@echo "make lint      check format and style"
+	@echo "make lint      check format, style, types, the order of the rooms, and that envs/ agrees with uv.lock"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
 
 demo: $(VENV)/runs
@@ -33,28 +33,27 @@ demo: $(VENV)/runs
 test: $(VENV)/develops
 	@$(ACTIVATE) python -m pytest
 
-# What an image holds. The lock is for NVIDIA GPUs; requirements.txt takes a CPU build of torch where pip finds one.
+# The packages of the image. The lock is for NVIDIA GPUs; of requirements.txt, pip may take a CPU build of torch.
 REQUIREMENTS ?= envs/requirements.lock
 
 image:
 	@envs/build-image.sh $(REQUIREMENTS) envs/anytime-pruning.sif
 
-# What is not installed is skipped, and the last lines say so.
+# Tests whose tools are not installed are skipped, and the last lines name them.
 integration: $(VENV)/integrates
 	@$(ACTIVATE) python -m pytest -m integration -rs tests/integration
 
-# Versions as in requirements.txt, with what torch needs on a GPU, the hash of every file, and no address.
+# uv changes only the versions that pyproject.toml no longer allows. It reads no configuration of this machine, so that uv.lock
+# names the public index and no mirror.
 lock: $(VENV)/develops
-	@$(ACTIVATE) UV_CUSTOM_COMPILE_COMMAND="make lock" uv pip compile --quiet --no-config --generate-hashes --no-annotate \
-	  --no-emit-index-url --no-emit-find-links --python-version 3.11 --python-platform x86_64-unknown-linux-gnu \
-	  --output-file envs/requirements.lock envs/requirements.txt
-	@echo "envs/requirements.lock holds $$(grep -c == envs/requirements.lock) versions with their hashes."
+	@$(ACTIVATE) uv lock --no-config
+	@$(ACTIVATE) python workflow/release/export_versions.py
 
-# Only the rules that draw are allowed: nothing is trained. A figure whose runs are missing says which in its place, the
-# others are drawn, and the command fails.
+# Only the rules that draw are allowed, so nothing is trained. If runs of a figure are missing, a file in its place names them,
+# the other figures are drawn, and the command fails.
 DRAW := --cores all --keep-going --forcerun collect_present_runs \
   --allowed-rules paper report collect_present_runs plot_figure write_table check_claims walkthrough
-# Of every study that has results, one after another: $(1) is a command on $$config and $$study.
+# Run the command $(1), which uses $$config and $$study, for every study that has results.
 each_study = found=; failed=0; for config in config/*.yaml; do \
 	  study=$$(sed -n 's/^study: *//p' $$config); \
 	  if [ -n "$$study" ] && [ -d results/$$study/runs ]; then \
@@ -70,11 +69,10 @@ report: $(FIGURES_VENV)/reports
 	  snakemake report --configfile $$config $(DRAW) \
 	  && snakemake report --configfile $$config --report results/$$study/report.html)
 
-bench: $(VENV)/runs
+bench: $(VENV)/develops
 	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
 
-# Other files each time: the seed repeats them.
-.PHONY: fuzz
+# Every call tries other files, and the seed repeats a call.
 ifndef SEED
 SEED := $(shell date +%s)
 endif
@@ -87,56 +85,47 @@ lint: $(VENV)/develops
 	@$(ACTIVATE) ruff check $(PYTHON_SOURCES)
 	@$(ACTIVATE) ruff format --check $(PYTHON_SOURCES)
 	@$(ACTIVATE) snakefmt --check $(SOURCES)
+	@$(ACTIVATE) mypy
+	@$(ACTIVATE) lint-imports
+	@$(ACTIVATE) uv lock --check --offline --no-config --quiet
+	@$(ACTIVATE) python workflow/release/export_versions.py --check
 
 clean:
-	rm -rf results/demo paper_figures/demo .snakemake .pytest_cache .ruff_cache .hypothesis
+	rm -rf results/demo paper_figures/demo .snakemake .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path "./.venv*" -prune -exec rm -rf {} +
 
-# Stamps: what draws figures, what runs, and the development tools on top of that.
-$(FIGURES_VENV)/installed: envs/figures.txt
-	@$(CHECK_PYTHON)
-	@echo "Installing envs/figures.txt into $(FIGURES_VENV) ..."
-	@$(PYTHON) -m venv $(FIGURES_VENV)
-	@$(FIGURES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/figures.txt
-	@touch $@
-
-$(FIGURES_VENV)/reports: envs/report.txt $(FIGURES_VENV)/installed
-	@echo "Installing envs/report.txt into $(FIGURES_VENV) ..."
-	@$(FIGURES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/report.txt
-	@touch $@
-
-$(VENV)/runs: envs/requirements.txt
-	@$(CHECK_PYTHON)
-	@echo "Installing envs/requirements.txt into $(VENV) ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/requirements.txt
-	@touch $@
-
-$(VENV)/develops: envs/dev.txt envs/archive.txt envs/extras.txt envs/report.txt $(VENV)/runs
-	@echo "Installing envs/dev.txt into $(VENV) ..."
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dev.txt
-	@touch $@
-
-# One file to deposit, of a commit.
+# Write one file to deposit, of a commit.
 archive: $(FIGURES_VENV)/archives
 	@$(FIGURES_VENV)/bin/python workflow/release/make_archive.py dist
 
-$(FIGURES_VENV)/archives: envs/archive.txt $(FIGURES_VENV)/installed
-	@echo "Installing envs/archive.txt into $(FIGURES_VENV) ..."
-	@$(FIGURES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/archive.txt
-	@touch $@
-
-# DVC, on top of what runs.
-.PHONY: dvc
 dvc: $(VENV)/versions
 	@$(ACTIVATE) dvc repro
 
+# Each of these files marks that a list of packages is installed. The lists are exported from uv.lock.
+INSTALL = echo "Installing $(1) into $(2) ..."; \
+	$(2)/bin/python -m pip install --quiet --disable-pip-version-check $(foreach list,$(1),--requirement $(list)) && touch $@
+
+$(VENV)/runs: envs/requirements.txt
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -m venv $(VENV)
+	@$(call INSTALL,envs/requirements.txt,$(VENV))
+
+$(VENV)/develops: envs/dev.txt $(VENV)/runs
+	@$(call INSTALL,envs/dev.txt,$(VENV))
+
 $(VENV)/versions: envs/dvc.txt $(VENV)/runs
-	@echo "Installing envs/dvc.txt into $(VENV) ..."
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dvc.txt
-	@touch $@
+	@$(call INSTALL,envs/dvc.txt,$(VENV))
 
 $(VENV)/integrates: envs/dvc.txt envs/slurm.txt $(VENV)/develops
-	@echo "Installing envs/dvc.txt and envs/slurm.txt into $(VENV) ..."
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement envs/dvc.txt --requirement envs/slurm.txt
-	@touch $@
+	@$(call INSTALL,envs/dvc.txt envs/slurm.txt,$(VENV))
+
+$(FIGURES_VENV)/installed: envs/figures.txt
+	@$(CHECK_PYTHON)
+	@$(PYTHON) -m venv $(FIGURES_VENV)
+	@$(call INSTALL,envs/figures.txt,$(FIGURES_VENV))
+
+$(FIGURES_VENV)/reports: envs/report.txt $(FIGURES_VENV)/installed
+	@$(call INSTALL,envs/report.txt,$(FIGURES_VENV))
+
+$(FIGURES_VENV)/archives: envs/archive.txt $(FIGURES_VENV)/installed
+	@$(call INSTALL,envs/archive.txt,$(FIGURES_VENV))

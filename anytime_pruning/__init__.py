@@ -1,7 +1,7 @@
 """Prune a network step by step while its training data arrives as a stream of megabatches.
 
-This file offers the public calls and holds the two version numbers. Everything else lives in the rooms of the package, of
-which pyproject.toml lists the order: a room imports only from rooms below its own. This file must import no room, because
+This file offers the public calls and holds the two version numbers. Everything else lives in the rooms of the package,
+whose order pyproject.toml lists: a room imports only from rooms below its own. This file must import no room, because
 planning and drawing must not wait for torch.
 """
 
@@ -10,7 +10,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 # This number is part of every run's digest, so a stored result of another version is never taken for a current one.
-# Whoever changes the numbers of any run raises it by one. The golden test fails if numbers changed and this one did not.
+# Whoever changes the numbers of any run raises it by one. The golden test fails if only the numbers changed.
 RESULTS_VERSION = 2
 
 # The module of each public call. `__init__.pyi` declares the same calls to type checkers.

@@ -3,14 +3,14 @@
 #
 #   envs/build-image.sh REQUIREMENTS OUT.sif
 #
-# BUILDER names one of the three, BUILD_FLAGS has more options for its build (a proxy, a mounted pip.conf), NEED_GB is the
-# free space to insist on. OUT.sif is replaced only by a whole new one.
+# BUILDER names one of the three programs, BUILD_FLAGS holds further options for its build (a proxy, a mounted pip.conf), and
+# NEED_GB is the free space that must exist. OUT.sif is replaced only by a complete new image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 requirements=$1 out=$(realpath -m "$2") tag=localhost/anytime-pruning
 
 fail() { echo "error: $*" >&2; exit 2; }
-works() {  # A docker without its daemon is none.
+works() {  # A docker without its daemon does not work.
   command -v "$1" >/dev/null || return 1
   case $1 in docker | podman) "$1" info >/dev/null 2>&1 ;; esac
 }
@@ -39,7 +39,7 @@ work=$(mktemp -d "$(dirname "$out")/.build-image.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 label() { git "$@" 2>/dev/null || echo unknown; }
 source=$(label config --get remote.origin.url)
-# Only a public address, and nobody's name or password in it.
+# The label holds only a public address, and no name or password of a user.
 [[ $source == https://* ]] && source=$(sed -E 's#^(https://)[^/@]*@#\1#' <<<"$source") || source=unknown
 arguments=(
   --build-arg "REQUIREMENTS=$requirements" --build-arg "SOURCE=$source"
@@ -49,7 +49,7 @@ arguments=(
 )
 read -ra flags <<<"${BUILD_FLAGS:-}"
 build=("$BUILDER" build)
-# Labels such as SHELL are lost in buildah's own format.
+# Labels such as SHELL would be lost in buildah's own format.
 [ "$BUILDER" != buildah ] || build=(buildah bud --layers --format docker)
 
 echo "Building $tag of $requirements with $BUILDER ..."
@@ -70,7 +70,7 @@ esac || fail "disk: the image could not be saved to $(dirname "$out"); is there 
 echo "Writing $out ..."
 mkdir "$work/tmp"
 apptainer=$(command -v apptainer || command -v singularity)
-# A small /tmp would overflow; what was built from an archive needs no cache; and no path of this machine goes into the SIF.
+# A small /tmp would overflow, an image from an archive needs no cache, and the relative name keeps paths out of the SIF.
 (cd "$work" && APPTAINER_TMPDIR=$work/tmp APPTAINER_DISABLE_CACHE=1 \
   "$apptainer" --silent build image.sif docker-archive:image.tar) >"$work/log" 2>&1 \
   || { tail -n 5 "$work/log" >&2; fail "$apptainer could not write $out; see above"; }

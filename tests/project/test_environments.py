@@ -1,111 +1,172 @@
-"""The light environment of figures: the same versions as the whole, and enough to plan, collect and draw."""
+"""The lists of packages in envs/: exported from uv.lock, and enough for the programs that they are for."""
 
 import ast
 import re
 import subprocess
 import sys
+import tomllib
 from importlib import metadata
 
+import export_versions
 import pytest
 import yaml
 from conftest import ROOT
+from packaging.markers import Marker
 from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import anytime_pruning
+
+LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
+LOCKED = {package["name"]: package["version"] for package in LOCK["package"] if package["name"] != "anytime-pruning"}
+GPU = re.compile(r"nvidia-|cuda-|triton$")
+# What Dockerfile has.
+HERE = {
+    "sys_platform": "linux",
+    "platform_machine": "x86_64",
+    "implementation_name": "cpython",
+    "platform_python_implementation": "CPython",
+    "python_full_version": "3.11.0",
+    "python_version": "3.11",
+}
 
 
 def pins(name):
-    lines = (ROOT / "envs" / name).read_text().splitlines()
-    return {line for line in lines if re.match(r"[A-Za-z0-9]", line)}
+    """The versions of a list, by normalized name, as far as pip would install them on Linux."""
+    if name.endswith(".yaml"):
+        lines = yaml.safe_load((ROOT / "envs" / name).read_text())["dependencies"][2]["pip"]
+    else:
+        text = (ROOT / "envs" / name).read_text().replace("\\\n", "")
+        lines = [re.sub(r"\s+--hash=\S+", "", line) for line in text.splitlines() if not line.startswith("#")]
+    found = {}
+    for line in lines:
+        requirement, _, marker = (part.strip() for part in line.partition(";"))
+        package, version = requirement.split("==")
+        if not marker or Marker(marker).evaluate(HERE):
+            found[canonicalize_name(package)] = version
+    return found
 
 
-def test_figures_need_a_part_of_what_training_needs_in_the_same_versions():
-    assert pins("figures.txt") < pins("requirements.txt")
+LISTS = sorted(path.name for path in (ROOT / "envs").iterdir() if path.suffix in (".txt", ".lock", ".yaml"))
 
 
-def test_no_two_environments_differ_in_a_version():
-    versions = {}
-    for name in ("requirements", "figures", "extras", "report", "dvc", "slurm", "archive", "dev"):
-        for line in pins(f"{name}.txt"):
-            package, version = line.split("==")
-            assert versions.setdefault(package.lower(), version) == version, line
+def test_every_list_is_as_the_lock_says():
+    """And the lock as pyproject.toml says; neither asks a package index."""
+    for command in (["-m", "uv", "lock", "--check", "--offline", "--no-config"], [export_versions.__file__, "--check"]):
+        done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
-# What `make test` installs, so that it can be asked.
-INSTALLED = ("requirements", "figures", "extras", "report", "archive", "dev")
+def test_a_list_that_differs_is_named(tmp_path, monkeypatch, capsys):
+    for name in LISTS:
+        (tmp_path / name).write_bytes((ROOT / "envs" / name).read_bytes())
+    monkeypatch.setattr(export_versions, "ENVS", tmp_path)
+    assert export_versions.main(["--check"]) == 0
+    changed = (tmp_path / "figures.txt").read_text().replace(f"numpy=={LOCKED['numpy']}", "numpy==1.0")
+    (tmp_path / "figures.txt").write_text(changed)
+    (tmp_path / "left-over.txt").write_text("numpy==1.0\n")
+    assert export_versions.main(["--check"]) == 1
+    assert capsys.readouterr().err.splitlines() == [
+        "error: envs/figures.txt is not as uv.lock says; call make lock",
+        "error: envs/left-over.txt is not as uv.lock says; call make lock",
+    ]
+
+
+def test_all_lists_have_the_versions_of_the_lock():
+    assert set(LISTS) == export_versions.LISTS.keys() | export_versions.CONDA.keys()
+    for name in LISTS:
+        assert pins(name).items() <= LOCKED.items(), name
+
+
+def test_figures_need_a_part_of_what_training_needs():
+    assert pins("figures.txt").items() < pins("requirements.txt").items()
+
+
+def test_everything_that_is_installed_here_is_in_the_lock():
+    """What tests see are the versions of the lock, whatever pip chose."""
+    for name, version in pins("dev.txt").items():
+        assert metadata.version(name).partition("+")[0] == version, name
 
 
 def test_every_version_installs_on_the_oldest_python_that_is_promised():
     """Python 3.11.0: that of a distribution may be any release of 3.11."""
     assert "Python 3.11 or newer" in (ROOT / "README.md").read_text()
-    for package in {line.split("==")[0] for name in INSTALLED for line in pins(f"{name}.txt")}:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"] == ">=3.11"
+    for package in pins("dev.txt"):
         needed = SpecifierSet(metadata.metadata(package).get("Requires-Python") or "")
         assert needed.contains("3.11.0"), f"{package} {metadata.version(package)} needs Python {needed}"
 
 
-def test_the_lock_has_the_same_versions_with_the_hash_of_every_file_and_no_address():
+def test_the_image_of_gpus_has_the_same_versions_with_the_hash_of_every_file_and_no_address():
     text = (ROOT / "envs" / "requirements.lock").read_text().replace("\\\n", "")
-    locked = {}
     for line in text.splitlines():
         if not line.startswith("#"):
-            requirement, *hashes = line.split()
-            assert hashes, line
-            assert all(re.fullmatch("--hash=sha256:[0-9a-f]{64}", each) for each in hashes), line
-            name, version = requirement.split("==")
-            locked[name.lower().replace("_", "-")] = version
-    pinned = dict(line.lower().replace("_", "-").split("==") for line in pins("requirements.txt"))
+            assert re.fullmatch(r"[^#]+?( +--hash=sha256:[0-9a-f]{64})+", line), line
+    locked, pinned = pins("requirements.lock"), pins("requirements.txt")
     assert locked.items() >= pinned.items()
-    # More is only what torch needs on a GPU.
-    more = set(locked) - set(pinned)
+    # More is only what torch needs on a GPU, which pip finds by itself where it takes such a build of torch.
+    more = locked.keys() - pinned.keys()
     assert {"triton", "nvidia-cudnn-cu13"} <= more
-    assert all(name.startswith(("nvidia-", "cuda-")) or name == "triton" for name in more)
+    assert [name for name in more if not GPU.match(name)] == []
     assert "://" not in text
     assert "index-url" not in text
 
 
-CONDA = {"train": "requirements", "figures": "figures", "report": "report"}
-
-
-@pytest.mark.parametrize("name", CONDA)
-def test_a_conda_environment_has_the_same_versions(name):
-    content = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())
-    python, _, packages = content["dependencies"]
-    assert python == "python=3.11"
-    assert set(packages["pip"]) <= pins(f"{CONDA[name]}.txt") | pins("figures.txt")
+def test_no_list_without_hashes_names_a_build_for_gpus():
+    """So that a CPU build of torch brings no gigabytes of GPU packages with it."""
+    for name in set(LISTS) - {"requirements.lock"}:
+        assert [package for package in pins(name) if GPU.match(package)] == [], name
+    for name in ("figures.txt", "report.txt", "archive.txt", "figures.yaml", "report.yaml"):
+        assert not pins(name).keys() & {"torch", "torchvision", "scikit-learn"}, name
 
 
 @pytest.mark.parametrize(
-    ("name", "folders", "elsewhere"),
+    ("name", "rooms", "elsewhere"),
     [
-        ("train", ["anytime_pruning"], {"onnx", "onnx_ir", "onnxscript", "wandb"}),  # extras.txt
-        ("figures", ["workflow/scripts"], {"nbclient", "nbconvert", "nbformat"}),  # report.yaml
-        ("report", ["workflow/scripts"], set()),
+        # Each as its message says: envs/extras.txt.
+        ("train", ["*"], {"matplotlib", "onnx", "onnx-ir", "onnxscript", "scipy", "wandb"} | {"nbclient", "nbconvert"}),
+        ("figures", ["foundation", "settings", "results", "figures"], {"nbclient", "nbconvert", "nbformat"}),
+        ("report", ["foundation", "settings", "results", "figures"], set()),
     ],
 )
-def test_a_conda_environment_has_all_that_its_programs_import(name, folders, elsewhere):
+def test_a_conda_environment_has_all_that_its_programs_import(name, rooms, elsewhere):
     imported = set()
-    for path in (path for folder in folders for path in (ROOT / folder).rglob("*.py")):
+    for path in (path for room in rooms for path in (ROOT / "anytime_pruning").glob(f"{room}/**/*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(node.module.split(".")[0])
-    own = {"anytime_pruning"} | {path.stem for path in (ROOT / "workflow" / "scripts").glob("*.py")}
     named = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn"}
-    needed = {named.get(module, module) for module in imported - own - elsewhere - set(sys.stdlib_module_names)}
-    packages = yaml.safe_load((ROOT / "envs" / f"{name}.yaml").read_text())["dependencies"][2]["pip"]
-    assert needed <= {package.split("==")[0].lower() for package in packages}
+    found = {named.get(module, canonicalize_name(module)) for module in imported - set(sys.stdlib_module_names)}
+    # The shim of torchvision lies in the foundation, and is asked for by datasets and models alone.
+    only_training = {"torch", "torchvision"} if name != "train" else {"nbformat"}
+    assert {"pydantic", "pyyaml", "numpy"} <= found
+    assert found - {"anytime-pruning"} - elsewhere - only_training <= pins(f"{name}.yaml").keys()
 
 
 def test_planning_collecting_and_drawing_import_nothing_else():
     """What is installed but not in envs/figures.txt must not be imported."""
-    named = {line.split("==")[0] for line in pins("requirements.txt") - pins("figures.txt")}
+    named = (pins("dev.txt").keys() | pins("requirements.txt").keys()) - pins("figures.txt").keys()
     modules = {{"scikit-learn": "sklearn"}.get(name, name.replace("-", "_")) for name in named}
     assert {"torch", "torchvision", "sklearn", "seaborn"} <= modules
     code = (
         f"import sys; sys.modules.update(dict.fromkeys({sorted(modules)!r}))\n"
-        "sys.path.insert(0, 'workflow/scripts')\n"
-        "from anytime_pruning import __main__, collect, reading, study, workflow\n"
-        "import draw_figure, snakemake.cli\n"
-        "study.plan_study(reading.read_yaml('config/demo.yaml'))"
+        "from anytime_pruning.cli import main\n"
+        "from anytime_pruning.results import collect\n"
+        "from anytime_pruning.figures import draw\n"
+        "from anytime_pruning.foundation.safe_text import read_yaml\n"
+        "from anytime_pruning.settings.study import plan_study\n"
+        "import snakemake.cli\n"
+        "plan_study(read_yaml('config/demo.yaml'))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_version_stands_in_one_place():
+    """Everything else reads it there; the citation, which cannot, says the same."""
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == anytime_pruning.__version__
+    assert "version" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (ours,) = (package for package in LOCK["package"] if package["name"] == "anytime-pruning")
+    assert "version" not in ours

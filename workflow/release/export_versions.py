@@ -1,7 +1,7 @@
 """Write the lists of packages in envs/ from uv.lock, the only place where versions are chosen.
 
-`make lock` runs this program after `uv lock`. `make lint` runs it with `--check`, which compares the lists with the lock and
-writes nothing. Neither needs a network.
+`make lock` runs this program after `uv lock`. `make lint` runs it with `--check`, which compares the lists with the
+lock and writes nothing. Neither needs a network.
 """
 
 import subprocess
@@ -35,9 +35,7 @@ LISTS = {
     "requirements.txt": Export("Everything that `make demo` needs; pip may take a CPU build of torch.", RUN),
     "requirements.lock": Export("The same for the GPU image: pip checks the hash of every file.", RUN, hashes=True),
     "figures.txt": Export("Everything that `make figures` needs, and nothing that trains: no torch.", ("workflow",)),
-    "report.txt": Export(
-        "Everything that `make report` needs: what figures need, and Jupyter.", ("workflow", "report")
-    ),
+    "report.txt": Export("Everything that `make report` needs: figures and Jupyter.", ("workflow", "report")),
     "archive.txt": Export("Everything that `make archive` needs.", ("workflow", "archive")),
     "extras.txt": Export("What runs, with the export to ONNX and the trackers.", (*RUN, "export", "trackers")),
     "dvc.txt": Export("What runs, with DVC: `make dvc`.", (*RUN, "dvc")),
@@ -83,15 +81,17 @@ def conda_environment(name: str, export: Export) -> str:
     """Return the text of a conda environment, in which pip installs the same files as without conda."""
     packages = "".join(f"      - {line}\n" for line in locked_packages(export).splitlines())
     return (
-        f"# {export.purpose}\n{NOTE}\nname: anytime-pruning-{Path(name).stem}\nchannels:\n  - conda-forge\n  - nodefaults\n"
+        f"# {export.purpose}\n{NOTE}\n"
+        f"name: anytime-pruning-{Path(name).stem}\nchannels:\n  - conda-forge\n  - nodefaults\n"
         f"dependencies:\n  - python=3.11\n  - pip\n  - pip:\n{packages}"
     )
 
 
 def locked_packages(export: Export) -> str:
-    """Return the packages of a list with the versions in uv.lock, one line each, or with hashes one for each file, too.
+    """Return the packages of a list with their versions in uv.lock, and on request the hash of every file.
 
-    Without hashes pip chooses the build of torch, and only pip knows which GPU packages that build needs: they are left out.
+    A list without hashes leaves the build of torch to pip. It names no GPU packages, because only pip then knows which
+    ones that build needs.
     """
     options = [option for extra in export.extras for option in ("--extra", extra)]
     if not export.hashes:

@@ -1,7 +1,7 @@
-"""Write one file to deposit, with the code, settings, metrics, tables, figures and environments of a commit: `make archive`.
+"""Write one file to deposit, with the code, settings, metrics, tables, figures and environments of a commit.
 
-The archive is described as a Workflow RO-Crate, which names every file with its SHA-256. Two archives of one commit are the
-same to the byte.
+`make archive` runs this program. The archive is described as a Workflow RO-Crate, which names every file with its
+SHA-256. Two archives of one commit are the same to the byte.
 """
 
 import gzip
