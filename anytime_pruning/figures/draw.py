@@ -1,133 +1,134 @@
-"""Draw one figure, or write one table, of a study: find its runs in the collected table, hand them to its script, save.
+"""Draw one planned figure of a study: find its runs in the collected table, hand them to its kind, save the files.
 
-A figure is drawn of all its runs or not at all. If some are not in the table, a picture under another name,
-<figure>.missing.png (for a table <table>.missing.md), says which, the figure itself is removed, and the exit status is
-2.
+A figure is drawn of all its runs or not at all. If some runs are missing, a file under another name,
+<figure>.missing.png (for a table <table>.missing.md), names them, and the files of the figure itself are removed.
 """
 
-import argparse
 import json
-import sys
 from pathlib import Path
+from typing import Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 
-from anytime_pruning.figures import style
-from anytime_pruning.figures.files import FIGURE_KINDS, TableError, read_table, save_figure, save_table, with_kind
-from anytime_pruning.figures.plots import ablation, dynamics, framework, gap, layers, short
-from anytime_pruning.figures.tables import cost, differences, direction_changes, results
+from anytime_pruning.figures.catalog import Figure, FigureKind, PlotKind, TableKind
+from anytime_pruning.figures.files import named_in_errors, read_table, save_figure, save_table, with_ending
+from anytime_pruning.foundation.errors import DataError, SettingError, show
 
-# Figures return the figure and its numbers.
-FIGURES = {
-    "short": short.draw,
-    "dynamics": dynamics.draw,
-    "gap": gap.draw,
-    "layers": layers.draw,
-    "ablation": ablation.draw,
-    "framework": framework.draw,
-}
-# Tables return the cells as texts, a note, and the numbers.
-TABLES = {
-    "results": results.tabulate,
-    "few_shot": results.tabulate_few_shot,
-    "differences": differences.tabulate,
-    "cost": cost.tabulate,
-    "direction_changes": direction_changes.tabulate,
-}
-
-
+# Run names in the file that stands in place of a figure.
 MOST_NAMES = 50
 
 
-def draw(planned: dict, tables_dir: Path, stem: Path) -> list[str]:
-    """Make the files of one planned figure, or say in its place what is missing.
+class MissingRunsError(DataError):
+    """Runs of a figure are not in the collected table; the message names all of them, however many there are."""
+
+    def __init__(self, missing: list[str], n_runs: int) -> None:
+        super().__init__("")
+        self.args = (
+            f"not drawn, {len(missing)} of its {n_runs} runs are missing and have to be trained first: "
+            f"{', '.join(missing)}",
+        )
+
+
+def draw_planned(plan: Path, name: str, tables_dir: Path, stem: Path) -> None:
+    """Draw one figure of a plan.
 
     Args:
-        planned: as `anytime_pruning.figures.catalog.Figure.as_json`.
+        plan: JSON file with the planned figures of a study.
+        name: of the figure within the plan.
         tables_dir: folder of the collected tables.
         stem: output path without suffix.
 
-    Returns:
-        The names of missing runs; empty if the figure was drawn.
+    Raises:
+        MissingRunsError: runs of the figure are not in its table.
+        DataError: a file cannot be read or written, or a table lacks a column or a value.
+        SettingError: the plan has no such figure, or its kind is not registered.
     """
-    missing_path = with_kind(stem, "missing.png" if tuple(planned["kinds"]) == FIGURE_KINDS else "missing.md")
-    inputs = []
-    if planned["table"]:
-        table = read_table(tables_dir / f"{planned['table']}.csv")
-        missing = sorted(set(planned["runs"]) - set(table["run"]))
-        if missing:
-            for kind in planned["kinds"]:
-                with_kind(stem, kind).unlink(missing_ok=True)
-            say_missing(missing, len(planned["runs"]), missing_path)
-            return missing
-        inputs = [check_numbers(table[table["run"].isin(planned["runs"])])]
-    missing_path.unlink(missing_ok=True)
-    if planned["draw"] in FIGURES:
-        style.set_style()
-        save_figure(*FIGURES[planned["draw"]](*inputs, **planned["options"]), stem)
-        plt.close("all")
-    else:
-        save_table(*TABLES[planned["draw"]](*inputs, **planned["options"]), stem)
-    return []
+    with named_in_errors(name, tables_dir):
+        draw(read_figure(plan, name), tables_dir, stem)
 
 
-def check_numbers(table: pd.DataFrame) -> pd.DataFrame:
-    """The table, all of whose values are there.
+def read_figure(plan: Path, name: str) -> Figure:
+    """Read one figure of a plan.
 
     Raises:
-        TableError: one is not; its column and run are named.
+        OSError: the plan cannot be opened.
+        DataError: the plan is damaged.
+        SettingError: the plan has no figure of this name.
+    """
+    try:
+        figures: dict[str, Any] = json.loads(plan.read_text())
+    except ValueError:
+        raise DataError(f"{plan}: not JSON") from None
+    if name not in figures:
+        raise SettingError(f"{plan} has no entry {show(name)}; planned: {', '.join(figures)}")
+    return Figure.from_json(figures[name])
+
+
+def draw(figure: Figure, tables_dir: Path, stem: Path) -> None:
+    """Make the files of a figure, or the one that says which runs are missing.
+
+    Args:
+        figure: as planned.
+        tables_dir: folder of the collected tables.
+        stem: output path without suffix.
+
+    Raises:
+        MissingRunsError: runs of the figure are not in its table.
+        DataError: the table cannot be read, or lacks a value.
+        KeyError: the table lacks a column.
+    """
+    kind = figure.kind
+    missing_path = with_ending(stem, kind.missing_file)
+    rows = []
+    if figure.table:
+        table = read_table(tables_dir / f"{figure.table}.csv")
+        missing = sorted(set(figure.runs) - set(table["run"]))
+        if missing:
+            for ending in figure.kinds:
+                with_ending(stem, ending).unlink(missing_ok=True)
+            _say_missing(missing, len(figure.runs), missing_path)
+            raise MissingRunsError(missing, len(figure.runs))
+        rows = [_check_values(table[table["run"].isin(figure.runs)])]
+    missing_path.unlink(missing_ok=True)
+    _save(kind, rows, figure.options, stem)
+
+
+def _save(kind: FigureKind, rows: list[pd.DataFrame], options: dict[str, Any], stem: Path) -> None:
+    """Draw and write a figure of either sort."""
+    if isinstance(kind, TableKind):
+        save_table(*kind.tabulate(*rows, **options), stem)
+    elif isinstance(kind, PlotKind):
+        # Only here: writing a table needs no matplotlib.
+        import matplotlib.pyplot as plt
+
+        from anytime_pruning.figures.style import set_style
+
+        set_style()
+        save_figure(*kind.draw(*rows, **options), stem)
+        plt.close("all")
+
+
+def _check_values(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table if every value of its rows exists.
+
+    Raises:
+        DataError: a value is missing; the message names its column and run.
     """
     for column in table.columns.difference(["variant", "commit"]):
         if table[column].isna().any():
-            raise TableError(f"column {column} has no value for run {table['run'][table[column].isna()].iloc[0]}")
+            raise DataError(f"column {column} has no value for run {table['run'][table[column].isna()].iloc[0]}")
     return table
 
 
-def say_missing(missing: list[str], n_runs: int, path: Path) -> None:
-    """A picture, or a text, in place of a figure or table."""
+def _say_missing(missing: list[str], n_runs: int, path: Path) -> None:
+    """Write a picture or a text that stands in place of a figure or table."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"Not drawn: {len(missing)} of the {n_runs} runs of this figure are missing.", *missing[:MOST_NAMES]]
-    lines += [f"and {len(missing) - MOST_NAMES} more, which the error message names"] * (len(missing) > MOST_NAMES)
+    if len(missing) > MOST_NAMES:
+        lines.append(f"and {len(missing) - MOST_NAMES} more, which the error message names")
     if path.suffix == ".md":
         path.write_text("\n\n".join(lines) + "\n")
         return
-    style.set_style()
-    figure = plt.figure(figsize=(style.WIDTH, 0.6 + 0.15 * len(lines)))
-    figure.text(0.03, 0.5, "\n".join(lines), va="center", fontsize=7, family="monospace", color="#AA0000")
-    figure.savefig(path, metadata={"Software": None})
-    plt.close(figure)
+    from anytime_pruning.figures.style import save_lines
 
-
-def main() -> int:
-    """Draw what the command line names; a mistake is one line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("plan", type=Path, help="JSON file with the planned figures of the study")
-    parser.add_argument("name", help="one of them")
-    parser.add_argument("tables_dir", type=Path, help="folder of the collected tables")
-    parser.add_argument("stem", type=Path, help="output path without suffix")
-    options = parser.parse_args()
-    try:
-        planned = json.loads(options.plan.read_text())[options.name]
-        missing = draw(planned, options.tables_dir, options.stem)
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}", file=sys.stderr)
-        return 2
-    except KeyError as error:
-        print(f"error: {options.name}: no column or entry {error} in {options.tables_dir}", file=sys.stderr)
-        return 2
-    except TableError as error:
-        print(f"error: {options.name}: {error}", file=sys.stderr)
-        return 2
-    if missing:
-        print(
-            f"error: {options.name}: not drawn, {len(missing)} of its {len(planned['runs'])} runs are missing and have "
-            f"to be trained first: {', '.join(missing)}",
-            file=sys.stderr,
-        )
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+    save_lines(lines, path)

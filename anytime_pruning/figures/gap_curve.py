@@ -1,35 +1,51 @@
-"""Whether a curve over megabatches is monotonic: its direction changes after smoothing. No plotting.
+"""Tell whether a curve over megabatches is monotonic, from its direction changes after smoothing.
 
-The statistic: the curve of one seed is smoothed by a centred moving average over `window_of(T)` megabatches (only
-whole windows, so it gets shorter), and a direction change is counted where it then turns and moves back by at least
-`THRESHOLD_POINTS`. A monotonic curve has none. The threshold keeps out the noise of accuracies that are measured on
-some hundred validation images. Its mean over seeds comes with the interval of `seed_statistics`.
+The curve of one seed is smoothed by a centred moving average over `window_of(T)` megabatches. Only whole windows count,
+so the curve gets shorter. A direction change is counted where the smoothed curve turns and moves back by at least
+`THRESHOLD_POINTS`. A monotonic curve has none. The threshold keeps out the noise of accuracies that are measured on a
+few hundred validation images. The mean of the counts over seeds comes with the interval of `seed_statistics`.
 """
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
+# The two ways to measure the generalization gap: columns of the collected table `megabatches`.
+GAPS = ("generalization_gap_pct", "clean_gap_pct")
 THRESHOLD_POINTS = 1.0
 
 
 def window_of(n_megabatches: int) -> int:
-    """Megabatches that are averaged: an odd number near a tenth of the stream, at least 3."""
+    """Return how many megabatches are averaged: an odd number near a tenth of the stream, at least 3."""
     return max(3, 2 * (n_megabatches // 20) + 1)
 
 
-def smooth(curve, window: int) -> np.ndarray:
-    """Centred moving average, whole windows only: `len(curve) - window + 1` values."""
+def smooth(curve: ArrayLike, window: int) -> NDArray[np.float64]:
+    """Average a curve over a moving window.
+
+    Args:
+        curve: [T] values.
+        window: number of values that are averaged.
+
+    Returns:
+        [T - window + 1] means, of whole windows only.
+    """
     return np.convolve(np.asarray(curve, float), np.full(window, 1 / window), mode="valid")
 
 
-def count_direction_changes(curve, threshold: float = THRESHOLD_POINTS) -> int:
-    """How often a curve turns and then moves back by at least `threshold`, in the curve's unit.
+def count_direction_changes(curve: ArrayLike, threshold: float = THRESHOLD_POINTS) -> int:
+    """Count how often a curve turns and then moves back by at least `threshold`.
 
     The first direction is that of the first such move; smaller wiggles are passed over.
+
+    Args:
+        curve: [T] values.
+        threshold: in the unit of the curve.
     """
-    low = high = curve[0]
+    values = np.asarray(curve, float)
+    low = high = values[0]
     direction = changes = 0
-    for value in curve[1:]:
+    for value in values[1:]:
         low, high = min(low, value), max(high, value)
         if value - low >= threshold and direction <= 0:
             turned = 1
@@ -43,10 +59,15 @@ def count_direction_changes(curve, threshold: float = THRESHOLD_POINTS) -> int:
 
 
 def direction_changes(megabatches: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
-    """Direction changes of a column against t, for each seed.
+    """Count the direction changes of a column against t, for each seed.
+
+    Args:
+        megabatches: the collected table, one row for each run and megabatch.
+        keys: columns whose values, with the seed, single out one run.
+        column: of numbers.
 
     Returns:
-        One row for each of the keys and seeds, with `direction_changes` and `window`.
+        One row for each key and seed, with `direction_changes` and `window`.
     """
     rows = []
     for key, run in megabatches.sort_values("t").groupby([*keys, "seed"]):

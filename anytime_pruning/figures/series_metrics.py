@@ -1,29 +1,50 @@
-"""The final numbers of each series as small JSON files, mean over seeds, which `dvc metrics` shows and compares."""
+"""Write the final numbers of each series as small JSON files, which `dvc metrics` shows and compares."""
 
-import argparse
 import json
 import re
 import shutil
-import sys
+from collections.abc import Hashable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from anytime_pruning.figures.files import SERIES, STREAM, TableError, read_table
+from anytime_pruning.figures.files import read_table
 from anytime_pruning.figures.seed_statistics import summarize_seeds
+from anytime_pruning.figures.series import SERIES, STREAM
 
 MEASURES = ["test_acc_pct", "cumulative_error_count", "generalization_gap_pct", "clean_gap_pct", "density"]
 
 
+def write_metrics(table: Path, folder: Path) -> None:
+    """Write a file for each series into a folder; whatever the folder held before is removed.
+
+    Args:
+        table: the collected table runs.csv.
+        folder: made if it does not exist.
+
+    Raises:
+        DataError: the table cannot be read.
+    """
+    metrics = summarize(read_table(table))
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, values in metrics.items():
+        (folder / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n")
+
+
 def summarize(runs: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """The means over seeds of each series, six significant digits, by a name that can be a file's.
+    """Return the means over seeds of each series, with six significant digits.
 
     Args:
         runs: the collected table, one row for each run.
+
+    Returns:
+        The measures of each series and its number of seeds, by a name that a file can have.
     """
     summary = summarize_seeds(runs, [*STREAM, *SERIES], MEASURES)
     return {
-        name_series(row): {
+        _name_of(row): {
             **{measure: float(f"{row[f'{measure}_mean']:.6g}") for measure in MEASURES},
             "seeds": int(row["seeds"]),
         }
@@ -31,29 +52,7 @@ def summarize(runs: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def name_series(row: dict) -> str:
-    """<dataset>-<model>-T<n>-<protocol>-<method>-<pruner>, and the variant of an unusual series."""
-    places = [row["dataset"], row["model"], f"T{row['n_megabatches']}", *(row[key] for key in SERIES)]
-    return "-".join(re.sub(r"[^\w.=-]+", "_", place) for place in places if place)
-
-
-def main() -> int:
-    """Write a file for each series into an empty folder; a mistake is one line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("table", type=Path, help="the collected table runs.csv")
-    parser.add_argument("folder", type=Path, help="folder for the files; what is in it goes")
-    options = parser.parse_args()
-    try:
-        metrics = summarize(read_table(options.table))
-    except TableError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    shutil.rmtree(options.folder, ignore_errors=True)
-    options.folder.mkdir(parents=True)
-    for name, values in metrics.items():
-        (options.folder / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def _name_of(row: Mapping[Hashable, Any]) -> str:
+    """Return <dataset>-<model>-T<n>-<protocol>-<method>-<pruner>, with the variant of an unusual series."""
+    parts = [row["dataset"], row["model"], f"T{row['n_megabatches']}", *(row[key] for key in SERIES)]
+    return "-".join(re.sub(r"[^\w.=-]+", "_", part) for part in parts if part)

@@ -1,7 +1,7 @@
-"""Run a notebook on one study and write what it shows as one HTML file, without its code cells' input."""
+"""Run a notebook on one study and write its outputs as one HTML page, without the code."""
 
-import argparse
-import sys
+import html
+import os
 from pathlib import Path
 
 import nbformat
@@ -9,28 +9,12 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbconvert import HTMLExporter
 
+import anytime_pruning
+from anytime_pruning.foundation.errors import ArtifactError
 
-def run(notebook: Path, study: str, folder: Path) -> str:
-    """The executed notebook as HTML, with every picture inside.
-
-    Args:
-        study: in the environment of the notebook as STUDY.
-        folder: where it runs: the project's folder.
-
-    Raises:
-        CellExecutionError: a cell failed.
-    """
-    content = nbformat.read(notebook, as_version=4)
-    content.cells.insert(0, nbformat.v4.new_code_cell(f"import os\nos.environ['STUDY'] = {study!r}"))
-    NotebookClient(content, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}).execute()
-    exporter = HTMLExporter(template_name="basic", exclude_input=True, exclude_output_prompt=True, embed_images=True)
-    body, _ = exporter.from_notebook_node(content)
-    return PAGE.format(title=f"Walk-through of {study}", body=body)
-
-
-# A page of its own: the exporter's usual one fetches MathJax and fonts from elsewhere.
+# The exporter's usual page would fetch MathJax and fonts from elsewhere, so the page is made here.
 PAGE = """<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title><style>
+<html lang="en"><head><meta charset="utf-8"><title>Walk-through of {study}</title><style>
 body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #222; }}
 table {{ border-collapse: collapse; font-size: 0.75rem; display: block; overflow-x: auto; }}
 th, td {{ border-bottom: 1px solid #ccc; padding: 0.25rem 0.5rem; text-align: left; vertical-align: top; }}
@@ -41,22 +25,41 @@ img {{ max-width: 100%; height: auto; }} h2 {{ margin-top: 2.5rem; }} .anchor-li
 """
 
 
-def main() -> int:
-    """Run what the command line names; a failing cell is said in one line, without its traceback."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("notebook", type=Path)
-    parser.add_argument("study", help="name of the study")
-    parser.add_argument("page", type=Path, help="HTML file to write")
-    options = parser.parse_args()
+class NotebookError(ArtifactError):
+    """A cell of a notebook failed; the message names the notebook and the error."""
+
+
+def write_page(notebook: Path, study: str, page: Path) -> None:
+    """Run a notebook in the working folder and write its page.
+
+    Args:
+        notebook: .ipynb file. Its kernel can import this package, and finds the name of the study in the environment
+            variable STUDY.
+        study: name of a study with results below the working folder.
+        page: HTML file to write.
+
+    Raises:
+        NotebookError: a cell failed; nothing is written.
+    """
+    content = nbformat.read(notebook, as_version=4)  # type: ignore[no-untyped-call]  # nbformat has no annotations
+    client = NotebookClient(
+        content, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(Path.cwd())}}
+    )
     try:
-        page = run(options.notebook, options.study, Path.cwd())
+        client.execute(env=_kernel_environment(study))
     except CellExecutionError as error:
-        print(f"error: {options.notebook}: a cell failed: {error.ename}: {error.evalue}", file=sys.stderr)
-        return 1
-    options.page.parent.mkdir(parents=True, exist_ok=True)
-    options.page.write_text(page)
-    return 0
+        raise NotebookError(f"{notebook}: a cell failed: {error.ename}: {error.evalue}") from None
+    exporter = HTMLExporter(  # type: ignore[no-untyped-call]  # nbconvert has no annotations
+        template_name="basic", exclude_input=True, exclude_output_prompt=True, embed_images=True
+    )
+    body, _ = exporter.from_notebook_node(content)
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(PAGE.format(study=html.escape(study), body=body))
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _kernel_environment(study: str) -> dict[str, str]:
+    """Return the environment of the kernel, which does not inherit this process's search path for modules."""
+    package_parent = str(Path(anytime_pruning.__file__).parents[1])
+    inherited = os.environ.get("PYTHONPATH")
+    search_path = os.pathsep.join([package_parent, inherited] if inherited else [package_parent])
+    return {**os.environ, "PYTHONPATH": search_path, "STUDY": study}

@@ -1,41 +1,45 @@
-"""What a claim is about, measured from the collected tables: one value for each run."""
+"""Measure what claims are about from the collected tables: one value for each run."""
+
+from collections.abc import Mapping
 
 import pandas as pd
 
-from anytime_pruning.figures.gap_curve import direction_changes
+from anytime_pruning.figures.early_layers import is_early
+from anytime_pruning.figures.gap_curve import GAPS, direction_changes
 
-EARLY_LAYERS, EARLY_STREAM = 1 / 3, 1 / 4
+EARLY_STREAM = 1 / 4
 
 
-def measure_runs(measure: str, tables: dict[str, pd.DataFrame]) -> pd.Series:
-    """A measure of every run, indexed by the run's name.
+def measure_runs(measure: str, tables: Mapping[str, pd.DataFrame]) -> "pd.Series[float]":
+    """Return a measure of every run, indexed by the name of the run.
 
     Args:
         measure: as config/claims.yaml explains.
         tables: `runs`, `megabatches` and `layers` as collected.
+
+    Raises:
+        KeyError: a table lacks the column of the measure.
     """
     if measure == "first_density":
         first = tables["megabatches"].query("t == 1")
         return first.set_index("run")["density_measured"]
     if measure == "direction_changes":
-        counted = direction_changes(tables["megabatches"], ["run"], "generalization_gap_pct")
+        counted = direction_changes(tables["megabatches"], ["run"], GAPS[0])
         return counted.set_index("run")["direction_changes"]
     if measure == "early_density":
         return early_density(tables["layers"])
     return tables["runs"].set_index("run")[measure]
 
 
-def early_density(layers: pd.DataFrame) -> pd.Series:
-    """Percent of their weights that the first third of layers keeps, on average over the first quarter of megabatches.
+def early_density(layers: pd.DataFrame) -> "pd.Series[float]":
+    """Return the mean density of early layers over the first quarter of the megabatches, in percent, for each run.
 
-    Every layer counts alike, however large it is; there is at least one layer and one megabatch.
+    Every layer counts alike, however large it is. A quarter of a stream is at least one megabatch.
+
+    Args:
+        layers: the collected table, one row for each run, megabatch and layer.
     """
-
-    def of_run(run: pd.DataFrame) -> float:
-        names = run["layer"].drop_duplicates()  # in the network's order
-        early = names[: max(1, round(EARLY_LAYERS * len(names)))]
-        last_t = max(1, round(EARLY_STREAM * run["n_megabatches"].iloc[0]))
-        part = run[run["layer"].isin(early) & (run["t"] <= last_t)]
-        return float((100 * part["kept"] / part["total"]).mean())
-
-    return pd.Series({name: of_run(run) for name, run in layers.groupby("run", sort=False)}, dtype=float)
+    last_t = (EARLY_STREAM * layers["n_megabatches"]).round().clip(lower=1)
+    chosen = layers[is_early(layers, ["run", "t"]) & (layers["t"] <= last_t)]
+    density_pct = 100 * chosen["kept"] / chosen["total"]
+    return density_pct.groupby(chosen["run"], sort=False).mean()

@@ -1,27 +1,34 @@
-"""Ablation: accuracy, CER and gap of every series and variant of one stream beside the reference."""
+"""Draw an ablation: accuracy, CER and gap of every series and variant of one stream beside the reference."""
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from anytime_pruning.figures.files import SERIES, STREAM, Series, of_series, ordered_series
+from anytime_pruning.figures.labels import caption, describe, series_label
 from anytime_pruning.figures.plots.dots import MEASURES, draw_dots, name_rows
 from anytime_pruning.figures.seed_statistics import summarize_seeds
-from anytime_pruning.figures.style import WIDTH, caption, describe, series_label, set_title, styles_of
+from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_series
+from anytime_pruning.figures.style import WIDTH, set_title, styles_of
 
 
-def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
-    """One row for each series; the reference, the first without a variant, is a line and a band through all rows."""
+def draw(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Draw one row for each series, and the reference as a line and a band through all rows.
+
+    The reference is the first series without a variant.
+    """
     summary = summarize_seeds(runs, [*STREAM, *SERIES], list(MEASURES))
     series = ordered_series(runs)
     reference = next((one for one in series if not one.variant), series[0])
-    styles = styles_of([Series(*one[:3]) for one in series])
+    plain = {one: one._replace(variant="") for one in series}
+    styles = styles_of(list(dict.fromkeys(plain.values())))
     figure, axes = plt.subplots(
         1, len(MEASURES), figsize=(WIDTH, 0.19 * len(series) + 1.15), sharey=True, layout="constrained"
     )
     for axis, (measure, label) in zip(axes, MEASURES.items()):
         _mark_reference(axis, of_series(summary, reference).iloc[0], measure)
         for row, one in enumerate(series):
-            draw_dots(axis, of_series(summary, one), measure, [row], styles[Series(*one[:3])], "")
+            draw_dots(axis, of_series(summary, one), measure, [row], styles[plain[one]], "")
         name_rows(axis, [series_label(one) for one in series], True)
         axis.set_xlabel(label)
     set_title(
@@ -33,6 +40,6 @@ def draw(runs: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
     return figure, summary
 
 
-def _mark_reference(axis, row: pd.Series, measure: str) -> None:
+def _mark_reference(axis: Axes, row: "pd.Series[float]", measure: str) -> None:
     axis.axvspan(row[f"{measure}_low"], row[f"{measure}_high"], color="#0072B2", alpha=0.08, linewidth=0, zorder=0)
     axis.axvline(row[f"{measure}_mean"], color="#0072B2", linewidth=0.8, alpha=0.7, zorder=0)

@@ -1,5 +1,9 @@
-"""Panels of dots with intervals: a row for each thing that is compared, a column for each measure."""
+"""Draw panels of dots with intervals: a row for each thing that is compared, a column for each measure."""
 
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from anytime_pruning.figures.style import Style
@@ -12,8 +16,8 @@ MEASURES = {
 }
 
 
-def name_rows(axis, names: list[str], is_first: bool) -> None:
-    """Names down the left side of the first panel, a thin line between them; the first name is on top."""
+def name_rows(axis: Axes, names: Sequence[str], is_first: bool) -> None:
+    """Divide a panel into rows, and write their names at the left side of the first panel; the first row is on top."""
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set_yticks(range(len(names)), names if is_first else [""] * len(names))
     axis.tick_params(axis="y", length=0)
@@ -24,13 +28,22 @@ def name_rows(axis, names: list[str], is_first: bool) -> None:
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}".replace("-", "−")))
 
 
-def draw_dots(axis, table, measure: str, rows: list[float], style: Style, label: str) -> None:
-    """A marker at each mean and a bar over its interval."""
-    mean = table[f"{measure}_mean"]
+def draw_dots(axis: Axes, table: pd.DataFrame, measure: str, rows: Sequence[float], style: Style, label: str) -> None:
+    """Draw a marker at each mean and a bar over its interval.
+
+    Args:
+        axis: the panel.
+        table: rows of `summarize_seeds`.
+        measure: name of a summarized column.
+        rows: the height of each mark, one for each row of the table.
+        style: of the series.
+        label: for the legend; may be empty.
+    """
+    mean, low, high = (table[f"{measure}_{part}"].to_numpy() for part in ("mean", "low", "high"))
     axis.errorbar(
         mean,
         rows,
-        xerr=[mean - table[f"{measure}_low"], table[f"{measure}_high"] - mean],
+        xerr=[mean - low, high - mean],
         fmt=style.marker,
         color=style.color,
         markersize=4.5,

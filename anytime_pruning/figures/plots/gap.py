@@ -1,106 +1,93 @@
-"""Generalization gap against the index of the megabatch, for one T or several side by side."""
+"""Draw the generalization gap against the index of the megabatch, for one T or several side by side."""
 
-import matplotlib.pyplot as plt
+from typing import Literal
+
 import pandas as pd
-from matplotlib.lines import Line2D
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from anytime_pruning.figures.files import SERIES, STREAM, Series, of_series, ordered_series
-from anytime_pruning.figures.gap_curve import THRESHOLD_POINTS, direction_changes, window_of
+from anytime_pruning.figures.gap_curve import GAPS, THRESHOLD_POINTS, direction_changes, window_of
+from anytime_pruning.figures.labels import caption, describe, series_label
+from anytime_pruning.figures.plots.grid import make_grid
 from anytime_pruning.figures.seed_statistics import estimate, summarize_seeds
-from anytime_pruning.figures.style import (
-    WIDTH,
-    Style,
-    add_legend,
-    caption,
-    describe,
-    fill_interval,
-    series_label,
-    set_title,
-    styles_of,
-)
+from anytime_pruning.figures.series import SERIES, STREAM, Series, of_series, ordered_series
+from anytime_pruning.figures.stream_length import is_short
+from anytime_pruning.figures.style import GREY, Style, add_legend, fill_interval, set_title, styles_of
 
-GAPS = {
-    "generalization_gap_pct": "Running train −\naugmented validation\n(percentage points)",
-    "clean_gap_pct": "Train − validation,\neval mode, as they are\n(percentage points)",
-}
-MODERATE = 25  # shorter streams are called short
+LABELS = dict(
+    zip(
+        GAPS,
+        (
+            "Running train −\naugmented validation\n(percentage points)",
+            "Train − validation,\neval mode, as they are\n(percentage points)",
+        ),
+    )
+)
 MAX_COLUMNS = 4
 
 
-def draw(megabatches: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
-    """Columns are T, rows the two ways to measure the gap; of a single T the legend has the direction changes, too."""
-    summary = summarize_seeds(megabatches, [*STREAM, *SERIES, "t"], list(GAPS))
-    lengths, styles = sorted(summary["n_megabatches"].unique()), styles_of(ordered_series(megabatches))
-    width = min(MAX_COLUMNS, len(lengths))
-    blocks = -(-len(lengths) // width)
-    figure, axes = plt.subplots(
-        len(GAPS) * blocks,
-        width,
-        figsize=(WIDTH, 3.3 * blocks + 0.7),
-        squeeze=False,
-        sharey="row" if blocks == 1 else False,
-        layout="constrained",
-    )
-    for place, length in enumerate(lengths):
-        block, column = divmod(place, width)
-        panel = summary[summary["n_megabatches"] == length]
-        for kind, (gap, label) in enumerate(GAPS.items()):
-            axis = axes[block * len(GAPS) + kind][column]
-            for number, (one, style) in enumerate(styles.items()):
-                _draw_series(axis, of_series(panel, one), style, gap, number / len(styles))
-            axis.axhline(0, color="#888888", linewidth=0.8, zorder=0)
+def draw(megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Draw a column for each T and a row for each of the two ways to measure the gap.
+
+    With a single T, the legend also has the direction changes.
+    """
+    summary = summarize_seeds(megabatches, [*STREAM, *SERIES, "t"], GAPS)
+    lengths = sorted(summary["n_megabatches"].unique())
+    styles = styles_of(ordered_series(megabatches))
+    sharey: Literal["row", False] = "row" if len(lengths) <= MAX_COLUMNS else False
+    grid = make_grid(len(lengths), len(GAPS), MAX_COLUMNS, (3.3, 0.7), sharey=sharey)
+    for number, length in enumerate(lengths):
+        panels = grid.column(number)
+        for axis, gap in zip(panels, GAPS):
+            _draw_panel(axis, summary[summary["n_megabatches"] == length], styles, gap)
             axis.set_xlim(0.5, length + 0.5)
-            axis.xaxis.set_major_locator(MaxNLocator(8 // min(width, 2), integer=True))
-            axis.set_ylabel("" if column else label)
-        axes[block * len(GAPS)][column].set_title(f"T = {length}" if len(lengths) > 1 else "")
-        axes[(block + 1) * len(GAPS) - 1][column].set_xlabel("Megabatch index t")
-    for row in axes[-len(GAPS) :]:
-        for axis in row[(len(lengths) - 1) % width + 1 :]:
-            axis.set_visible(False)
-    labels = [series_label(one) for one in styles]
-    note = ""
+            axis.xaxis.set_major_locator(MaxNLocator(8 // min(grid.width, 2), integer=True))
+            axis.set_ylabel(LABELS[gap] if grid.is_leftmost(number) else "")
+        panels[0].set_title(f"T = {length}" if len(lengths) > 1 else "")
+        panels[-1].set_xlabel("Megabatch index t")
+    labels, lines = [series_label(series) for series in styles], [describe(megabatches), caption(megabatches, "bands")]
     if len(lengths) == 1:
-        labels = _with_changes(labels, list(styles), megabatches)
-        note = (
-            f"Changes of direction of at least {THRESHOLD_POINTS:g} point, curves smoothed over "
-            f"{window_of(lengths[0])} megabatches: upper / lower panel"
-            + ("; a short stream" if lengths[0] < MODERATE else "")
+        labels = [f"{series_label(series)}: {_count_changes(megabatches, series)}" for series in styles]
+        lines.append(_changes_note(lengths[0]))
+    add_legend(grid.figure, [style.legend_handle() for style in styles.values()], labels)
+    grid.figure.align_ylabels()
+    set_title(grid.figure, *lines)
+    return grid.figure, summary
+
+
+def _draw_panel(axis: Axes, panel: pd.DataFrame, styles: dict[Series, Style], gap: str) -> None:
+    """Draw every series with its interval; on a long stream each series has markers at other megabatches."""
+    for number, (series, style) in enumerate(styles.items()):
+        table = of_series(panel, series)
+        step = 1 if len(table) <= 12 else len(table) // 6
+        axis.plot(
+            table["t"],
+            table[f"{gap}_mean"],
+            marker=style.marker,
+            markevery=(int(number / len(styles) * step), step),
+            color=style.color,
+            linestyle=style.dash,
+            linewidth=1.3 if len(table) <= 30 else 0.9,
+            **style.marker_options,
         )
-    add_legend(figure, [_handle(style) for style in styles.values()], labels)
-    figure.align_ylabels()
-    set_title(figure, describe(megabatches), caption(megabatches, "bands"), *([note] if note else []))
-    return figure, summary
+        fill_interval(axis, table, "t", gap, style.color)
+    axis.axhline(0, color=GREY, linewidth=0.8, zorder=0)
 
 
-def _draw_series(axis, table: pd.DataFrame, style: Style, gap: str, shift: float) -> None:
-    """A line with its interval; on a long one markers stand apart, those of each series at other megabatches."""
-    step = 1 if len(table) <= 12 else len(table) // 6
-    axis.plot(
-        table["t"],
-        table[f"{gap}_mean"],
-        marker=style.marker,
-        markevery=(int(shift * step), step),
-        color=style.color,
-        linestyle=style.dash,
-        linewidth=1.3 if len(table) <= 30 else 0.9,
-        **style.marker_options,
+def _count_changes(megabatches: pd.DataFrame, series: Series) -> str:
+    """Return the mean and the interval of the number of direction changes, for each gap."""
+    parts = []
+    for gap in GAPS:
+        changes = direction_changes(of_series(megabatches, series), SERIES, gap)["direction_changes"]
+        found = estimate(changes.to_numpy())
+        interval = f" [{max(found.low, 0):.1f}, {found.high:.1f}]" if found.seeds > 1 else ""
+        parts.append(f"{found.mean:.1f}{interval}")
+    return " / ".join(parts)
+
+
+def _changes_note(length: int) -> str:
+    return (
+        f"Changes of direction of at least {THRESHOLD_POINTS:g} point, curves smoothed over "
+        f"{window_of(length)} megabatches: upper / lower panel{'; a short stream' if is_short(length) else ''}"
     )
-    fill_interval(axis, table, "t", gap, style.color)
-
-
-def _handle(style: Style) -> Line2D:
-    return Line2D([], [], color=style.color, linestyle=style.dash, marker=style.marker, **style.marker_options)
-
-
-def _with_changes(labels: list[str], series: list[Series], megabatches: pd.DataFrame) -> list[str]:
-    """Labels with the mean and interval of the number of direction changes of each gap."""
-    named = []
-    for label, one in zip(labels, series):
-        parts = []
-        for gap in GAPS:
-            changes = direction_changes(of_series(megabatches, one), SERIES, gap)["direction_changes"]
-            mean, low, high, count, _ = estimate(changes)
-            parts.append(f"{mean:.1f}" + (f" [{max(low, 0):.1f}, {high:.1f}]" if count > 1 else ""))
-        named.append(f"{label}: {' / '.join(parts)}")
-    return named

@@ -1,38 +1,38 @@
-"""Density of every prunable layer after each megabatch, a panel for each series that is pruned more than once.
+"""Draw the density of every prunable layer after each megabatch, a panel for each series that is pruned repeatedly.
 
-The number on each panel, early minus all: the mean density of the first third of the layers minus the density of the
-network, in percentage points. Below zero, early layers are pruned harder than the whole.
+The number on each panel, early − all, is that of `early_layers.early_minus_overall`, averaged over seeds.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from anytime_pruning.figures.files import SERIES, STREAM, of_series, ordered_series
+from anytime_pruning.figures.early_layers import early_minus_overall
+from anytime_pruning.figures.labels import describe, seeds_note, series_label
+from anytime_pruning.figures.plots.grid import PanelGrid, make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds
-from anytime_pruning.figures.style import WIDTH, describe, seeds_note, series_label, set_title
+from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_series
+from anytime_pruning.figures.style import set_title
 
 MAX_COLUMNS = 3
-# Of a longer stream the lines of so many megabatches are drawn, the first and the last among them.
+# On a longer stream only this number of megabatches is drawn; the first and the last are among them.
 MAX_LINES = 12
 
 
-def early_minus_overall(layers: pd.DataFrame) -> pd.DataFrame:
-    """For each seed, series and t: mean density of the first third of the layers minus overall density, in points."""
-    keys = [*STREAM, *SERIES, "seed", "t"]
-    depth = layers.groupby(keys).cumcount()
-    n_layers = layers.groupby(keys)["layer"].transform("size")
-    density = 100 * layers["kept"] / layers["total"]
-    early = density[depth < np.ceil(n_layers / 3)].groupby([layers[key] for key in keys]).mean()
-    counts = layers.groupby(keys)[["kept", "total"]].sum()
-    return (early - 100 * counts["kept"] / counts["total"]).rename("early_minus_overall_points").reset_index()
-
-
 def summarize(layers: pd.DataFrame) -> pd.DataFrame:
-    """Density of each layer and `early_minus_overall` of its megabatch; `depth` counts layers from the input."""
+    """Summarize the density of each layer over seeds, and `early_minus_overall` of each megabatch.
+
+    Args:
+        layers: the collected table; rows in the order of the network's layers.
+
+    Returns:
+        One row for each series, megabatch and layer; `depth` counts layers from the input, from 1.
+    """
     order = {layer: depth for depth, layer in enumerate(layers["layer"].unique(), start=1)}
     layers = layers.assign(depth=layers["layer"].map(order), density_pct=100 * layers["kept"] / layers["total"])
     densities = summarize_seeds(layers, [*STREAM, *SERIES, "t", "depth", "layer", "total"], ["density_pct"])
@@ -40,56 +40,55 @@ def summarize(layers: pd.DataFrame) -> pd.DataFrame:
     return densities.merge(early.drop(columns="seeds"), on=[*STREAM, *SERIES, "t"], validate="many_to_one")
 
 
-def draw(layers: pd.DataFrame) -> tuple[plt.Figure, pd.DataFrame]:
-    """The horizontal axis goes from input to output; darker lines are later megabatches."""
+def draw(layers: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+    """Draw density against depth, from input to output; darker lines are later megabatches."""
     summary = summarize(layers)
     series = ordered_series(layers)
     n_megabatches = int(summary["t"].max())
-    colors = plt.get_cmap("viridis_r")
-    norm = BoundaryNorm([t + 0.5 for t in range(n_megabatches + 1)], colors.N)
     times = np.unique(np.linspace(1, n_megabatches, min(MAX_LINES, n_megabatches)).round())
-    width = min(MAX_COLUMNS, len(series)) if len(series) != 4 else 2
-    blocks = -(-len(series) // width)
-    figure, axes = plt.subplots(
-        blocks,
-        width,
-        figsize=(WIDTH, 2.2 * blocks + 0.6),
-        squeeze=False,
-        sharex=True,
-        sharey=True,
-        layout="constrained",
-    )
-    for axis, one in zip(axes.flat, series):
+    colors = ScalarMappable(BoundaryNorm(np.arange(n_megabatches + 1) + 0.5, plt.get_cmap("viridis_r").N), "viridis_r")
+    grid = make_grid(len(series), 1, 2 if len(series) == 4 else MAX_COLUMNS, (2.2, 0.6), sharex=True, sharey=True)
+    for axis, one in zip(grid.row(0), series):
         panel = of_series(summary, one)
-        for t, line in panel[panel["t"].isin(times)].groupby("t"):
-            axis.plot(line["depth"], line["density_pct_mean"], ".-", color=colors(norm(t)), linewidth=1.0, markersize=3)
+        _draw_lines(axis, panel[panel["t"].isin(times)], colors)
         axis.set_title(f"{series_label(one)}\n{_early_note(panel)}", fontsize=7.5)
-        axis.set_ylim(0, 103)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-    for axis in axes.flat[len(series) :]:
-        axis.set_visible(False)
-    for column in range(width):
-        last = [axis for axis in axes[:, column] if axis.get_visible()][-1]
-        last.set_xlabel("Layer, from input to output")
-        last.tick_params(labelbottom=True)
-    for axis in axes[:, 0]:
-        axis.set_ylabel("Weights kept (%)")
-    bar = figure.colorbar(
-        ScalarMappable(norm, colors), ax=axes, label="Megabatch index t", pad=0.01, aspect=22 * blocks
-    )
-    bar.ax.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
-    bar.ax.minorticks_off()
+    _label_axes(grid)
+    _add_bar(grid, colors)
     shown = f"; {len(times)} of {n_megabatches} megabatches are drawn" if len(times) < n_megabatches else ""
     set_title(
-        figure,
+        grid.figure,
         f"{describe(layers)}. Mean of {seeds_note(layers)}{shown}",
         "Early − all: mean density of the first third of the layers minus that of the network, in points, at t = 1, 2",
     )
-    return figure, summary
+    return grid.figure, summary
+
+
+def _draw_lines(axis: Axes, panel: pd.DataFrame, colors: ScalarMappable) -> None:
+    for t in panel["t"].unique():
+        line = panel[panel["t"] == t]
+        axis.plot(line["depth"], line["density_pct_mean"], ".-", color=colors.to_rgba(t), linewidth=1.0, markersize=3)
+    axis.set_ylim(0, 103)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _early_note(panel: pd.DataFrame) -> str:
-    """The summary number at the first two megabatches."""
+    """Return the summary number at the first two megabatches."""
     values = panel.groupby("t")["early_minus_overall_points_mean"].first()
     parts = [f"{values[t]:+.1f}".replace("-", "−") for t in (1, 2) if t in values]
     return f"early − all: {', '.join(parts)}"
+
+
+def _label_axes(grid: PanelGrid) -> None:
+    for axis in grid.lowest():
+        axis.set_xlabel("Layer, from input to output")
+        axis.tick_params(labelbottom=True)
+    for axis in grid.axes[:, 0]:
+        axis.set_ylabel("Weights kept (%)")
+
+
+def _add_bar(grid: PanelGrid, colors: ScalarMappable) -> None:
+    """Add the scale of colours at the right side."""
+    axes: list[Axes] = grid.axes.ravel().tolist()
+    bar = grid.figure.colorbar(colors, ax=axes, label="Megabatch index t", pad=0.01, aspect=22 * grid.n_blocks)
+    bar.ax.yaxis.set_major_locator(MaxNLocator(nbins=8, integer=True))
+    bar.ax.minorticks_off()

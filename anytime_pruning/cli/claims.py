@@ -1,0 +1,22 @@
+"""Compare the paper's claims with the results of a study."""
+
+import argparse
+from pathlib import Path
+
+HELP = "the paper's claims beside what a study measured"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("claims", type=Path, help="YAML file of claims")
+    parser.add_argument("runs_list", type=Path, help="file with the names of the study's runs")
+    parser.add_argument("runs_dir", type=Path, help="folder of the runs")
+    parser.add_argument("tables_dir", type=Path, help="folder of the collected tables")
+    parser.add_argument("stem", type=Path, help="output path without suffix")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write a table with a verdict on each claim; runs that are missing are counted in its note."""
+    from anytime_pruning.figures.claims.table import write_claims
+
+    write_claims(options.claims, options.runs_list, options.runs_dir, options.tables_dir, options.stem)

@@ -1,0 +1,19 @@
+"""Write the final numbers of each series of a study for `dvc metrics`."""
+
+import argparse
+from pathlib import Path
+
+HELP = "the final numbers of each series, for dvc metrics"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("table", type=Path, help="the collected table runs.csv")
+    parser.add_argument("folder", type=Path, help="folder for the files; whatever it holds is removed")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Write a JSON file for each series into a folder that holds nothing else."""
+    from anytime_pruning.figures.series_metrics import write_metrics
+
+    write_metrics(options.table, options.folder)

@@ -1,0 +1,20 @@
+"""Run a notebook on the results of a study."""
+
+import argparse
+from pathlib import Path
+
+HELP = "a notebook on a study's results, as one HTML page"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of the command."""
+    parser.add_argument("notebook", type=Path, help="Jupyter notebook")
+    parser.add_argument("study", help="name of the study")
+    parser.add_argument("page", type=Path, help="HTML file to write")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the notebook in the working folder and write what it shows as a page of its own."""
+    from anytime_pruning.figures.walkthrough import write_page
+
+    write_page(options.notebook, options.study, options.page)

@@ -1,0 +1,13 @@
+"""Plan which figures and tables a study has, and which runs each of them shows.
+
+`plots` and `tables` register one kind of figure for each module of the packages of those names; a kind from elsewhere
+registers itself with `register("figure", "mine")` and is planned with the others. The catalog imports `settings`,
+`results` and `foundation`. Importing it must never import torch, matplotlib or pandas.
+"""
+
+from anytime_pruning.figures.catalog import plots, tables  # noqa: F401 (they register their kinds)
+from anytime_pruning.figures.catalog.kind import Contents, Figure, FigureKind, PlotKind, TableKind
+from anytime_pruning.figures.catalog.plan import plan_figures
+from anytime_pruning.figures.catalog.study_runs import StudyRuns
+
+__all__ = ["Contents", "Figure", "FigureKind", "PlotKind", "StudyRuns", "TableKind", "plan_figures"]

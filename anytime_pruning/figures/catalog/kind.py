@@ -1,0 +1,135 @@
+"""Describe kinds of figures and tables, and the planned figures that are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.registry import lookup
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure as Picture
+
+    from anytime_pruning.figures.catalog.study_runs import StudyRuns
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What one figure of a kind shows.
+
+    Attributes:
+        runs: names of the runs.
+        options: further arguments of the function that draws the figure, as JSON has them.
+    """
+
+    runs: list[str]
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureKind:
+    """Everything that makes one kind of figure or table; registered as a "figure" under the name of the kind.
+
+    Attributes:
+        table: name of the collected table that is shown, without suffix; empty for a diagram, which needs no results.
+        category: heading of the report under which the figure stands.
+        caption: what a reader of the report should see in the figure; reStructuredText, one paragraph.
+        plan: returns, by file name without suffix, the figures of this kind that a study has.
+    """
+
+    table: str
+    category: str
+    caption: str
+    plan: Callable[[StudyRuns], dict[str, Contents]]
+
+    # Endings of the files of a figure, and of the file that says which runs are missing.
+    files: ClassVar[tuple[str, ...]]
+    missing_file: ClassVar[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlotKind(FigureKind):
+    """A kind of picture.
+
+    Attributes:
+        draw: takes the rows of the collected table that belong to the runs, and the options by name. Returns the
+            picture and its numbers. Imports matplotlib when called, not before.
+    """
+
+    draw: Callable[..., tuple[Picture, pd.DataFrame]]
+
+    files = ("pdf", "png", "csv")
+    missing_file = "missing.png"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableKind(FigureKind):
+    """A kind of table.
+
+    Attributes:
+        tabulate: takes the rows of the collected table that belong to the runs, and the options by name. Returns the
+            cells as texts, a note below the table, and its numbers. Imports pandas when called, not before.
+    """
+
+    tabulate: Callable[..., tuple[pd.DataFrame, str, pd.DataFrame]]
+
+    files = ("md", "html", "tex", "csv")
+    missing_file = "missing.md"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One planned figure or table of a study.
+
+    Attributes:
+        draw: name of its kind.
+        table: name of the collected table, without suffix; empty for a diagram.
+        runs: names of the runs; the figure is drawn of all of them or not at all.
+        options: further arguments of the function that draws the figure.
+        kinds: endings of the files that are made.
+    """
+
+    draw: str
+    table: str
+    runs: list[str]
+    options: dict[str, Any] = field(default_factory=dict)
+    kinds: tuple[str, ...] = PlotKind.files
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Figure:
+        """Return a figure from what `as_json` returned.
+
+        Raises:
+            DataError: an entry is missing or unknown.
+        """
+        try:
+            return cls(**{**content, "kinds": tuple(content["kinds"])})
+        except (KeyError, TypeError) as error:
+            raise DataError(f"a planned figure is not readable: {error}") from None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figure as a mapping that can be written as JSON."""
+        return asdict(self)
+
+    @property
+    def kind(self) -> FigureKind:
+        """Return the kind of this figure.
+
+        Raises:
+            SettingError: no kind of this name is registered.
+        """
+        kind: FigureKind = lookup("figure", self.draw)
+        return kind
+
+    @property
+    def category(self) -> str:
+        """Return the heading of the report under which this figure stands."""
+        return self.kind.category
+
+    @property
+    def caption(self) -> str:
+        """Return the paragraph that the report shows with this figure."""
+        return self.kind.caption

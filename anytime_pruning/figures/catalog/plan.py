@@ -1,0 +1,31 @@
+"""Plan the figures of a study from all registered kinds."""
+
+from collections.abc import Iterable
+
+from anytime_pruning.figures.catalog.kind import Figure, FigureKind
+from anytime_pruning.figures.catalog.study_runs import StudyRuns
+from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.settings.study import PlannedRun
+
+
+def plan_figures(runs: Iterable[PlannedRun]) -> dict[str, Figure]:
+    """Return the figures and tables of a study.
+
+    Args:
+        runs: all runs of the study, present or not.
+
+    Returns:
+        The figures by file name without suffix, which says what is shown.
+
+    Raises:
+        ValueError: two kinds plan a figure of the same name.
+    """
+    study = StudyRuns.of(runs)
+    figures: dict[str, Figure] = {}
+    for kind_name in names("figure"):
+        kind: FigureKind = lookup("figure", kind_name)
+        for name, contents in kind.plan(study).items():
+            if name in figures:
+                raise ValueError(f"figures {figures[name].draw!r} and {kind_name!r} both plan a file {name!r}")
+            figures[name] = Figure(kind_name, kind.table, contents.runs, contents.options, kind.files)
+    return figures

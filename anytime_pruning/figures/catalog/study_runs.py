@@ -1,0 +1,116 @@
+"""Decide which runs of a study are its main ones, and group all runs by stream.
+
+A series is a protocol, a method and a pruner. A series that at least half of the study's streams have is a main one.
+The other series, and runs whose settings vary (tau, replay, ...), are compared with the main ones in figures of their
+own. So main figures stay readable, and no run is left out, because tables have all runs.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from anytime_pruning.results.variants import name_variants, plain_settings
+from anytime_pruning.settings.run import RunSettings
+from anytime_pruning.settings.study import PlannedRun
+
+
+class Stream(NamedTuple):
+    """The data, the network and the number of megabatches that runs have in common."""
+
+    dataset: str
+    model: str
+    n_megabatches: int
+
+    def __str__(self) -> str:
+        return f"{self.dataset}-{self.model}-T{self.n_megabatches}"
+
+
+class ShownRun(NamedTuple):
+    """The facts that decide in which figures a run is shown.
+
+    Attributes:
+        name: of the run.
+        stream: that the run is trained on.
+        series: protocol, method and pruner.
+        variant: the settings that set the run apart, as tables name them; empty for the reference.
+        is_gradual: the network is pruned further at later megabatches.
+        is_few_shot: the dataset has a limited number of images of each class.
+    """
+
+    name: str
+    stream: Stream
+    series: tuple[str, str, str]
+    variant: str
+    is_gradual: bool
+    is_few_shot: bool
+
+
+@dataclass(frozen=True)
+class StudyRuns:
+    """The runs of a study as the kinds of figures choose among them.
+
+    Attributes:
+        planned: all runs, with their settings.
+        shown: all runs, in the same order.
+        main: the runs of the main series with the reference settings.
+    """
+
+    planned: list[PlannedRun]
+    shown: list[ShownRun]
+    main: list[ShownRun]
+
+    @classmethod
+    def of(cls, runs: Iterable[PlannedRun]) -> "StudyRuns":
+        """Describe the runs of a study and choose the main ones."""
+        planned = list(runs)
+        shown = _describe(planned)
+        return cls(planned, shown, _choose_main(shown))
+
+    def by_stream(self) -> list[tuple[Stream, list[ShownRun], list[ShownRun]]]:
+        """Return for each stream, sorted, all its runs and its main runs."""
+        return [
+            (stream, [run for run in self.shown if run.stream == stream], [r for r in self.main if r.stream == stream])
+            for stream in sorted({run.stream for run in self.shown})
+        ]
+
+
+def is_gradual(settings: RunSettings) -> bool:
+    """Say whether the network is pruned further at later megabatches."""
+    return len(set(settings.densities())) > 1
+
+
+def names_of(runs: Iterable[ShownRun]) -> list[str]:
+    """Return the names of runs."""
+    return [run.name for run in runs]
+
+
+def _describe(runs: list[PlannedRun]) -> list[ShownRun]:
+    settings = {run.name: plain_settings(run.settings.model_dump(mode="json")) for run in runs}
+    variants = name_variants(settings)
+    return [
+        ShownRun(
+            name=run.name,
+            stream=Stream(*(settings[run.name][key] for key in Stream._fields)),
+            series=(run.settings.protocol, run.settings.method, run.settings.pruner),
+            variant=variants[run.name],
+            is_gradual=is_gradual(run.settings),
+            is_few_shot=getattr(run.settings.dataset, "shots", None) is not None,
+        )
+        for run in runs
+    ]
+
+
+def _choose_main(shown: list[ShownRun]) -> list[ShownRun]:
+    """Return the runs of the reference settings in the series that most streams have.
+
+    Of a stream without such runs, all are main. Where a series of a stream has no run of the reference settings, as
+    when tau is varied evenly, all its runs count as reference.
+    """
+    streams = {run.stream for run in shown}
+    referenced = {(run.stream, run.series) for run in shown if not run.variant}
+    usual = [run for run in shown if not run.variant or (run.stream, run.series) not in referenced]
+    counts = Counter(series for _, series in {(run.stream, run.series) for run in usual})
+    main = {run for run in usual if 2 * counts[run.series] >= len(streams)}
+    without_main = streams - {run.stream for run in main}
+    return [run for run in shown if run in main or run.stream in without_main]

@@ -1,0 +1,118 @@
+"""Register the kinds of tables: for each one the runs, the place in the report, and the module that writes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from anytime_pruning.figures.catalog.kind import Contents, TableKind
+from anytime_pruning.figures.catalog.study_runs import ShownRun, StudyRuns, names_of
+from anytime_pruning.figures.stream_length import has_curve
+from anytime_pruning.foundation.registry import register
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _one_table(name: str, runs: list[ShownRun]) -> dict[str, Contents]:
+    """Return the one table of a kind, or none where no run belongs to it."""
+    return {name: Contents(names_of(runs))} if runs else {}
+
+
+def _tabulate_results(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    from anytime_pruning.figures.tables import results
+
+    return results.tabulate(runs)
+
+
+register("figure", "results")(
+    TableKind(
+        table="runs",
+        category="2 Results",
+        caption="Mean and interval over seeds of every series. The columns after the pruner are those of the paper's "
+        "tables. The last columns say how much of the network is left, which is not the same in the two protocols.",
+        plan=lambda study: _one_table("results", study.shown),
+        tabulate=_tabulate_results,
+    )
+)
+
+
+def _plan_differences(study: StudyRuns) -> dict[str, Contents]:
+    """Compare series where a study has more than one."""
+    has_pairs = len({(run.series, run.variant) for run in study.shown}) > 1
+    return _one_table("differences", study.shown if has_pairs else [])
+
+
+def _tabulate_differences(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    from anytime_pruning.figures.tables import differences
+
+    return differences.tabulate(runs)
+
+
+register("figure", "differences")(
+    TableKind(
+        table="runs",
+        category="2 Results",
+        caption="One series minus another, seed by seed, because runs of one seed share stream and initial weights. A "
+        "star marks an interval that excludes zero; among many rows some stars are chance.",
+        plan=_plan_differences,
+        tabulate=_tabulate_differences,
+    )
+)
+
+
+def _tabulate_few_shot(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    from anytime_pruning.figures.tables import few_shot
+
+    return few_shot.tabulate(runs)
+
+
+register("figure", "few_shot")(
+    TableKind(
+        table="runs",
+        category="2 Results",
+        caption="Accuracy, gaps and density with few training images of each class.",
+        plan=lambda study: _one_table("few_shot", [run for run in study.shown if run.is_few_shot]),
+        tabulate=_tabulate_few_shot,
+    )
+)
+
+
+def _plan_direction_changes(study: StudyRuns) -> dict[str, Contents]:
+    """Count on the streams whose gap is shown as a curve."""
+    return _one_table("direction_changes", [run for run in study.shown if has_curve(run.stream.n_megabatches)])
+
+
+def _tabulate_direction_changes(megabatches: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    from anytime_pruning.figures.tables import direction_changes
+
+    return direction_changes.tabulate(megabatches)
+
+
+register("figure", "direction_changes")(
+    TableKind(
+        table="megabatches",
+        category="4 The gap over megabatches",
+        caption="How often the gap turns, after smoothing: 0 is a monotonic curve. A turn on fewer than three seeds is "
+        "no finding.",
+        plan=_plan_direction_changes,
+        tabulate=_tabulate_direction_changes,
+    )
+)
+
+
+def _tabulate_cost(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    from anytime_pruning.figures.tables import cost
+
+    return cost.tabulate(runs)
+
+
+register("figure", "cost")(
+    TableKind(
+        table="runs",
+        category="7 Cost",
+        caption="Operations and bytes that remain, and the time that training took. FLOPs kept are not a speed: dense "
+        "hardware gains nothing from scattered zeros. The file on disk does get smaller.",
+        plan=lambda study: _one_table("cost", study.shown),
+        tabulate=_tabulate_cost,
+    )
+)

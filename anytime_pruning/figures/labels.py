@@ -1,0 +1,87 @@
+"""Name things as figures and tables print them: methods, pruners, networks, series, and what a table holds."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from anytime_pruning.figures.seed_statistics import name_interval
+from anytime_pruning.figures.series import SERIES, STREAM, Series
+
+METHOD_LABELS = {"app": "APP", "osp": "Anytime OSP", "dense": "Dense baseline", "app_cubic": "APP, cubic"}
+PRUNER_LABELS = {"none": "not pruned", "snip": "SNIP", "grasp": "GraSP", "synflow": "SynFlow"}
+DATASET_LABELS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
+MODEL_LABELS = {
+    **{f"resnet{depth}": f"ResNet-{depth}" for depth in (18, 20, 34, 44, 50, 56, 101)},
+    "wide_resnet50_2": "Wide-ResNet-50-2",
+    "wide_resnet101_2": "Wide-ResNet-101-2",
+    "vgg16_bn": "VGG-16-BN",
+}
+IMAGENET_STEM = "_imagenet_stem"
+
+
+def method_label(method: str) -> str:
+    """Return the name of a method in print."""
+    return METHOD_LABELS.get(method, method)
+
+
+def pruner_label(pruner: str) -> str:
+    """Return the name of a pruner in print."""
+    return PRUNER_LABELS.get(pruner, pruner)
+
+
+def dataset_label(dataset: str) -> str:
+    """Return the name of a dataset in print."""
+    return DATASET_LABELS.get(dataset, dataset)
+
+
+def model_label(model: str) -> str:
+    """Return the name of an architecture in print."""
+    base = model.removesuffix(IMAGENET_STEM)
+    label = MODEL_LABELS.get(base, base)
+    return f"{label}, ImageNet stem" if model.endswith(IMAGENET_STEM) else label
+
+
+def series_label(series: Series) -> str:
+    """Return the name of a series: the method, its pruner if it has one, and what sets the series apart."""
+    label = method_label(series.method)
+    if series.pruner != "none":
+        label += f", {pruner_label(series.pruner)}"
+    if series.protocol != "paper":
+        label += f" ({series.protocol})"
+    return f"{label} [{series.variant}]" if series.variant else label
+
+
+def describe(table: pd.DataFrame, axes: Sequence[str] = tuple(STREAM)) -> str:
+    """Name the datasets, architectures, T and protocols of a table: `CIFAR-10, ResNet-50, T = 8, protocol: paper`.
+
+    Args:
+        table: rows of any collected table.
+        axes: the columns of `STREAM` that are named.
+    """
+    parts = []
+    for axis in axes:
+        values = table[axis].drop_duplicates().sort_values().tolist()
+        if axis == "n_megabatches":
+            parts.append("T = " + ", ".join(map(str, values)))
+        else:
+            parts.append(", ".join(map(dataset_label if axis == "dataset" else model_label, values)))
+    protocols = table["protocol"].drop_duplicates().sort_values().tolist()
+    kind = f"protocol: {protocols[0]}" if len(protocols) == 1 else f"protocols: {' and '.join(protocols)} (marked)"
+    return ", ".join([*parts, kind])
+
+
+def count_seeds(table: pd.DataFrame) -> "pd.Series[int]":
+    """Return the number of seeds of each series of each stream."""
+    return table.groupby([*STREAM, *SERIES])["seed"].nunique()
+
+
+def seeds_note(table: pd.DataFrame) -> str:
+    """Say how many seeds are averaged in each point."""
+    counts = count_seeds(table)
+    low, high = counts.min(), counts.max()
+    return f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
+
+
+def caption(table: pd.DataFrame, spread: str) -> str:
+    """Say how many seeds are averaged, and which drawn thing (bars, bands) shows their spread."""
+    return f"Mean of {seeds_note(table)}; {spread}: {name_interval(count_seeds(table))}"

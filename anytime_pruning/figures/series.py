@@ -1,0 +1,63 @@
+"""Tell the series of a collected table apart, and put them in the order in which every figure shows them."""
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+import pandas as pd
+
+STREAM = ["dataset", "model", "n_megabatches"]
+# The columns that tell the lines of a panel apart; a panel has one dataset, model and T.
+SERIES = ["protocol", "method", "pruner", "variant"]
+PROTOCOLS = ("paper", "released")
+METHODS = ("app", "app_cubic", "osp", "dense")
+PRUNERS = ("snip", "magnitude", "random", "grasp", "synflow")
+
+
+class Series(NamedTuple):
+    """One line of a figure: runs that differ in nothing but their seed."""
+
+    protocol: str
+    method: str
+    pruner: str
+    variant: str = ""
+
+    @property
+    def order(self) -> tuple[tuple[int, str], tuple[int, str], tuple[int, str], str]:
+        """Return a key to sort by: known names come first, in the order of the constants, then others by name."""
+        return (
+            _rank(self.protocol, PROTOCOLS),
+            _rank(self.method, METHODS),
+            _rank(self.pruner, PRUNERS),
+            self.variant,
+        )
+
+
+def _rank(name: str, known: tuple[str, ...]) -> tuple[int, str]:
+    return (known.index(name) if name in known else len(known), name)
+
+
+def ordered_series(table: pd.DataFrame) -> list[Series]:
+    """Return the series of a table in the order in which they are shown."""
+    return sorted(set(_series_of_rows(table)), key=lambda series: series.order)
+
+
+def of_series(table: pd.DataFrame, series: Series) -> pd.DataFrame:
+    """Return the rows of one series."""
+    return table[(table[SERIES] == list(series)).all(axis="columns")]
+
+
+def sort_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Sort rows by stream, then in the order of series; rows of one series keep their order."""
+    ranks = {series: rank for rank, series in enumerate(ordered_series(table))}
+    order = [ranks[series] for series in _series_of_rows(table)]
+    return table.assign(order=order).sort_values([*STREAM, "order"], kind="stable").drop(columns="order")
+
+
+def series_of_key(key: Hashable) -> tuple[tuple[str, str, int], Series]:
+    """Split the key of a group by `[*STREAM, *SERIES]` into its stream and its series."""
+    assert isinstance(key, tuple)
+    return key[: len(STREAM)], Series(*key[len(STREAM) :])
+
+
+def _series_of_rows(table: pd.DataFrame) -> list[Series]:
+    return [Series(*values) for values in table[SERIES].itertuples(index=False, name=None)]

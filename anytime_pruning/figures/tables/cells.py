@@ -1,0 +1,88 @@
+"""Write numbers and names as the cells of tables."""
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from anytime_pruning.figures.labels import dataset_label, method_label, model_label, pruner_label
+from anytime_pruning.figures.seed_statistics import MIN_SEEDS, summarize_seeds
+from anytime_pruning.figures.series import SERIES, STREAM, sort_rows
+
+INTERVAL_NOTE = (
+    "Mean over seeds ± half the width of its 95 % interval (Student's t); (lowest to highest seed) where there are "
+    f"fewer than {MIN_SEEDS}."
+)
+
+
+class Measure(NamedTuple):
+    """A column of numbers, the heading of its cells, and the number of decimals."""
+
+    column: str
+    heading: str
+    decimals: int
+
+
+TEST_ACC = Measure("test_acc_pct", "Test accuracy (%)", 2)
+GAP = Measure("generalization_gap_pct", "Gap (points)", 2)
+CLEAN_GAP = Measure("clean_gap_pct", "Clean gap (points)", 2)
+
+
+def summarize(runs: pd.DataFrame, measures: tuple[Measure, ...], constants: list[str]) -> pd.DataFrame:
+    """Summarize runs over seeds.
+
+    Args:
+        runs: the collected table.
+        measures: get a mean and an interval.
+        constants: columns that hardly vary, of which the mean is enough.
+
+    Returns:
+        One row for each stream and series, in the order in which series are shown.
+    """
+    keys = [*STREAM, *SERIES]
+    summary = summarize_seeds(runs, keys, [measure.column for measure in measures])
+    means = runs.groupby(keys)[constants].mean().reset_index() if constants else runs[keys].drop_duplicates()
+    return sort_rows(summary.merge(means, on=keys, validate="one_to_one"))
+
+
+def name_series(summary: pd.DataFrame) -> pd.DataFrame:
+    """Return the first columns of every table, which say what a row is about."""
+    shown = pd.DataFrame(
+        {
+            "Dataset": summary["dataset"].map(dataset_label),
+            "Network": summary["model"].map(model_label),
+            "T": summary["n_megabatches"].astype(str),
+            "Protocol": summary["protocol"],
+            "Method": summary["method"].map(method_label),
+            "Pruner": summary["pruner"].map(lambda name: "–" if name == "none" else pruner_label(name)),
+        }
+    )
+    if (summary["variant"] != "").any():
+        shown["Variant"] = summary["variant"]
+    return shown
+
+
+def render(summary: pd.DataFrame, measures: tuple[Measure, ...]) -> pd.DataFrame:
+    """Return the names of rows and the cells of the measures."""
+    shown = name_series(summary)
+    for measure in measures:
+        shown[measure.heading] = interval_cells(summary, measure.column, measure.decimals)
+    return shown
+
+
+def interval_cells(summary: pd.DataFrame, column: str, decimals: int) -> list[str]:
+    """Return the cells of a column of `summarize_seeds`."""
+    columns = (summary[name] for name in (f"{column}_mean", f"{column}_low", f"{column}_high", "seeds"))
+    return [mean_and_interval(mean, low, high, seeds, decimals) for mean, low, high, seeds in zip(*columns)]
+
+
+def mean_and_interval(mean: float, low: float, high: float, seeds: int, decimals: int) -> str:
+    """Write `91.00 ± 1.41`, or `91.00 (90.00 to 92.00)` where the interval is a range over few seeds."""
+    if seeds >= MIN_SEEDS:
+        return f"{number(mean, decimals)} ± {number(high - mean, decimals)}"
+    spread = f" ({number(low, decimals)} to {number(high, decimals)})" if seeds > 1 else ""
+    return number(mean, decimals) + spread
+
+
+def number(value: float, decimals: int) -> str:
+    """Write a number with a true minus sign and commas between thousands; a rounded zero has no sign."""
+    return f"{round(value, decimals) + 0.0:,.{decimals}f}".replace("-", "−")
