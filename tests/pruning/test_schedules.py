@@ -83,5 +83,5 @@ def test_densities_of_a_schedule_from_outside_are_checked(forget, densities, mes
 
 def test_a_function_is_no_schedule(forget):
     register("method", "halving")(lambda n_megabatches, tau, base_density: [0.5] * n_megabatches)
-    with pytest.raises(TypeError, match="'halving' is registered as <function .*; a subclass of Schedule is expected"):
+    with pytest.raises(TypeError, match=r"'halving' is registered as <function .*; a subclass of Schedule is expected"):
         make_schedule("halving")

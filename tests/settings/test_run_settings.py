@@ -44,7 +44,7 @@ FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
         ({"model": "../x"}, "model: '../x' is not allowed"),
         ({"epoch": 3}, r"epoch: unknown setting \(value 3\); allowed: dataset, model, "),
         ({"prune_on": "past"}, "prune_on: 'past' is not allowed: Input should be 'replay' or 'megabatch'"),
-        ({"protocol": "mine"}, "protocol: 'mine' is not allowed: Input should be 'paper' or 'released'"),
+        ({"protocol": "mine"}, "protocol: 'mine' is not known; allowed: paper, released"),
         ({"protocol": "released", "prune_on": "megabatch"}, "prune_on: 'megabatch' is not allowed with protocol rel"),
         ({"buffer_size": 0}, "buffer_size: 0 is not allowed"),
         ({"warmup_epochs": -1}, "warmup_epochs: -1 is not allowed"),

@@ -1,0 +1,100 @@
+"""Runs one command of the command line; a user's mistake is one line and exit status 2."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare, train, verify, walkthrough, workflow
+from anytime_pruning.cli.study import names, schema, stale
+from anytime_pruning.foundation.errors import ArtifactError, one_line
+from anytime_pruning.foundation.signals import Interrupted, handling
+
+SCRIPT = "anytime-pruning"
+# The extra of this package that installs a module which only some commands need.
+EXTRAS = {
+    **dict.fromkeys(("torch", "torchvision", "sklearn"), "train"),
+    **dict.fromkeys(("matplotlib", "scipy"), "figures"),
+    **dict.fromkeys(("nbclient", "nbconvert", "nbformat"), "report"),
+}
+
+
+class Command(Protocol):
+    """Describes the module of a command.
+
+    Attributes:
+        HELP: one line for the list of all commands.
+    """
+
+    HELP: str
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Add the options of the command."""
+
+    def run(self, options: argparse.Namespace) -> None:
+        """Do what the options say. The docstring is the description that `--help` shows."""
+
+
+COMMANDS: dict[str, Command] = {
+    "train": train,
+    "prepare": prepare,
+    "collect": collect,
+    "draw": draw,
+    "claims": claims,
+    "metrics": metrics,
+    "walkthrough": walkthrough,
+    "verify": verify,
+    "export": export,
+    "list": names,
+    "schema": schema,
+    "stale": stale,
+    "workflow": workflow,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: of the command line, without the program; those of this process if None.
+
+    Returns:
+        The exit status: 0, 2 for a user's mistake, 1 for another failure, 128 plus the number of a signal.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _make_parser(arguments[:1]).parse_args(arguments)
+    try:
+        with handling():
+            COMMANDS[options.command].run(options)
+    except ArtifactError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_status
+    except OSError as error:
+        print(f"error: {one_line(str(error.filename or 'system'))}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        print(f"error: {error.name} is not installed; pip install '{SCRIPT}[{EXTRAS[error.name]}]'", file=sys.stderr)
+        return 2
+    except Interrupted as signal:
+        print(signal, file=sys.stderr)
+        return 128 + signal.signum
+    return 0
+
+
+def _make_parser(chosen: Sequence[str]) -> argparse.ArgumentParser:
+    """Make a parser that lists all commands and knows the options of the chosen one.
+
+    Args:
+        chosen: the name of a command, or nothing. The settings, which are options of `train`, take time to import.
+    """
+    program = SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m anytime_pruning"
+    parser = argparse.ArgumentParser(prog=program, description="Anytime Progressive Pruning")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=command.HELP, description=command.run.__doc__)
+        if name in chosen:
+            command.add_arguments(subparser)
+    return parser

@@ -1,0 +1,36 @@
+"""Checks stored results again: the command `verify`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+HELP = "check stored results again"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("paths", type=Path, nargs="+", metavar="FOLDER", help="a run, a study, or folders of them")
+    parser.add_argument("--no-evaluate", action="store_true", help="do not test the networks again")
+    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the images (default: as the runs say)")
+
+
+def run(options: argparse.Namespace) -> None:
+    """Check stored results again: checksums, names, numbers, weights, tables, and networks on their test images."""
+    from tqdm import tqdm
+
+    from anytime_pruning.foundation.errors import VerificationError, one_line
+    from anytime_pruning.verification.findings import Verification
+    from anytime_pruning.verification.stored import verify
+
+    told, done = 0, Verification()
+    with tqdm(desc="verifying", unit=" runs", disable=not sys.stderr.isatty(), leave=False) as bar:
+        for done in verify(options.paths, not options.no_evaluate, options.data_dir):
+            for problem in done.problems[told:]:
+                bar.write(one_line(f"problem: {problem}"), file=sys.stderr)
+            told = len(done.problems)
+            bar.update(done.counts["runs"] - bar.n)
+    for note, count in done.notes.items():
+        print(one_line(f"{count}x {note}" if count > 1 else note))
+    if done.problems:
+        raise VerificationError(str(done))
+    print(done)

@@ -1,0 +1,91 @@
+"""The command line as a whole: what it lists, what it imports, and how it is called."""
+
+import argparse
+import importlib
+import pkgutil
+import subprocess
+import sys
+import tomllib
+
+import pytest
+from conftest import ROOT
+
+import anytime_pruning.cli
+from anytime_pruning.cli import main as command_line
+from anytime_pruning.cli.main import COMMANDS, EXTRAS, main
+
+HEAVY = {"torch", "torchvision", "numpy", "pandas", "matplotlib", "scipy", "pydantic", "yaml", "snakemake", "sklearn"}
+
+
+def test_every_module_is_a_command():
+    modules = {module.name for module in pkgutil.walk_packages(anytime_pruning.cli.__path__, "anytime_pruning.cli.")}
+    others = {"anytime_pruning.cli.main", "anytime_pruning.cli.study"}
+    assert {command.__name__ for command in COMMANDS.values()} == modules - others
+
+
+def test_help_lists_every_command(capsys):
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main(["--help"])
+    out = " ".join(capsys.readouterr().out.split())
+    for name, command in COMMANDS.items():
+        assert f" {name} {command.HELP}" in out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_describes_itself_and_its_options(name, capsys):
+    assert COMMANDS[name].HELP.isprintable()
+    with pytest.raises(SystemExit, match=r"^0$"):
+        main([name, "--help"])
+    assert " ".join(COMMANDS[name].run.__doc__.split()) in " ".join(capsys.readouterr().out.split())
+    parser = argparse.ArgumentParser()
+    COMMANDS[name].add_arguments(parser)
+    assert [action.dest for action in parser._actions if not action.help] == []
+
+
+@pytest.mark.parametrize(("arguments", "message"), [([], "COMMAND"), (["fly"], "invalid choice: 'fly'")])
+def test_a_wrong_command_is_exit_status_2(arguments, message, capsys):
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_help_waits_for_no_large_package():
+    code = "import sys, anytime_pruning.cli.main; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert HEAVY & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize(
+    ("program", "shown"),
+    [
+        ("/usr/bin/anytime-pruning", "anytime-pruning"),
+        ("anytime-pruning.exe", "anytime-pruning"),
+        ("/x/anytime_pruning/__main__.py", "python -m anytime_pruning"),
+    ],
+)
+def test_usage_shows_the_program_as_it_was_called(program, shown, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", [program, "train", "--nonsense"])
+    with pytest.raises(SystemExit, match=r"^2$"):
+        main()
+    assert capsys.readouterr().err.startswith(f"usage: {shown} ")
+
+
+def test_a_missing_package_is_one_line_that_names_its_extra(tmp_path, monkeypatch, capsys):
+    for module in [name for name in sys.modules if name.startswith("anytime_pruning.export")]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert main(["export", str(tmp_path)]) == 2
+    assert capsys.readouterr().err == "error: torch is not installed; pip install 'anytime-pruning[train]'\n"
+
+
+def test_a_mistake_in_the_package_keeps_its_traceback(monkeypatch):
+    monkeypatch.setattr(command_line.schema, "run", lambda options: importlib.import_module("anytime_pruning.nowhere"))
+    with pytest.raises(ModuleNotFoundError, match="nowhere"):
+        main(["schema"])
+
+
+def test_extras_are_those_of_the_package():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    packages = {"sklearn": "scikit-learn"}
+    for module, extra in EXTRAS.items():
+        assert any(line.startswith(f"{packages.get(module, module)}>") for line in extras[extra]), module
