@@ -51,19 +51,18 @@ LISTS = sorted(path.name for path in (ROOT / "envs").iterdir() if path.suffix in
 
 
 def test_every_list_is_as_the_lock_says():
-    """And the lock as pyproject.toml says; neither asks a package index."""
+    """And the lock is as pyproject.toml says; neither check asks a package index."""
     for command in (["-m", "uv", "lock", "--check", "--offline", "--no-config"], [export_versions.__file__, "--check"]):
         done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
 
 
 def test_a_list_that_differs_is_named(tmp_path, monkeypatch, capsys):
-    for name in LISTS:
-        (tmp_path / name).write_bytes((ROOT / "envs" / name).read_bytes())
     monkeypatch.setattr(export_versions, "ENVS", tmp_path)
+    monkeypatch.setattr(export_versions, "locked_packages", lambda export: "numpy==2.0\n")
+    assert export_versions.main([]) == 0
     assert export_versions.main(["--check"]) == 0
-    changed = (tmp_path / "figures.txt").read_text().replace(f"numpy=={LOCKED['numpy']}", "numpy==1.0")
-    (tmp_path / "figures.txt").write_text(changed)
+    (tmp_path / "figures.txt").write_text((tmp_path / "figures.txt").read_text().replace("==2.0", "==1.0"))
     (tmp_path / "left-over.txt").write_text("numpy==1.0\n")
     assert export_versions.main(["--check"]) == 1
     assert capsys.readouterr().err.splitlines() == [

@@ -15,10 +15,12 @@ ALLOWED = {
         "torchvision.datasets",
     ): "checks the official checksums first: test_malicious_cifar.py",
     ("anytime_pruning/__init__.py", "importlib.import_module"): "modules of the package, named there",
+    ("tests/cli/test_main.py", "importlib.import_module"): "imports a module of the package that does not exist",
     ("tests/datasets/test_datasets.py", "pickle"): "makes archives in CIFAR's format",
     ("tests/datasets/test_datasets.py", "torchvision.datasets"): "makes torchvision expect these",
     ("tests/datasets/test_malicious_cifar.py", "pickle"): "makes pickles that must not be loaded, and tries one",
     ("tests/datasets/test_malicious_cifar.py", "torchvision.datasets"): "takes its checks away",
+    ("tests/project/test_package.py", "extractall"): "unpacks the wheel that it has just built",
     ("tests/project/test_readme.py", "exec"): "runs what the README shows",
 }
 
@@ -83,8 +85,9 @@ def test_the_search_leaves_the_harmless_alone(code):
     assert find_unsafe(code) == set()
 
 
-# Checked or made by the workflow itself: a digest of hexadecimal digits, and the option of one rule.
-UNQUOTED = {"params.digest", "params.option"}
+# Made by the workflow itself: a digest of hexadecimal digits, the option of one rule, and the command that runs the
+# package, in which `prepare_jobs` has quoted every path.
+UNQUOTED = {"params.digest", "params.option", "params.program"}
 
 
 def test_the_shell_of_a_rule_gets_every_value_quoted():
@@ -119,10 +122,8 @@ def test_a_conda_environment_pins_every_package():
 def test_the_lock_names_the_public_index_and_no_place_of_the_machine_that_wrote_it():
     packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
     files = [file for package in packages for file in [*package.get("wheels", []), package.get("sdist")] if file]
-    assert {tuple(package["source"].items()) for package in packages} == {
-        ("registry", "https://pypi.org/simple"),
-        ("editable", "."),
-    }
+    sources = [package["source"] for package in packages if package["name"] != "anytime-pruning"]
+    assert [source for source in sources if source != {"registry": "https://pypi.org/simple"}] == []
     assert len(files) > 1000
     assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", file["hash"]) for file in files)
     assert {file["url"].split("/packages/")[0] for file in files} == {"https://files.pythonhosted.org"}
