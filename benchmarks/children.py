@@ -73,7 +73,7 @@ def memory(name: str) -> dict:
     ours = make_ours(name, device, ImageSet.from_arrays(images, np.zeros(50_000, np.int64), device, 4, True))
     ours.train(4)
     test = ImageSet.from_arrays(images[:10_000], np.zeros(10_000, np.int64), device)
-    evaluate(ours.trainer.model, test, torch.arange(1000), ours.trainer.settings.precision)
+    evaluate(ours.trainer.model, test, torch.arange(1000), ours.trainer.options.precision)
     hardware = describe_hardware(device)
     return {key: value for key, value in hardware.items() if key.startswith("peak_")}
 

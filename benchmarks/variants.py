@@ -1,41 +1,39 @@
-"""Our training loop as it is, and with each technique switched off in turn, all on the same made-up images."""
+"""Makes our training loop as it is, and with each technique switched off in turn, all on the same made-up images."""
 
-from collections.abc import Callable
-from contextlib import contextmanager
-from dataclasses import dataclass
-from unittest import mock
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anytime_pruning import build_model, select_masks
-from anytime_pruning.machine import memory_format
 from anytime_pruning.machine.devices import choose_precision
+from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.masks import Masks
+from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.settings.run import RunSettings, parse_settings
+from anytime_pruning.runs.parts import training_options
+from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.images import ImageSet
-from anytime_pruning.training import trainer as training_module
-from anytime_pruning.training.sgd import MaskedSGD
+from anytime_pruning.training.options import TrainingOptions
 from anytime_pruning.training.trainer import Trainer
 from benchmarks.plain_loop import Batches, PlainLoop
 
 BATCH_SIZE, IMAGE_SHAPE, N_IMAGES = 64, (3, 32, 32), 6400
-CONTIGUOUS = [(memory_format, convert, memory_format._contiguous) for convert in ("_by_map_size", "_channels_last")]
-NOT_RECORDED = (training_module, "RecordedStep", lambda step, batch_size: step)
 
 
 @dataclass
 class Variant:
-    """A way to train.
+    """Holds a way to train.
 
     Attributes:
-        train: does so many steps.
-        trainer: of our loop.
-        keeps_memory: whether freed memory is kept while it runs, see `devices.keep_freed_memory`.
+        train: trains for a number of steps.
+        keeps_memory: whether the process keeps freed memory meanwhile; see `machine.memory.keep_freed_memory`.
+        trainer: the trainer of our loop; None for the plain loop.
     """
 
     train: Callable[[int], None]
@@ -44,111 +42,100 @@ class Variant:
 
 
 class LoaderImages:
-    """Images of a DataLoader in the place of those that lie on the device: for the technique switched off."""
+    """Takes images from a DataLoader, where `ImageSet` has them on the device."""
 
     def __init__(self, batches: Batches, device: torch.device):
         self.batches, self.images = batches, torch.empty(0, device=device)
 
-    def plan(self, indices: Tensor, batch_size: int, augment_with: object):
+    def plan(self, indices: Tensor, batch_size: int, augment_with: object) -> Iterator[tuple[Tensor]]:
+        """Yield one placeholder for each full batch."""
         for number in range(len(indices) // batch_size):
             yield (torch.full((batch_size,), number),)
 
     def take(self, indices: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the DataLoader's next batch, on the device."""
         images, labels = self.batches.next()
         return images.to(self.images.device), labels.to(self.images.device)
 
 
 def make_images() -> tuple[np.ndarray, np.ndarray]:
-    """Noise of CIFAR's shape, uint8 [N, C, H, W], and labels."""
+    """Make noise of CIFAR's shape, uint8 [N, C, H, W], and labels."""
     generator = np.random.default_rng(0)
     return generator.integers(0, 256, (N_IMAGES, *IMAGE_SHAPE), np.uint8), generator.integers(0, 10, N_IMAGES)
 
 
 def make_masks(model: nn.Module) -> Masks:
-    """Half of the weights, by magnitude."""
+    """Mask half of the weights, by magnitude."""
     return select_masks({name: weight.detach().abs() for name, weight in prunable_weights(model).items()}, 0.5)
 
 
-def make_settings(name: str, precision: str, **execution: object) -> RunSettings:
-    """Settings of a run that trains a network of ours on images of CIFAR's shape."""
-    content = {"dataset": "cifar10", "model": name, "precision": precision, "lr": 0.01, "execution": execution}
-    return parse_settings(content)
+def make_options(name: str, precision: str) -> TrainingOptions:
+    """Return the options of a run that trains a network of ours on images of CIFAR's shape."""
+    settings = parse_settings({"dataset": "cifar10", "model": name, "precision": precision, "lr": 0.01})
+    return training_options(settings, make_protocol(settings.protocol))
 
 
 def make_ours(name: str, device: torch.device, data: ImageSet | None = None) -> Variant:
-    """Our loop as it is, on given images or on made-up ones."""
+    """Make our loop as it is, on given images or on made-up ones."""
     data = data or ImageSet.from_arrays(*make_images(), device, crop_padding=4, flip=True)
-    return _ours(name, data, choose_precision("auto", device))
+    return _ours(name, data, make_options(name, choose_precision("auto", device)))
 
 
 def make_batches() -> Batches:
-    """The made-up images from a DataLoader."""
+    """Serve the made-up images by a DataLoader."""
     images, labels = make_images()
     return Batches(images.transpose(0, 2, 3, 1).copy(), labels, BATCH_SIZE)
 
 
 def make_plain(name: str, device: torch.device, batches: Batches | None = None) -> Variant:
-    """The plain loop, with the C library's memory as it is by itself."""
+    """Make the plain loop, in which the C library manages memory as usual."""
     model = build_model(name, 10, IMAGE_SHAPE).network.to(device)
     loop = PlainLoop(model, make_masks(model), batches or make_batches())
     return Variant(loop.train, keeps_memory=False)
 
 
 def make_variants(name: str, device: torch.device) -> dict[str, Variant]:
-    """`plain`, `ours` and, as `without ...`, ours with one technique switched off."""
+    """Make `plain`, `ours` and, as `without ...`, ours with one technique switched off."""
     batches = make_batches()
     data = ImageSet.from_arrays(*make_images(), device, crop_padding=4, flip=True)
     precision = choose_precision("auto", device)
-    ours = make_ours(name, device, data)
+    options = make_options(name, precision)
+    ours = partial(_ours, name)
+    unrecorded = replace(options, records_steps=False)
     variants = {
         "plain": make_plain(name, device, batches),
-        "ours": ours,
-        "without data on the device": _ours(name, LoaderImages(batches, device), precision, patches=[NOT_RECORDED]),
-        "without channels-last": _ours(name, data, precision, patches=CONTIGUOUS),
-        "without a fused update": _ours(name, data, precision, patches=[(MaskedSGD, "fused", False)]),
+        "ours": ours(data, options),
+        "without data on the device": ours(LoaderImages(batches, device), unrecorded),
+        "without channels-last": ours(data, options, partial(arrange, channels_last=False)),
+        "without a fused update": ours(data, replace(options, fuses_updates=False)),
     }
     if precision != "float32":
-        variants["without bfloat16"] = _ours(name, data, "float32")
+        variants["without bfloat16"] = ours(data, replace(options, precision="float32"))
     if device.type == "cpu":
-        no_small_maps = (memory_format, "SMALL_MAP_PIXELS", 0)
-        variants["without contiguous small maps"] = _ours(name, data, precision, patches=[no_small_maps])
+        variants["without contiguous small maps"] = ours(data, options, partial(arrange, small_map_pixels=0))
     else:
-        variants["without a CUDA graph"] = _ours(name, data, precision, patches=[NOT_RECORDED])
-        variants["with torch.compile"] = _ours(name, data, precision, compile=True)
+        variants["without a CUDA graph"] = ours(data, unrecorded)
+        variants["with torch.compile"] = ours(data, replace(options, compile=True))
     return variants
 
 
 def _ours(
     name: str,
     data: ImageSet | LoaderImages,
-    precision: str,
-    patches: list[tuple[object, str, object]] | None = None,
-    **execution: object,
+    options: TrainingOptions,
+    arrange_model: Callable[[nn.Module, tuple[int, int, int], torch.device], None] = arrange,
 ) -> Variant:
+    """Make our loop with some options, and with a way to arrange feature maps in memory."""
     device = data.images.device
     model = build_model(name, 10, IMAGE_SHAPE).to(device)
     masks = make_masks(model)
     apply_masks(model, masks)
-    with _patched(patches or []):
-        memory_format.arrange(model, IMAGE_SHAPE, device)
-        trainer = Trainer(model, data, make_settings(name, precision, **execution), make_generator(0, "training"))
+    arrange_model(model, IMAGE_SHAPE, device)
+    trainer = Trainer(model, data, options, make_generator(0, "training"))
     trainer.optimizer.set_masks(masks)
 
     def train(n_steps: int) -> None:
-        with _patched(patches or []):
-            train = torch.arange(n_steps * BATCH_SIZE) % N_IMAGES
-            trainer.train_epoch(train, epoch=1, now=trainer.begin_pass(train))
+        indices = torch.arange(n_steps * BATCH_SIZE) % N_IMAGES
+        trainer.train_epoch(indices, 1, trainer.begin_epoch(indices))
 
     return Variant(train, trainer=trainer)
-
-
-@contextmanager
-def _patched(patches: list[tuple[object, str, object]]):
-    active = [mock.patch.object(*patch) for patch in patches]
-    for patch in active:
-        patch.start()
-    try:
-        yield
-    finally:
-        for patch in active:
-            patch.stop()

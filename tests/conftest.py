@@ -19,6 +19,7 @@ from anytime_pruning import run_stream
 from anytime_pruning.foundation.registry import _registered
 from anytime_pruning.results import layout
 from anytime_pruning.results.collect import collect
+from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import parse_settings
 
 torch.set_num_threads(1)
@@ -70,7 +71,7 @@ def trained_study(data_dir, tmp_path_factory):
     names = []
     for changes in ({"lr": 0.05}, {"method": "dense"}, {"protocol": "released", "seed": 1}):
         settings = parse_settings(tiny | changes)
-        names.append(layout.run_name(settings))
+        names.append(run_name(settings))
         run_stream(settings, study / "runs" / names[-1], study / "checkpoints" / names[-1] / layout.WEIGHTS)
     collect(names, study / "runs", study / "tables")
     return study

@@ -23,7 +23,7 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-import anytime_pruning.pruning.prune
+import anytime_pruning.pruning.mask_chooser
 import anytime_pruning.runs.job
 import anytime_pruning.runs.loop
 import anytime_pruning.training.trainer
@@ -121,7 +121,7 @@ def run(arguments: Sequence[str]) -> int:
     register("model", "fragile")(build)
     end = arguments.index("--")
     faults = Faults(dict(zip(arguments[:end:2], arguments[1:end:2])))
-    faults.before(anytime_pruning.pruning.prune, "score", "score")
+    faults.before(anytime_pruning.pruning.mask_chooser, "score", "score")
     faults.before(TrainingStep, "__call__", "step")
     faults.before(anytime_pruning.training.trainer, "evaluate", "validate")
     faults.before(anytime_pruning.runs.loop, "evaluate", "test")

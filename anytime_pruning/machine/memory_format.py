@@ -3,6 +3,9 @@
 Weights stay as they are, because a convolution follows the format of its images.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -11,9 +14,16 @@ from anytime_pruning.foundation.console import warn
 # On a CPU channels-last is slower for maps of at most 16 pixels with 256 channels or more, because the kernels work
 # along a row of pixels, and these maps have rows of at most four (oneDNN 3.12, bfloat16 and float32; see benchmarks/).
 SMALL_MAP_PIXELS, MANY_CHANNELS = 16, 256
+FormatHook = Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
-def arrange(model: nn.Module, image_shape: tuple[int, int, int], device: torch.device) -> None:
+def arrange(
+    model: nn.Module,
+    image_shape: tuple[int, int, int],
+    device: torch.device,
+    channels_last: bool = True,
+    small_map_pixels: int = SMALL_MAP_PIXELS,
+) -> None:
     """Let a network compute in the fast memory format: channels-last, except for small maps on a CPU.
 
     Some networks call `view` on feature maps, which only contiguous maps allow. Such a network stays contiguous, and a
@@ -23,11 +33,13 @@ def arrange(model: nn.Module, image_shape: tuple[int, int, int], device: torch.d
         model: maps images [B, C, H, W] to logits; its convolutions get hooks that change the format of their inputs.
         image_shape: (channels, height, width) of the images of a trial.
         device: the device of the network.
+        channels_last: False keeps every map contiguous, to measure the difference.
+        small_map_pixels: size up to which maps with many channels stay contiguous on a CPU.
 
     Raises:
         RuntimeError: the trial fails for another reason than `view`.
     """
-    convert = _by_map_size if device.type == "cpu" else _channels_last
+    convert = _choose_format(device, channels_last, small_map_pixels)
     hooks = [module.register_forward_pre_hook(convert) for module in model.modules() if isinstance(module, nn.Conv2d)]
     was_training = model.training
     model.eval()
@@ -45,9 +57,17 @@ def arrange(model: nn.Module, image_shape: tuple[int, int, int], device: torch.d
         model.train(was_training)
 
 
-def _by_map_size(module: nn.Conv2d, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _choose_format(device: torch.device, channels_last: bool, small_map_pixels: int) -> FormatHook:
+    """Return the hook that changes the format of what enters a convolution."""
+    if not channels_last:
+        return _contiguous
+    return partial(_by_map_size, small_map_pixels) if device.type == "cpu" else _channels_last
+
+
+def _by_map_size(small_map_pixels: int, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    assert isinstance(module, nn.Conv2d)
     height, width = inputs[0].shape[-2:]
-    is_small = height * width <= SMALL_MAP_PIXELS * module.stride[0] * module.stride[1]
+    is_small = height * width <= small_map_pixels * module.stride[0] * module.stride[1]
     return (_contiguous if is_small and module.in_channels >= MANY_CHANNELS else _channels_last)(module, inputs)
 
 

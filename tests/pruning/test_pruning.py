@@ -7,15 +7,19 @@ import pytest
 import torch
 from torch import nn
 
-import anytime_pruning.pruning.prune
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.machine.randomness import make_generator
+from anytime_pruning.pruning import mask_chooser
+from anytime_pruning.pruning.enforcement import apply_masks
+from anytime_pruning.pruning.mask_chooser import MaskChooser
+from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.pruning.prune import prune
+from anytime_pruning.runs.parts import scoring_options
+from anytime_pruning.runs.stream_plan import draw_sample
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.stream.megabatches import split_stream
-from anytime_pruning.stream.sample import draw_pruning_sample, pruning_sample
+from anytime_pruning.stream.sample import SampleDraw
 
 STREAM = split_stream(300, 3, 0.1, make_generator(0, "stream"))  # 90 training images each
 N_WEIGHTS = 1000
@@ -46,12 +50,20 @@ def images():
     )
 
 
+def prune(model, masks, densities, images, settings, t):
+    """Prune as the loop does."""
+    chooser = MaskChooser(model, images, scoring_options(settings), build)
+    masks = make_protocol(settings.protocol).choose_masks(chooser, masks, densities, t, torch.arange(20))
+    apply_masks(model, masks)
+    return masks
+
+
 def run_masks(model, settings, images, before_each=lambda t: None):
     """Masks at each megabatch, without training between."""
     masks, seen = {}, []
-    for t, density in enumerate(settings.densities(), start=1):
+    for t in range(1, settings.n_megabatches + 1):
         before_each(t)
-        masks = prune(model, masks, density, images, torch.arange(20), settings, t, build)
+        masks = prune(model, masks, settings.densities(), images, settings, t)
         seen.append(masks["0.weight"] if masks else torch.ones(40, 1, 5, 5, dtype=torch.bool))
     return seen
 
@@ -62,22 +74,22 @@ def share(mask):
 
 def test_the_papers_sample_is_drawn_from_all_that_is_replayed(setting):
     replayed = torch.cat([m.train for m in STREAM])
-    sample = pruning_sample(setting(), STREAM, replayed)
-    assert torch.equal(sample, draw_pruning_sample(replayed, 0.2, make_generator(0, "pruning sample 3")))
+    sample = draw_sample(setting(), STREAM, replayed)
+    assert torch.equal(sample, SampleDraw(0.2, make_generator(0, "pruning sample 3")).at_random(replayed))
     assert len(sample) == 54
     assert all(set(sample.tolist()) & set(m.train.tolist()) for m in STREAM)
 
 
 def test_a_sample_of_the_megabatch_alone(setting):
     replayed = torch.cat([m.train for m in STREAM])
-    sample = pruning_sample(setting(prune_on="megabatch"), STREAM, replayed)
+    sample = draw_sample(setting(prune_on="megabatch"), STREAM, replayed)
     assert len(sample) == 18
     assert set(sample.tolist()) <= set(STREAM[-1].train.tolist())
 
 
 def test_the_released_sample_is_always_the_first_of_the_stream(setting):
     settings = setting(protocol="released")
-    samples = [pruning_sample(settings, STREAM[:t], torch.arange(9)) for t in (1, 2, 3)]
+    samples = [draw_sample(settings, STREAM[:t], torch.arange(9)) for t in (1, 2, 3)]
     assert all(torch.equal(sample, STREAM[0].train[:18]) for sample in samples)
 
 
@@ -104,13 +116,13 @@ def test_the_released_code_ends_far_below_the_asked_density(setting, images):
 
 def test_the_released_code_scores_weights_initialised_afresh_beside_what_was_trained(setting, images, monkeypatch):
     scored = []
-    score = anytime_pruning.pruning.prune.score
+    score = mask_chooser.score
 
     def watched(model, *args):
         scored.append(copy.deepcopy(model.state_dict()))
         return score(model, *args)
 
-    monkeypatch.setattr(anytime_pruning.pruning.prune, "score", watched)
+    monkeypatch.setattr(mask_chooser, "score", watched)
     model = build(0)
     first = model[0].weight.detach().clone()
 
@@ -156,16 +168,16 @@ def test_a_pruner_of_several_rounds_sees_its_own_pruning(setting, images, forget
     score_in_rounds.rounds = 3
     settings = setting().model_copy(update={"pruner": "in_rounds"})
     model = build(0)
-    masks = prune(model, {}, 0.512, images, torch.arange(20), settings, 1, build)
+    masks = prune(model, {}, [0.512], images, settings, 1)
     assert seen == [1000, 800, 640]
     assert share(masks["0.weight"]) == 0.512
     seen.clear()
-    prune(model, masks, 0.064, images, torch.arange(20), settings, 2, build)
+    prune(model, masks, [0.512, 0.064], images, settings, 2)
     assert seen == [512, 256, 128]
 
 
 def test_the_network_is_left_alone_where_it_is_sparse_enough(setting, images):
     model = build(0)
-    masks = prune(model, {}, 0.3, images, torch.arange(20), setting(), 1, build)
-    assert prune(model, masks, 0.3, images, torch.arange(20), setting(), 2, build) is masks
-    assert prune(build(0), {}, 1.0, images, torch.arange(20), setting(), 1, build) == {}
+    masks = prune(model, {}, [0.3], images, setting(), 1)
+    assert prune(model, masks, [0.3, 0.3], images, setting(), 2) is masks
+    assert prune(build(0), {}, [1.0], images, setting(), 1) == {}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from anytime_pruning.foundation.errors import CapacityError, SettingError
-from anytime_pruning.runs.checkpoints import Checkpoints
+from anytime_pruning.runs.checkpointing.files import Checkpoints
 
 IDENTITY = {"results_version": 1, "lr_milestones": (1, 2), "dataset": {"name": "digits"}}
 
@@ -90,13 +90,13 @@ def test_tensors_without_their_json_were_never_finished(checkpoints, capsys):
 )
 def test_that_of_another_run_is_refused_by_name(checkpoints, name, change):
     before = {path: path.read_bytes() for path in checkpoints.folder.iterdir()}
-    with pytest.raises(SettingError, match=rf"^{name}: .*000003.json is not allowed: .* of a run with {name} "):
+    with pytest.raises(SettingError, match=rf"^{name}: .*000003.json is not allowed: .* by a run with {name} "):
         Checkpoints(checkpoints.folder, IDENTITY | change).read()
     assert {path: path.read_bytes() for path in checkpoints.folder.iterdir()} == before
 
 
 def test_that_of_another_format_is_refused(checkpoints, monkeypatch):
-    monkeypatch.setattr("anytime_pruning.runs.checkpoints.FORMAT", 99)
+    monkeypatch.setattr("anytime_pruning.runs.checkpointing.files.FORMAT", 99)
     with pytest.raises(SettingError, match=r"^format: .* has 99"):
         Checkpoints(checkpoints.folder, IDENTITY).read()
 
@@ -118,7 +118,7 @@ def test_what_cannot_be_written_leaves_the_ones_before(checkpoints, monkeypatch)
         path.write_bytes(b"half")
         raise CapacityError("disk")
 
-    monkeypatch.setattr("anytime_pruning.runs.checkpoints.save_file", fill)
+    monkeypatch.setattr("anytime_pruning.runs.checkpointing.files.save_file", fill)
     with pytest.raises(CapacityError):
         checkpoints.write({}, {"weight": torch.ones(1)})
     assert {path: path.read_bytes() for path in checkpoints.folder.iterdir()} == before

@@ -2,14 +2,14 @@ import sys
 
 import pytest
 
-from anytime_pruning.runs.console import Progress
+from anytime_pruning.runs.console import Console
 from anytime_pruning.settings.cost import PlannedCost
 
 COST = PlannedCost(train=1000, score=200, evaluate=3000)
 
 
 def test_a_log_gets_plain_lines(capsys):
-    with Progress("digits resnet20 app", COST, 2):
+    with Console("digits resnet20 app", COST, 2):
         pass
     line = "digits resnet20 app: 2 megabatches, 1,000 training samples planned, 200 to score, 3,000 to evaluate\n"
     assert capsys.readouterr() == (line, "")
@@ -20,7 +20,7 @@ def test_on_a_terminal_the_bar_is_gone_when_a_run_fails(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
     # Held by a name, as the traceback of a failing run holds it: tqdm would close a bar that is garbage by itself.
-    progress = Progress("digits resnet20 app", COST, 2)
+    progress = Console("digits resnet20 app", COST, 2)
     with pytest.raises(ValueError, match="the run failed"), progress:
         raise ValueError("the run failed")
     drawn = capsys.readouterr().err

@@ -5,7 +5,7 @@ import random
 import pytest
 import torch
 
-from anytime_pruning.runs.checkpoints import Checkpoints
+from anytime_pruning.runs.checkpointing.files import Checkpoints
 
 N_FLIPS = 100
 

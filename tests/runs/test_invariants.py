@@ -1,6 +1,7 @@
 """Each invariant, violated: the run stops with its name and writes no results."""
 
 import copy
+from functools import partial
 
 import pytest
 import torch
@@ -9,11 +10,17 @@ import anytime_pruning.runs.loop
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.errors import InvariantError
 from anytime_pruning.pruning.enforcement import apply_masks
+from anytime_pruning.pruning.protocols import make_protocol
+from anytime_pruning.pruning.protocols.paper import PaperProtocol
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results import layout
+from anytime_pruning.runs import stream_plan
 from anytime_pruning.runs.invariants import chance_zeros, check_indices, check_masks, check_weights
-from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.megabatches import Megabatch
+
+# Functions that a run calls, and where it looks for them.
+SPLIT, REPLAY, SAMPLE = ((stream_plan, name) for name in ("split_stream", "replay_parts", "draw_sample"))
+MASKS = (PaperProtocol, "choose_masks")
 
 
 def results_in(folder):
@@ -21,16 +28,16 @@ def results_in(folder):
     return {path.name for path in folder.iterdir()} - {layout.LOCK, layout.RESUME}
 
 
-def change_result(monkeypatch, name, change, call=2):
-    """Let the stream loop see a changed result of one of the functions that it calls, at the n-th call."""
-    original, calls = getattr(anytime_pruning.runs.loop, name), []
+def change_result(monkeypatch, place, name, change, call=2):
+    """Let a run see a changed result of one of the functions that it calls, at the n-th call."""
+    original, calls = getattr(place, name), []
 
     def changed(*args):
         calls.append(1)
         result = original(*args)
         return change(result, *args) if len(calls) == call else result
 
-    monkeypatch.setattr(anytime_pruning.runs.loop, name, changed)
+    monkeypatch.setattr(place, name, changed)
 
 
 def in_first_layer(change):
@@ -70,31 +77,56 @@ def prune_on_validation(sample, settings, arrived, replayed):
 
 
 @pytest.mark.parametrize(
-    ("function", "change", "call", "message"),
+    ("target", "change", "call", "message"),
     [
-        ("split_stream", overlapping, 1, "each index in one megabatch: megabatch 3: an index is in two of its parts"),
-        ("split_stream", lambda stream, *args: stream[:-1], 1, "megabatch 2: 60 indices are in the stream, not 90"),
-        ("_replay", train_on_validation, 2, r"training uses its own part: megabatch 2: index \d+ is of another part"),
-        ("_replay", validate_on_training, 2, "validation uses its own part: megabatch 2"),
-        ("pruning_sample", prune_on_validation, 3, "pruning uses its own part: megabatch 3"),
         (
-            "prune",
+            SPLIT,
+            overlapping,
+            1,
+            "each index in one megabatch: megabatch 3: an index is in two of its parts",
+        ),
+        (
+            SPLIT,
+            lambda stream, *args: stream[:-1],
+            1,
+            "megabatch 2: 60 indices are in the stream, not 90",
+        ),
+        (
+            REPLAY,
+            train_on_validation,
+            2,
+            r"training uses its own part: megabatch 2: index \d+ is of another part",
+        ),
+        (REPLAY, validate_on_training, 2, "validation uses its own part: megabatch 2"),
+        (SAMPLE, prune_on_validation, 3, "pruning uses its own part: megabatch 3"),
+        (
+            MASKS,
             in_first_layer(keep_again),
             2,
             r"masks nest: megabatch 2: \d+ weights of network.conv1.weight are kept that were pruned before",
         ),
-        ("prune", lambda masks, *args: {}, 2, "masks nest: megabatch 2: nothing is masked any more"),
-        ("prune", lambda masks, *args: dict(list(masks.items())[1:]), 1, "masks fit: megabatch 1"),
         (
-            "prune",
+            MASKS,
+            lambda masks, *args: {},
+            2,
+            "masks nest: megabatch 2: nothing is masked any more",
+        ),
+        (
+            MASKS,
+            lambda masks, *args: dict(list(masks.items())[1:]),
+            1,
+            "masks fit: megabatch 1",
+        ),
+        (
+            MASKS,
             in_first_layer(keep_one_less),
             2,
             "density asked is density measured: megabatch 2: masks keep 144767 of 267408 weights instead of 144768",
         ),
     ],
 )
-def test_a_violation_stops_the_run_and_writes_nothing(function, change, call, message, tiny, tmp_path, monkeypatch):
-    change_result(monkeypatch, function, change, call)
+def test_a_violation_stops_the_run_and_writes_nothing(target, change, call, message, tiny, tmp_path, monkeypatch):
+    change_result(monkeypatch, *target, change, call)
     with pytest.raises(InvariantError, match=f"^invariant violated: .*{message}.*; no results were written"):
         run_stream(tiny(epochs=1, method="app"), tmp_path)
     assert results_in(tmp_path) == set()
@@ -110,9 +142,9 @@ def test_a_violation_stops_the_run_and_writes_nothing(function, change, call, me
 def test_weights_after_training_are_looked_at(revived, message, tiny, tmp_path, monkeypatch):
     train = anytime_pruning.runs.loop.Trainer.train_megabatch
 
-    def changed(self, t, *args):
-        result = train(self, t, *args)
-        if t == 2:
+    def changed(self, progress, *args):
+        result = train(self, progress, *args)
+        if progress.t == 2:
             weight = self.model.network.blocks[8].conv2.weight.data.view(-1)
             weight[((weight == 0) if revived else (weight != 0)).nonzero()[:3, 0]] = 1.0 if revived else 0.0
         return result
@@ -126,7 +158,7 @@ def test_weights_after_training_are_looked_at(revived, message, tiny, tmp_path, 
 def test_what_was_wrong_is_in_no_checkpoint(tiny, tmp_path, monkeypatch):
     """Once the fault is gone the run goes on, and comes to what it would have come to without."""
     with monkeypatch.context() as fault:
-        change_result(fault, "prune", in_first_layer(keep_again), 2)
+        change_result(fault, *MASKS, in_first_layer(keep_again), 2)
         with pytest.raises(InvariantError, match="masks nest"):
             run_stream(tiny(epochs=1), tmp_path / "faulty")
     assert run_stream(tiny(epochs=1), tmp_path / "faulty")["resumed"]
@@ -156,33 +188,31 @@ def test_an_index_of_no_image_is_found():
 
 
 def test_the_released_protocol_may_keep_fewer_and_never_more(toy_model):
-    settings = parse_settings({"dataset": "digits", "model": "resnet20", "protocol": "released"})
+    expected = partial(make_protocol("released").expected_kept, [1.0, 0.5], scope="global")
     weights = prunable_weights(toy_model)
     before = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
     fewer = in_first_layer(keep_one_less)(before)
-    check_masks(before, fewer, toy_model, 1.0, settings, 1)
+    check_masks(before, fewer, toy_model, lambda n: expected(t=1, n_prunable=n), 1)
     with pytest.raises(InvariantError, match="density asked is density measured: megabatch 2: masks keep 50 of 51"):
-        check_masks(before, fewer, toy_model, 0.5, settings, 2)
-    local = settings.model_copy(update={"scope": "local"})
-    check_masks({}, {}, toy_model, 1.0, local, 1)
+        check_masks(before, fewer, toy_model, lambda n: expected(t=2, n_prunable=n), 2)
+    local = partial(make_protocol("released").expected_kept, [1.0, 0.8, 0.8**4.5], scope="local")
+    check_masks({}, {}, toy_model, lambda n: local(t=1, n_prunable=n), 1)
     with pytest.raises(InvariantError, match="weights instead of 19"):
-        check_masks(before, fewer, toy_model, 0.8, local, 1)
+        check_masks(before, fewer, toy_model, lambda n: local(t=2, n_prunable=n), 2)
 
 
 def test_a_zero_by_chance_is_no_violation(toy_model):
-    settings = parse_settings({"dataset": "digits", "model": "resnet20"})
     assert [chance_zeros(n) for n in (51, 23_000_000)] == [1, 24]
     model = copy.deepcopy(toy_model)
     masks = in_first_layer(keep_one_less)({n: torch.ones_like(w, dtype=torch.bool) for n, w in weights_of(model)})
     apply_masks(model, masks)
-    check_weights(model, masks, settings, 1)
+    check_weights(model, masks, 1)
     model[0].weight.data.view(-1)[1] = 0
-    check_weights(model, masks, settings, 1)
+    check_weights(model, masks, 1)
     model[0].weight.data.view(-1)[2] = 0
     with pytest.raises(InvariantError, match="48 weights are not zero, but masks keep 50"):
-        check_weights(model, masks, settings, 1)
-    start = {"path": "w.safetensors", "sha256": "0" * 64}
-    check_weights(model, masks, parse_settings({**settings.model_dump(mode="json"), "initial_weights": start}), 1)
+        check_weights(model, masks, 1)
+    check_weights(model, masks, 1, may_hold_zeros=True)
 
 
 def weights_of(model):

@@ -6,25 +6,28 @@ import torch
 from conftest import read_csv, without_times
 from safetensors.torch import load_file
 
-import anytime_pruning.pruning.prune
+import anytime_pruning.pruning.mask_chooser
 import anytime_pruning.runs.job
 import anytime_pruning.runs.loop
+import anytime_pruning.runs.stream_plan
 from anytime_pruning import build_model, run_stream
-from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.foundation.registry import names
+from anytime_pruning.pruning.protocols.paper import PaperProtocol
 from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.schedules import make_schedule
 
 
 @pytest.fixture
 def watch_masks(monkeypatch):
     """The masks in force on each megabatch of runs that follow."""
     seen = []
-    prune = anytime_pruning.runs.loop.prune
+    choose = PaperProtocol.choose_masks
 
     def watched(*args):
-        seen.append(prune(*args))
+        seen.append(choose(*args))
         return seen[-1]
 
-    monkeypatch.setattr(anytime_pruning.runs.loop, "prune", watched)
+    monkeypatch.setattr(PaperProtocol, "choose_masks", watched)
     return seen
 
 
@@ -35,7 +38,7 @@ def test_density_in_the_network_is_the_scheduled_one_and_masks_nest(method, prun
     settings = tiny(method=method, pruner=pruner, scope=scope, epochs=1)
     run_stream(settings, tmp_path)
     rows = read_csv(tmp_path / "megabatches.csv")
-    for row, asked in zip(rows, lookup("method", method)(3, 4.5, 0.8), strict=True):
+    for row, asked in zip(rows, make_schedule(method).densities(3, 4.5, 0.8), strict=True):
         assert float(row["density_asked"]) == asked
         assert abs(int(row["kept_count"]) - asked * int(row["prunable_count"])) <= 1
     for before, after in itertools.pairwise(watch_masks):
@@ -51,8 +54,8 @@ def test_density_in_the_network_is_the_scheduled_one_and_masks_nest(method, prun
 
 def test_one_shot_pruning_scores_once_and_dense_never(tiny, tmp_path, monkeypatch):
     calls = []
-    score = anytime_pruning.pruning.prune.score
-    monkeypatch.setattr(anytime_pruning.pruning.prune, "score", lambda *args: calls.append(1) or score(*args))
+    score = anytime_pruning.pruning.mask_chooser.score
+    monkeypatch.setattr(anytime_pruning.pruning.mask_chooser, "score", lambda *args: calls.append(1) or score(*args))
     counts = {}
     for method in ("app", "osp", "dense"):
         calls.clear()
@@ -64,7 +67,7 @@ def test_one_shot_pruning_scores_once_and_dense_never(tiny, tmp_path, monkeypatc
 def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, tmp_path, monkeypatch):
     """At t > 1 the pruner sees exactly what training on t - 1 left, and training starts from exactly what it leaves."""
     log = []
-    score, train = anytime_pruning.pruning.prune.score, anytime_pruning.runs.loop.Trainer.train_megabatch
+    score, train = anytime_pruning.pruning.mask_chooser.score, anytime_pruning.runs.loop.Trainer.train_megabatch
 
     def copy(model):
         return {name: weight.detach().clone() for name, weight in prunable_weights(model).items()}
@@ -73,13 +76,13 @@ def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, t
         log.append(("scored", copy(model)))
         return score(model, *args)
 
-    def watched_train(self, t, masks, *args, **kwargs):
+    def watched_train(self, *args):
         log.append(("masked", copy(self.model)))
-        result = train(self, t, masks, *args, **kwargs)
+        result = train(self, *args)
         log.append(("trained", copy(self.model)))
         return result
 
-    monkeypatch.setattr(anytime_pruning.pruning.prune, "score", watched_score)
+    monkeypatch.setattr(anytime_pruning.pruning.mask_chooser, "score", watched_score)
     monkeypatch.setattr(anytime_pruning.runs.loop.Trainer, "train_megabatch", watched_train)
     run_stream(tiny(epochs=1), tmp_path)
     assert [event for event, _ in log] == ["scored", "masked", "trained"] * 3
@@ -94,7 +97,7 @@ def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, t
 def test_nothing_beyond_the_current_megabatch_is_read(tiny, tmp_path, monkeypatch):
     """Scoring and training see training parts of M_1 ... M_t only; validation parts are never trained or scored on."""
     streams, used = [], []
-    split = anytime_pruning.runs.loop.split_stream
+    split = anytime_pruning.runs.stream_plan.split_stream
     plan = anytime_pruning.stream.images.ImageSet.plan
     evaluated = []
 
@@ -113,7 +116,7 @@ def test_nothing_beyond_the_current_megabatch_is_read(tiny, tmp_path, monkeypatc
         evaluated.append(1)  # the test after each megabatch
         return evaluate(*args)
 
-    monkeypatch.setattr(anytime_pruning.runs.loop, "split_stream", watched_split)
+    monkeypatch.setattr(anytime_pruning.runs.stream_plan, "split_stream", watched_split)
     monkeypatch.setattr(anytime_pruning.stream.images.ImageSet, "plan", watched_plan)
     monkeypatch.setattr(anytime_pruning.runs.loop, "evaluate", watched_evaluate)
     run_stream(tiny(epochs=1), tmp_path)
@@ -147,7 +150,7 @@ def test_the_run_that_fills_the_cache_is_bit_identical_to_later_ones(tiny, tmp_p
 
 def test_methods_share_stream_and_initial_weights(tiny, tmp_path, monkeypatch):
     starts, streams = [], []
-    build, split = anytime_pruning.runs.job.build_model, anytime_pruning.runs.loop.split_stream
+    build, split = anytime_pruning.runs.job.build_model, anytime_pruning.runs.stream_plan.split_stream
 
     def watched_build(*args, **kwargs):
         model = build(*args, **kwargs)
@@ -159,7 +162,7 @@ def test_methods_share_stream_and_initial_weights(tiny, tmp_path, monkeypatch):
         return streams[-1]
 
     monkeypatch.setattr(anytime_pruning.runs.job, "build_model", watched_build)
-    monkeypatch.setattr(anytime_pruning.runs.loop, "split_stream", watched_split)
+    monkeypatch.setattr(anytime_pruning.runs.stream_plan, "split_stream", watched_split)
     for method in ("app", "dense"):
         run_stream(tiny(method=method, epochs=1), tmp_path / method)
     assert torch.equal(*starts)

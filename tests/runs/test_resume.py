@@ -15,8 +15,9 @@ from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.foundation.signals import Interrupted
 from anytime_pruning.results.layout import RESUME, WEIGHTS
 from anytime_pruning.results.store import render, seal
-from anytime_pruning.runs import state
-from anytime_pruning.runs.checkpoints import Checkpoints
+from anytime_pruning.runs.checkpointing import state
+from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer
+from anytime_pruning.runs.checkpointing.files import Checkpoints
 
 SECONDS = {"seconds", "prune_seconds"}
 
@@ -163,8 +164,8 @@ def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(seconds, tin
     written = []
     write = Checkpoints.write
     monkeypatch.setattr(Checkpoints, "write", lambda *arguments: (time.sleep(seconds), write(*arguments))[1])
-    keep = state.Keeper.keep
-    monkeypatch.setattr(state.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
+    keep = Checkpointer.write
+    monkeypatch.setattr(Checkpointer, "write", lambda self: (written.append(str(self._state.progress)), keep(self))[1])
     execution = tiny()["execution"] | {"checkpoint_epochs": 2, "checkpoint_share": 1}
     run_stream(tiny(n_megabatches=2, epochs=5, execution=execution), tmp_path)
     first = ["megabatch 1, after epoch 2", "megabatch 1, after epoch 4", "megabatch 2, before pruning"]
@@ -178,8 +179,8 @@ def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(seconds, tin
 
 def test_checkpoints_of_epochs_are_put_off_while_they_cost_too_much(tiny, tmp_path, monkeypatch):
     written = []
-    keep = state.Keeper.keep
-    monkeypatch.setattr(state.Keeper, "keep", lambda self: (written.append(str(self._state.position)), keep(self))[1])
+    keep = Checkpointer.write
+    monkeypatch.setattr(Checkpointer, "write", lambda self: (written.append(str(self._state.progress)), keep(self))[1])
     execution = tiny()["execution"] | {"checkpoint_share": 0}
     run_stream(tiny(n_megabatches=2, epochs=3, execution=execution), tmp_path)
     assert written == ["megabatch 1, after epoch 1", "megabatch 2, before pruning", "megabatch 3, before pruning"]

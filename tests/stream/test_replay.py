@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.randomness import make_generator
-from anytime_pruning.runs.stream_plan import _replay
+from anytime_pruning.runs.stream_plan import replay_parts
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.megabatches import split_stream
 
@@ -56,7 +56,7 @@ def test_every_sample_of_the_past_is_kept_equally_often():
 def test_a_buffer_holds_validation_images_in_proportion_and_never_trains_on_them(tiny):
     settings = parse_settings(tiny(replay="buffer", buffer_size=90, valid_frac=0.1))
     stream = split_stream(1000, 4, 0.1, make_generator(0, "stream"))
-    train, valid = _replay(settings, stream)
+    train, valid = replay_parts(settings, stream)
     assert (len(train), len(valid)) == (90 + 225, 10 + 25)
     assert set(train.tolist()) <= set(torch.cat([m.train for m in stream]).tolist())
     assert set(valid.tolist()) <= set(torch.cat([m.valid for m in stream]).tolist())

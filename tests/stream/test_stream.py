@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.stream.megabatches import split_stream
-from anytime_pruning.stream.sample import draw_pruning_sample
+from anytime_pruning.stream.sample import SampleDraw
 
 
 @given(n=st.integers(6, 500), t=st.integers(1, 20), valid_frac=st.floats(0.01, 0.6), seed=st.integers(0, 99))
@@ -70,9 +70,9 @@ def test_what_does_not_fit_the_data_is_named(n, t, valid_frac, limit, message):
 
 def test_the_pruning_sample_is_a_fifth_drawn_from_the_given_indices():
     indices = torch.arange(1000, 1500)
-    sample = draw_pruning_sample(indices, 0.2, make_generator(0, "pruning sample 1"))
+    sample = SampleDraw(0.2, make_generator(0, "pruning sample 1")).at_random(indices)
     assert len(sample) == 100
     assert len(set(sample.tolist())) == 100
     assert set(sample.tolist()) <= set(indices.tolist())
     assert sample.tolist() != indices[:100].tolist()
-    assert len(draw_pruning_sample(indices, 1e-6, make_generator(0, "x"))) == 2
+    assert len(SampleDraw(1e-6, make_generator(0, "x")).at_random(indices)) == 2

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.pruning.selection import select_masks
+from anytime_pruning.pruning.selections.unstructured import select_masks
 from anytime_pruning.training.sgd import MaskedSGD
 
 

@@ -6,11 +6,13 @@ from anytime_pruning.datasets import load_dataset
 from anytime_pruning.foundation.errors import DivergenceError
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.enforcement import MaskEnforcer, apply_masks
+from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.runs.parts import learning_rate, training_options
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.evaluation import evaluate
-from anytime_pruning.training.learning_rate import lr_at
+from anytime_pruning.training.progress import MegabatchProgress
 from anytime_pruning.training.trainer import Trainer
 
 
@@ -23,7 +25,8 @@ def make_trainer(tiny, data_dir):
         arrays = load_dataset(settings.dataset, data_dir)
         data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, torch.device(device), 1)
         model = build_model("resnet20", 10, (1, 8, 8), arrays.mean, arrays.std).to(device)
-        return Trainer(model, data, settings, make_generator(0, "training"))
+        options = training_options(settings, make_protocol(settings.protocol))
+        return Trainer(model, data, options, make_generator(0, "training"))
 
     return make
 
@@ -37,13 +40,13 @@ def half_masks(model):
 
 def test_lr_falls_after_each_milestone_and_starts_anew_for_each_megabatch(tiny):
     settings = parse_settings(tiny(lr=0.1, lr_milestones=[20, 40], epochs=50))
-    rates = [lr_at(epoch, settings) for epoch in range(1, 51)]
+    rates = [learning_rate(settings).of_epoch(epoch) for epoch in range(1, 51)]
     assert rates == pytest.approx([0.1] * 20 + [0.01] * 20 + [0.001] * 10)
 
 
 def test_the_optimiser_gets_the_scheduled_rate(make_trainer):
     trainer = make_trainer(epochs=3, lr_milestones=[1, 2], lr=0.04)
-    training = trainer.train_megabatch(1, {}, TRAIN, VALID)
+    training = trainer.train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID)
     assert [epoch.lr for epoch in training.epochs] == pytest.approx([0.04, 0.004, 0.0004])
     assert float(trainer.optimizer._lr) == pytest.approx(0.0004)
 
@@ -59,7 +62,7 @@ def test_the_rate_rises_from_step_to_step_in_warm_up_at_each_megabatch(make_trai
     monkeypatch.setattr(type(trainer.step), "__call__", watched)
     for t in (1, 2):
         used.clear()
-        training = trainer.train_megabatch(t, {}, TRAIN, VALID)
+        training = trainer.train_megabatch(MegabatchProgress(t), {}, TRAIN, VALID)
         # Four steps an epoch; eight to 0.08, whose milestone after the first epoch divides by ten.
         assert used == pytest.approx([0.01, 0.02, 0.03, 0.04, 0.005, 0.006, 0.007, 0.008] + [0.008] * 4)
         assert [epoch.lr for epoch in training.epochs] == pytest.approx([0.04, 0.008, 0.008])
@@ -83,7 +86,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer, monkeypa
 
     monkeypatch.setattr(MaskEnforcer, "enforce", watched_enforce)
     trainer.model.register_forward_pre_hook(watched_forward)
-    trainer.train_megabatch(1, masks, TRAIN, VALID)
+    trainer.train_megabatch(MegabatchProgress(1), masks, TRAIN, VALID)
     assert any(moved)  # SGD alone does move them: the test can fail
     assert len(left_zero) > 8
     assert all(left_zero)
@@ -96,7 +99,7 @@ def test_the_weights_of_the_best_validation_are_restored(make_trainer):
     def remember(epoch):
         states.append({name: tensor.clone() for name, tensor in trainer.model.state_dict().items()})
 
-    training = trainer.train_megabatch(1, {}, TRAIN, VALID, [remember])
+    training = trainer.train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID, [remember])
     accuracies = [epoch.valid_acc_pct for epoch in training.epochs]
     best = states[training.best_epoch - 1]
     assert training.best_epoch == accuracies.index(max(accuracies)) + 1
@@ -106,12 +109,12 @@ def test_the_weights_of_the_best_validation_are_restored(make_trainer):
 
 def test_momentum_lives_on_across_megabatches(make_trainer):
     trainer = make_trainer(epochs=1)
-    trainer.train_megabatch(1, {}, TRAIN, VALID)
+    trainer.train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID)
     (velocity, *_) = trainer.optimizer.velocities
     before = velocity.clone()
     seen = []
     trainer.model.register_forward_pre_hook(lambda *_: seen.append(velocity.clone()))
-    trainer.train_megabatch(2, {}, TRAIN, VALID)
+    trainer.train_megabatch(MegabatchProgress(2), {}, TRAIN, VALID)
     assert torch.equal(seen[0], before)
     assert not torch.equal(seen[1], before)
     assert before.abs().sum() > 0
@@ -120,7 +123,7 @@ def test_momentum_lives_on_across_megabatches(make_trainer):
 def test_running_accuracy_and_loss_are_means_over_samples(make_trainer):
     """With a rate so small that weights do not move, the running loss is the loss of each batch as it stands."""
     trainer = make_trainer(lr=1e-12, epochs=1, augment=False, batch_size=32)
-    training = trainer.train_megabatch(1, {}, TRAIN, VALID)
+    training = trainer.train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID)
     order = TRAIN[torch.randperm(60, generator=make_generator(0, "training"))]
     trainer.model.train()
     losses, correct = 0.0, 0
@@ -140,9 +143,9 @@ def test_clean_terms_are_of_the_last_epoch_without_augmentation(make_trainer):
     def remember(epoch):
         last["train"] = evaluate(trainer.model, trainer.data, TRAIN)
 
-    training = trainer.train_megabatch(1, {}, TRAIN, VALID, [remember])
-    assert training.train_clean == last["train"]
-    assert training.valid_augmented.total_count == 20
+    training = trainer.train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID, [remember])
+    assert training.evaluations.train_clean == last["train"]
+    assert training.evaluations.valid_augmented.total_count == 20
 
 
 def test_the_released_protocol_selects_on_augmented_validation(make_trainer, monkeypatch):
@@ -153,15 +156,20 @@ def test_the_released_protocol_selects_on_augmented_validation(make_trainer, mon
         seen = []
         ours = trainer._evaluate
 
-        def watched(indices, augment_with=None, ours=ours, seen=seen):
-            seen.append(("valid" if indices is VALID else "train", augment_with is not None))
-            return ours(indices, augment_with)
+        def watched(indices, is_augmented=False, ours=ours, seen=seen):
+            seen.append(("valid" if indices is VALID else "train", is_augmented))
+            return ours(indices, is_augmented)
 
         monkeypatch.setattr(trainer, "_evaluate", watched)
-        training = trainer.train_megabatch(1, {}, TRAIN, VALID)
+        training = trainer.train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID)
         augmented[protocol] = seen
         last = training.epochs[-1].valid_acc_pct
-        assert last == (training.valid_augmented if protocol == "released" else training.valid_clean).acc_pct
+        assert (
+            last
+            == (
+                training.evaluations.valid_augmented if protocol == "released" else training.evaluations.valid_clean
+            ).acc_pct
+        )
     plain, mixed = ("valid", False), ("valid", True)
     assert augmented["paper"] == [plain, plain, ("train", False), mixed]
     assert augmented["released"] == [mixed, mixed, ("train", False), plain]
@@ -169,18 +177,18 @@ def test_the_released_protocol_selects_on_augmented_validation(make_trainer, mon
 
 def test_a_loss_that_is_not_finite_is_named(make_trainer):
     with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) at megabatch 3, epoch \d, step \d of \d"):
-        make_trainer(lr=1e30).train_megabatch(3, {}, TRAIN, VALID)
+        make_trainer(lr=1e30).train_megabatch(MegabatchProgress(3), {}, TRAIN, VALID)
 
 
 def test_weights_that_break_in_the_last_step_are_noticed(make_trainer):
     """The loss of the only step is computed before it, and is still finite."""
     with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) at megabatch 1, validation after epoch 1"):
-        make_trainer(lr=1e30, epochs=1, batch_size=64).train_megabatch(1, {}, TRAIN, VALID)
+        make_trainer(lr=1e30, epochs=1, batch_size=64).train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID)
 
 
 def test_bfloat16_keeps_float32_weights_and_trains(make_trainer):
     trainer = make_trainer(precision="bfloat16", epochs=3)
-    training = trainer.train_megabatch(1, half_masks(trainer.model), TRAIN, VALID)
+    training = trainer.train_megabatch(MegabatchProgress(1), half_masks(trainer.model), TRAIN, VALID)
     assert {parameter.dtype for parameter in trainer.model.parameters()} == {torch.float32}
     assert training.epochs[-1].train_loss < training.epochs[0].train_loss
 
@@ -191,7 +199,10 @@ def test_a_gpu_trains_as_the_cpu_does(make_trainer):
     """With batches enough for its step to be recorded and replayed, and a short one at the end."""
     here, there = make_trainer(epochs=2, batch_size=8), make_trainer("cuda", epochs=2, batch_size=8)
     losses = [
-        [epoch.train_loss for epoch in trainer.train_megabatch(1, half_masks(trainer.model), TRAIN, VALID).epochs]
+        [
+            epoch.train_loss
+            for epoch in trainer.train_megabatch(MegabatchProgress(1), half_masks(trainer.model), TRAIN, VALID).epochs
+        ]
         for trainer in (here, there)
     ]
     assert losses[0] == pytest.approx(losses[1], rel=5e-2)
