@@ -1,4 +1,4 @@
-"""A trained network for use elsewhere: as ONNX, and as a compact file of the weights that were kept."""
+"""Write a trained network for use elsewhere: as ONNX, and as a compact file of the weights that were kept."""
 
 import warnings
 from pathlib import Path
@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from anytime_pruning.export.network import load_network, read_input
+from anytime_pruning.export.network import load_network
 from anytime_pruning.export.sparse_weights import pack
 from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.foundation.files import write_atomically
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results import layout
+from anytime_pruning.results.store import read_metrics
 
 ONNX, SPARSE = "network.onnx", "network.sparse.safetensors"
 
@@ -20,41 +21,47 @@ def export_run(run: str | Path, weights: str | Path | None = None, out: str | Pa
     """Write the network of a finished run as ONNX and as a compact sparse file.
 
     Args:
-        run: its folder, with config.yaml and metrics.json.
-        weights: its final weights; where the workflow or `train --out` puts them if None.
-        out: folder for the files; that of the weights if None.
+        run: folder of the run, with config.yaml and metrics.json.
+        weights: the final weights; the file that the workflow or `train --out` wrote if None.
+        out: folder for the files; the folder of the weights if None.
 
     Returns:
-        Path by file name: of the weights, too.
+        The paths of the two files by name, and the path of the weights as `weights`.
 
     Raises:
-        SettingError: a package that ONNX needs is not installed, or the network is not known.
-        DataError: the run or its weights are missing, damaged or not of each other; nothing is written.
+        SettingError: a package that ONNX needs is not installed, or the network is not registered.
+        DataError: the run or its weights are missing or damaged, or do not fit each other; nothing is written.
     """
-    images = read_input(Path(run))
-    weights = Path(weights) if weights else layout.find_weights(Path(run))
-    model = load_network(run, weights)
-    out = Path(out) if out else weights.parent
-    # Both are made before the first is written: what cannot be exported leaves nothing behind.
+    run = Path(run)
+    image_shape = read_metrics(run).input.image_shape
+    path = Path(weights) if weights else layout.find_weights(run)
+    model = load_network(run, path)
+    folder = Path(out) if out else path.parent
+    # Both contents exist before the first is written, so a network that cannot be exported leaves nothing behind.
     contents = {
-        ONNX: make_onnx(model, images.image_shape),
+        ONNX: make_onnx(model, image_shape),
         SPARSE: pack(model.state_dict(), prunable_weights(model)),
     }
     for name, content in contents.items():
-        write_atomically(out / name, lambda path, content=content: path.write_bytes(content))
-    return {"weights": weights} | {name: out / name for name in contents}
+        _write(folder / name, content)
+    return {"weights": path} | {name: folder / name for name in contents}
 
 
 def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
-    """A network as ONNX: `images` float32 [batch, C, H, W] in [0, 1] to `logits` [batch, n_classes], any batch.
+    """Convert a network to ONNX.
+
+    The result maps `images`, float32 [batch, C, H, W] in [0, 1], to `logits` [batch, n_classes] for any batch size.
 
     Args:
-        model: in eval mode, on the CPU.
+        model: the network in eval mode, on the CPU.
         image_shape: (channels, height, width).
+
+    Returns:
+        The content of the ONNX file.
 
     Raises:
         SettingError: a package is missing.
-        DataError: the network does what cannot be written as ONNX, such as deciding by the values of its images.
+        DataError: ONNX cannot express the network, for example because it branches on the values of its images.
     """
     try:
         import onnx  # noqa: F401
@@ -66,7 +73,7 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
         ) from None
     try:
         with warnings.catch_warnings():
-            # The exporter calls what torch itself has deprecated.
+            # The exporter of torch calls functions that torch has deprecated.
             warnings.simplefilter("ignore", FutureWarning)
             program = torch.onnx.export(
                 model,
@@ -80,6 +87,13 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
     except torch.onnx.OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().partition("\n")[0]
         raise DataError(f"export: this network cannot be written as ONNX: {reason}") from None
-    # Each node would say which lines of which files it comes from: paths of the machine, in a file made to be shared.
+    # `dynamo=True` always gives a program.
+    assert program is not None
+    # Each node names the source lines it comes from: paths of this machine, which a shared file must not have.
     ClearMetadataAndDocStringPass()(program.model)
-    return program.model_proto.SerializeToString()
+    content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+def _write(path: Path, content: bytes) -> None:
+    write_atomically(path, lambda partial: partial.write_bytes(content))

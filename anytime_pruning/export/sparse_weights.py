@@ -1,9 +1,10 @@
-"""Weights with many zeros as a small file: of each pruned weight the kept values and a bit mask, in a safetensors file.
+"""Pack weights with many zeros into a small safetensors file: the kept values of each pruned weight and a bit mask.
 
-Exact to the bit, so that a network loaded from it is the network that was trained. What it does not do: run faster.
+The file is exact to the bit, so a network loaded from it is the trained network. It does not make a network faster.
 """
 
 import json
+import math
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
@@ -16,34 +17,38 @@ from torch import Tensor
 
 from anytime_pruning.foundation.errors import DataError
 
-# Numbers of these types are looked at as integers of their size, so that nothing is ever rounded.
+# Numbers of these types are handled as integers of the same size, so that nothing is ever rounded.
 _INTEGERS = {
     torch.float16: torch.int16,
     torch.bfloat16: torch.int16,
     torch.float32: torch.int32,
     torch.float64: torch.int64,
 }
-# One key only: safetensors does not promise an order of several, and the file is to be the same each time.
+# There is only one key, because safetensors promises no order of keys and equal weights must give equal files.
 _METADATA_KEY = "anytime_pruning_sparse"
 
 
 class _Contents(BaseModel):
-    """What the file's metadata say: every name in the order of the state dict, and the shape of each sparse weight."""
+    """Hold the file's metadata: every name in the order of the state dict, and the shape of each sparse weight."""
 
     version: Literal[1] = 1
     tensors: list[tuple[str, tuple[NonNegativeInt, ...] | None]]
 
 
 def pack(state: Mapping[str, Tensor], prunable: Iterable[str]) -> bytes:
-    """A state dict as the bytes of a safetensors file in which zeros of prunable weights take one bit.
+    """Pack a state dict into the bytes of a safetensors file in which zeros of prunable weights take one bit.
 
-    `dense/<name>` holds a tensor as it is; `values/<name>` the numbers that are not zero, in order, and `mask/<name>`
-    one bit for each number, first bit highest, set where it is not zero; `signs/<name>`, only where some zero is
-    negative (a negative weight times a mask of 0), one bit for each zero.
+    `dense/<name>` holds an unchanged tensor. A sparse weight has two or three tensors: `values/<name>` holds its
+    numbers that are not zero, in order; `mask/<name>` one bit for each number, first bit highest, set where the number
+    is not zero; `signs/<name>` one bit for each zero, set where the zero is negative. A negative weight times a mask of
+    0 is a negative zero. Without negative zeros `signs/<name>` is absent.
 
     Args:
         state: tensors of any shape by name.
-        prunable: names of the weights to store sparsely. One that would take no fewer bytes so is stored densely.
+        prunable: names of the weights to store sparsely. A weight that would not become smaller is stored densely.
+
+    Returns:
+        The content of the file.
 
     Raises:
         ValueError: a prunable name is not in the state dict.
@@ -51,9 +56,10 @@ def pack(state: Mapping[str, Tensor], prunable: Iterable[str]) -> bytes:
     prunable = set(prunable)
     if unknown := prunable - set(state):
         raise ValueError(f"prunable: {', '.join(sorted(unknown))} not in the state dict")
-    stored, contents = {}, []
+    stored: dict[str, Tensor] = {}
+    contents: list[tuple[str, tuple[int, ...] | None]] = []
     for name, tensor in state.items():
-        # Copies, because safetensors refuses tensors that share memory, as tied weights do.
+        # Tensors are copied, because safetensors refuses tensors that share memory, as tied weights do.
         tensor = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         parts = _split(tensor) if name in prunable and tensor.dtype in _INTEGERS else {}
         is_sparse = bool(parts) and sum(part.nbytes for part in parts.values()) < tensor.nbytes
@@ -63,10 +69,13 @@ def pack(state: Mapping[str, Tensor], prunable: Iterable[str]) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, Tensor]:
-    """The state dict that was packed, in its order, equal to the bit.
+    """Return the state dict that was packed, in its order and equal to the bit.
+
+    Args:
+        data: content of a file that `pack` made.
 
     Raises:
-        DataError: the bytes are no such file, or are damaged.
+        DataError: the bytes are not such a file, or are damaged.
     """
     try:
         stored = load(data)
@@ -91,32 +100,34 @@ def unpack(data: bytes) -> dict[str, Tensor]:
 
 
 def is_packed(data: bytes) -> bool:
-    """Whether the bytes of a safetensors file are such a file; where no weight was sparse, only its metadata tells.
+    """Return whether `pack` made a file; only the metadata tell where no weight was sparse.
 
     Args:
-        data: known to be a safetensors file.
+        data: content of a safetensors file.
     """
     return _METADATA_KEY in _metadata(data)
 
 
 def _metadata(data: bytes) -> dict[str, str]:
-    """What a safetensors file says beside its tensors: eight bytes for the header's length, then the header."""
-    return json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")]).get("__metadata__", {})
+    """Read the metadata of a safetensors file: eight bytes hold the length of the header that follows."""
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    metadata: dict[str, str] = header.get("__metadata__", {})
+    return metadata
 
 
 def _split(tensor: Tensor) -> dict[str, Tensor]:
-    """The parts of one weight. Both zeros are dropped; the sign of the negative ones is noted if there are any."""
+    """Split one weight into its parts; positive and negative zeros are dropped, and signs kept if any is negative."""
     bits = tensor.flatten().view(_INTEGERS[tensor.dtype])
-    kept = (bits << 1) != 0  # shifting the sign out
+    kept = (bits << 1) != 0  # The shift removes the sign.
     parts = {"values": bits[kept].view(tensor.dtype), "mask": _pack_bits(kept)}
     negative_zeros = bits[~kept] != 0
     return parts | ({"signs": _pack_bits(negative_zeros)} if negative_zeros.any() else {})
 
 
 def _join(stored: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
-    """One weight from its parts, which are taken out of `stored`."""
+    """Join the parts of one weight, and remove them from `stored`."""
     values, mask = stored.pop(f"values/{name}"), stored.pop(f"mask/{name}")
-    count = int(np.prod(shape, dtype=object))  # object: a number of any size, where int64 would wrap around
+    count = math.prod(shape)
     if values.dtype not in _INTEGERS or values.dim() != 1:
         raise DataError(f"sparse weights: damaged: values/{name} is not a list of floating point numbers")
     kept = _unpack_bits(mask, count, f"mask/{name}")

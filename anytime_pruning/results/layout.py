@@ -1,40 +1,49 @@
-"""Names every file of a study, so that nothing else builds paths by hand. Torch-free."""
+"""Name every file and folder of a study, so that no other module builds paths by hand."""
 
 from pathlib import Path
 
 from anytime_pruning.foundation.errors import DataError
 
 RESULTS = Path("results")
-# What a run writes into its folder; metrics.json comes last and means that the run is done.
+# The files in a run's folder. metrics.json is written last: where it exists, the run is finished.
 CONFIG, MEGABATCHES, EPOCHS, LAYERS = "config.yaml", "megabatches.csv", "epochs.csv", "layers.csv"
 METRICS = "metrics.json"
-# Folder of its checkpoints while it is not.
+# The folder of an unfinished run's checkpoints.
 RESUME = "resume"
-# Held by the process that works on it.
+# The file that the process which computes the run keeps locked.
 LOCK = "run.lock"
 WEIGHTS = "weights.safetensors"
 
 
 def runs_dir(study: str) -> Path:
-    """Folder of a study's runs."""
+    """Return the folder of a study's runs."""
     return RESULTS / study / "runs"
 
 
 def run_dir(study: str, name: str) -> Path:
-    """Folder of one run."""
+    """Return the folder of one run."""
     return runs_dir(study) / name
 
 
 def weights_path(study: str, name: str) -> Path:
-    """Final weights of one run, in a tree beside the runs so that large files can be versioned apart."""
+    """Return the path of a run's final weights.
+
+    Weights lie in a tree beside the runs, so that these large files can be versioned separately.
+    """
     return RESULTS / study / "checkpoints" / name / WEIGHTS
 
 
 def find_weights(run: Path) -> Path:
-    """The weights of a run: in its folder, or in the tree of checkpoints beside the runs.
+    """Find the weights of a run: in its folder, or in the tree of checkpoints beside the runs.
+
+    Args:
+        run: the run's folder.
+
+    Returns:
+        The path of the existing file.
 
     Raises:
-        DataError: they are in neither; weights are not versioned with the results.
+        DataError: neither place holds the weights, which are not versioned with the results.
     """
     places = [run / WEIGHTS]
     parts = run.parts

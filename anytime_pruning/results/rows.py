@@ -1,15 +1,18 @@
-"""Define the rows of a run's three tables."""
+"""Define the rows of a run's three tables: megabatches.csv, epochs.csv and layers.csv."""
 
 from dataclasses import dataclass
+
+from anytime_pruning.results import layout
 
 
 @dataclass(frozen=True)
 class MegabatchRow:
-    """One row of megabatches.csv; the README explains the columns.
+    """Hold one row of megabatches.csv. The README explains the columns.
 
-    `*_running` and `*_augmented` are the terms of the released code's gap: the running mean over the last epoch's
-    training, and validation on augmented images. The other accuracies are in eval mode on images as they are; those of
-    train and valid are of the last epoch, before the best weights are restored; test is after.
+    `train_acc_running_pct` and `valid_acc_augmented_pct` are the two terms of the generalization gap as the released
+    code measures it: the running mean over the last epoch's training, and validation on augmented images. The other
+    accuracies are measured in eval mode without augmentation: those on the training and validation set with the last
+    epoch's weights, the test accuracy after the best epoch's weights were restored.
     """
 
     t: int
@@ -36,11 +39,11 @@ class MegabatchRow:
 
 @dataclass(frozen=True)
 class Epoch:
-    """One row of epochs.csv, what one epoch showed. `train_*` are running means over the epoch: train mode, augmented,
-    weights changing.
+    """Hold one row of epochs.csv.
 
-    `valid_*` select the best epoch: in eval mode and not augmented, but augmented in the released protocol. `lr` is
-    that of the last step. `seconds` are those of the training pass alone.
+    `train_*` are running means over the epoch: in train mode, on augmented images, while the weights change. `valid_*`
+    select the best epoch; they are measured in eval mode, on augmented images only where the protocol selects on them.
+    `lr` is the learning rate of the epoch's last step. `seconds` counts the training pass alone.
     """
 
     t: int
@@ -56,9 +59,10 @@ class Epoch:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """One row of layers.csv: weights of a prunable layer that are not zero after training on megabatch t.
+    """Hold one row of layers.csv: the weights of a prunable layer after training on megabatch t.
 
-    `macs` are the multiply-accumulates of all its weights for one image; of those kept, as many as their share.
+    `kept` counts the weights that are not zero. `macs` are the multiply-accumulates of all `total` weights for one
+    image; the kept weights take their share of them.
     """
 
     t: int
@@ -66,3 +70,11 @@ class LayerRow:
     kept: int
     total: int
     macs: int
+
+
+# The tables of a run and the kind of their rows.
+TABLES: dict[str, type[MegabatchRow] | type[Epoch] | type[LayerRow]] = {
+    layout.MEGABATCHES: MegabatchRow,
+    layout.EPOCHS: Epoch,
+    layout.LAYERS: LayerRow,
+}

@@ -1,4 +1,4 @@
-"""Write and read the list of a study's runs."""
+"""Write and read the list of a study's runs, which Snakemake watches."""
 
 import csv
 import time
@@ -9,11 +9,16 @@ from anytime_pruning.foundation.files import write_text
 
 
 def write_runs_list(path: Path, names: Sequence[str], runs_table: Path) -> None:
-    """The grid as a file, which collecting runs depends on: the names of the runs, one a line.
+    """Write the names of a study's runs, one a line, where the list or the collected tables are out of date.
 
-    It changes when the grid does, and also when the collected table is of other runs, as it is after figures were drawn
-    while some were missing: then a comment tells this time from any before, for Snakemake takes a file as new by its
-    content.
+    Snakemake collects the runs again when the content of this file changes. The tables are also out of date when they
+    hold other runs than the grid, for example because figures were drawn while runs were missing. In this case a
+    comment with the time makes the content a new one.
+
+    Args:
+        path: path of the list.
+        names: names of the runs.
+        runs_table: path of the collected runs.csv, which need not exist.
     """
     if runs_table.exists() and _runs_in(runs_table) != set(names):
         write_text(path, "".join(f"{name}\n" for name in names) + f"# tables of other runs, {time.time_ns()}\n")
@@ -22,7 +27,7 @@ def write_runs_list(path: Path, names: Sequence[str], runs_table: Path) -> None:
 
 
 def read_runs_list(path: Path) -> list[str]:
-    """The names of runs in a file of `write_runs_list`."""
+    """Read the names of runs from a file that `write_runs_list` wrote."""
     return [line for line in path.read_text().splitlines() if not line.startswith("#")]
 
 

@@ -1,10 +1,10 @@
-"""A run on disk: each file written whole or not at all, metrics.json last; and what a finished run says. Torch-free."""
+"""Write a finished run to disk, each file whole or not at all and metrics.json last, and read it again."""
 
 import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -14,73 +14,85 @@ import yaml
 from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.foundation.errors import DataError, SettingError, show
 from anytime_pruning.foundation.files import file_sha256, write_atomically, write_text
+from anytime_pruning.foundation.safe_text import parse_yaml
 from anytime_pruning.results import layout
+from anytime_pruning.results.metrics_file import REMEDY, SCHEMA_VERSION, MetricsFile, parse_metrics
 from anytime_pruning.results.records import Records
+from anytime_pruning.results.rows import TABLES, Epoch, LayerRow, MegabatchRow
+from anytime_pruning.results.variants import AXES, plain_settings
 from anytime_pruning.settings.run import RunSettings
-
-SCHEMA_VERSION = 4
-TABLES = (layout.MEGABATCHES, layout.EPOCHS, layout.LAYERS)
-REMEDY = "remove the run's folder to train it again"
 
 
 def write_run(
     out_dir: Path,
     settings: RunSettings,
     records: Records,
-    provenance: dict[str, Any],
+    facts: Mapping[str, Any],
     write_weights: Callable[[Path], None],
     weights_path: Path,
-) -> dict[str, Any]:
-    """Write everything of a finished run, each file whole or not at all, `metrics.json` last, with all checksums.
+) -> MetricsFile:
+    """Write all files of a finished run, each whole or not at all, and metrics.json with their checksums last.
 
     Args:
-        provenance: what metrics.json says beside the numbers.
-        write_weights: writes the weights to the path it is given.
+        out_dir: folder of the run.
+        settings: settings of the run.
+        records: rows of the run.
+        facts: the fields of `MetricsFile` from `precision` to `wall_time_s`.
+        write_weights: a function that writes the weights to a path.
+        weights_path: path of the weights.
 
     Returns:
         The content of metrics.json.
     """
-    settings_yaml = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False)
-    content = {
-        "schema_version": SCHEMA_VERSION,
-        "results_version": RESULTS_VERSION,
-        "digest": settings.digest(),
-        "seed": settings.seed,
-        "final": records.final_numbers(),
-        "cost": records.cost(),
-        **provenance,
-    }
     write_atomically(weights_path, write_weights)
-    write_text(out_dir / layout.CONFIG, settings_yaml)
-    for name, rows in zip(TABLES, (records.megabatches, records.epochs, records.layers)):
+    write_text(out_dir / layout.CONFIG, yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
+    tables: dict[str, Sequence[MegabatchRow | Epoch | LayerRow]] = {
+        layout.MEGABATCHES: records.megabatches,
+        layout.EPOCHS: records.epochs,
+        layout.LAYERS: records.layers,
+    }
+    for name, rows in tables.items():
         write_text(out_dir / name, _to_csv(rows))
-    content["files"] = {name: file_sha256(out_dir / name) for name in (layout.CONFIG, *TABLES)}
-    content["files"][layout.WEIGHTS] = file_sha256(weights_path)
-    content = seal(content)
+    checksums = {name: file_sha256(out_dir / name) for name in (layout.CONFIG, *tables)}
+    metrics = MetricsFile(
+        schema_version=SCHEMA_VERSION,
+        results_version=RESULTS_VERSION,
+        digest=settings.digest(),
+        seed=settings.seed,
+        final=records.final_numbers(),
+        cost=records.cost(),
+        **facts,
+        files=checksums | {layout.WEIGHTS: file_sha256(weights_path)},
+    )
+    content = seal(metrics.content())
     write_text(out_dir / layout.METRICS, render(content))
-    return content
+    return metrics.model_copy(update={"sha256": content["sha256"]})
 
 
-def seal(content: dict[str, Any]) -> dict[str, Any]:
-    """The content of metrics.json with its own checksum at its end."""
-    content = {key: value for key, value in content.items() if key != "sha256"}
-    return content | {"sha256": hashlib.sha256(render(content).encode()).hexdigest()}
+def seal(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return JSON content with its own checksum, `sha256`, as the last key."""
+    unsealed = {key: value for key, value in content.items() if key != "sha256"}
+    return unsealed | {"sha256": hashlib.sha256(render(unsealed).encode()).hexdigest()}
 
 
-def render(content: dict[str, Any]) -> str:
-    """metrics.json as text: for one content there is one, so that every changed character shows."""
+def render(content: Mapping[str, Any]) -> str:
+    """Return the only text that stands for this JSON content, so that every changed character of a file shows."""
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def check_files(folder: Path, content: dict[str, Any], names: Sequence[str] = (layout.CONFIG, *TABLES)) -> None:
-    """Files of a run are those that were written with its metrics.json.
+def check_files(folder: Path, checksums: Mapping[str, str], names: Iterable[str] = (layout.CONFIG, *TABLES)) -> None:
+    """Check that files of a run are those that were written together with its metrics.json.
+
+    Args:
+        folder: folder of the files.
+        checksums: `files` of metrics.json.
+        names: names of the files to check.
 
     Raises:
-        DataError: one is missing or another.
+        DataError: a file is missing or has another checksum.
     """
-    checksums = content.get("files")
     for name in names:
-        path, expected = folder / name, checksums.get(name) if isinstance(checksums, dict) else None
+        path, expected = folder / name, checksums.get(name)
         try:
             found = file_sha256(path)
         except OSError as error:
@@ -89,21 +101,21 @@ def check_files(folder: Path, content: dict[str, Any], names: Sequence[str] = (l
             raise DataError(f"{path}: damaged or changed (sha256 {found}, expected {expected}); {REMEDY}")
 
 
-def read_metrics(folder: Path) -> dict[str, Any]:
-    """metrics.json of a run, which must be as it was written.
+def read_metrics(folder: Path) -> MetricsFile:
+    """Read metrics.json of a run and check that the file is as it was written.
 
     Raises:
-        DataError: it is missing or damaged, or of a schema that this code does not read.
+        DataError: the file is missing or damaged, has another schema version, or lacks a value.
     """
     path = folder / layout.METRICS
     try:
-        # Bytes: reading text would take other line breaks for those that were written.
+        # Reading as text would turn other line breaks into those that were written.
         text = path.read_bytes().decode()
         content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError("not an object")
         version = content.get("schema_version")
-        # That a file seems to be of another schema may be the damage: one that has a checksum must match it first.
+        # The schema version may itself be the damage, so a file with a checksum must match it first.
         is_sealed = version == SCHEMA_VERSION or "sha256" in content
         if is_sealed and text != render(seal(content)):
             raise DataError(f"{path}: damaged or changed (it does not match its own sha256); {REMEDY}")
@@ -113,28 +125,47 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         raise DataError(f"{path}: not readable; {REMEDY}") from None
     if version != SCHEMA_VERSION:
         raise DataError(f"{path}: schema_version is {show(version)}, expected {SCHEMA_VERSION}; {REMEDY}")
-    return content
+    return parse_metrics(path, text)
 
 
-def stored_run(out_dir: Path, settings: RunSettings) -> dict[str, Any] | None:
-    """metrics.json of a run that is done, or None; existence is validity, so its content is not looked into further.
+def read_settings(folder: Path) -> dict[str, Any]:
+    """Read the settings of a run, with the dataset's name in place of its settings.
 
     Raises:
-        SettingError: the folder holds a run of other settings, which must not be overwritten.
-        DataError: its metrics.json is damaged or of another schema.
+        DataError: config.yaml is missing, or does not hold the settings of a run.
+    """
+    path = folder / layout.CONFIG
+    try:
+        settings = plain_settings(parse_yaml(str(path), path.read_bytes()))
+        return settings | {axis: settings[axis] for axis in AXES}
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
+    except (SettingError, KeyError, TypeError):
+        raise DataError(f"{path}: not readable; {REMEDY}") from None
+
+
+def stored_run(out_dir: Path, settings: RunSettings) -> MetricsFile | None:
+    """Read metrics.json of a finished run; its other files are not checked.
+
+    Returns:
+        The content, or None where the run is not finished.
+
+    Raises:
+        SettingError: the folder holds a run with other settings, which must not be overwritten.
+        DataError: metrics.json is damaged or has another schema version.
     """
     if not (out_dir / layout.METRICS).exists():
         return None
-    content = read_metrics(out_dir)
-    if content.get("digest") != settings.digest():
+    metrics = read_metrics(out_dir)
+    if metrics.digest != settings.digest():
         raise SettingError(
-            f"out_dir: {out_dir} is not allowed: it holds a run with digest {content.get('digest')}, and these "
-            f"settings have {settings.digest()}; name another folder or remove it"
+            f"out_dir: {out_dir} is not allowed: it holds a run with digest {metrics.digest}, and these settings have "
+            f"{settings.digest()}; name another folder or remove it"
         )
-    return content
+    return metrics
 
 
-def _to_csv(rows: Sequence[Any]) -> str:
+def _to_csv(rows: Sequence[MegabatchRow | Epoch | LayerRow]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [column.name for column in fields(rows[0])], lineterminator="\n")
     writer.writeheader()

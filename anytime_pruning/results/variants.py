@@ -1,4 +1,4 @@
-"""What a run is called in tables and figures: its axes, and its variant. Torch-free."""
+"""Name runs in tables and figures: by their axes, and by a variant where the axes do not tell runs apart."""
 
 import json
 from collections import Counter
@@ -7,17 +7,19 @@ from typing import Any
 
 from anytime_pruning.settings.run import PRUNING_SETTINGS, RunSettings
 
-# What names a run; other settings that set it apart within a study are spelled out in the column `variant`.
+# These settings name a run. Other settings in which runs of a study differ are spelled out in the column `variant`.
 AXES = ("dataset", "model", "n_megabatches", "protocol", "method", "pruner", "seed")
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a run as its config.yaml has them, with the dataset's name in place of its settings.
+    """Return the settings that determine a run's numbers, with the dataset's name in place of its settings.
 
-    A setting that an older run does not know has its default; what does not determine numbers is left out.
+    Args:
+        settings: content of config.yaml. Settings that an older run does not have get their defaults.
 
     Raises:
-        KeyError, TypeError: these are not the settings of a run.
+        KeyError: the mapping names no dataset.
+        TypeError: the mapping does not hold the settings of a run.
     """
     defaults = {
         key: field.get_default(call_default_factory=True)
@@ -29,14 +31,16 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def name_variants(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """For each run the settings beyond the axes in which it is not like the others on its dataset, as `tau=3.0`.
+    """Spell out for each run the settings beside the axes in which it differs from the other runs on its dataset.
 
-    What most of the runs on a dataset have is the reference and goes without saying, so that the variant of a usual
-    run is empty. Where no value is the most frequent, all are spelled out. Of runs that are not pruned, pruning
-    settings say nothing and are left out.
+    The value that most runs on a dataset have is not spelled out, so the variant of a usual run is empty. Where no
+    value is the most frequent, all values are spelled out. Pruning settings are left out for runs without pruning.
 
     Args:
         settings: `plain_settings` by the run's name.
+
+    Returns:
+        A text such as `lr=0.2, tau=3.0` by the run's name.
     """
     meaningful = {
         name: {
@@ -46,7 +50,7 @@ def name_variants(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         }
         for name, values in settings.items()
     }
-    counts: dict[tuple[str, str], Counter] = {}
+    counts: dict[tuple[str, str], Counter[str]] = {}
     for name, values in meaningful.items():
         for key, text in values.items():
             counts.setdefault((settings[name]["dataset"], key), Counter())[text] += 1
@@ -60,13 +64,13 @@ def name_variants(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _text_of(value: Any) -> str:
-    """A value as a variant shows it; a file that a run starts from is known by its content."""
+    """Return a value as variants show it; the start of its checksum stands for a file."""
     if isinstance(value, Mapping) and "sha256" in value:
-        return value["sha256"][:8]
+        return str(value["sha256"])[:8]
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _most_frequent(counter: Counter) -> str | None:
-    """The value that occurs most often, or None where two do."""
+def _most_frequent(counter: Counter[str]) -> str | None:
+    """Return the value that occurs most often, or None where two values do."""
     first, *others = counter.most_common(2)
     return None if others and others[0][1] == first[1] else first[0]

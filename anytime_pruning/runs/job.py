@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from anytime_pruning.datasets import ImageArrays, load_dataset
-from anytime_pruning.export.describe import copy_weights, describe_input, describe_size
+from anytime_pruning.export.describe import copy_weights, count_parameters, describe_input, measure_files
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError, SettingError
@@ -23,6 +23,7 @@ from anytime_pruning.machine.randomness import derive_seed
 from anytime_pruning.models import build_model
 from anytime_pruning.pruning.prunable import count_prunable
 from anytime_pruning.results import layout
+from anytime_pruning.results.metrics_file import MetricsFile
 from anytime_pruning.results.store import stored_run, write_run
 from anytime_pruning.runs.checkpointing.checkpointer import CheckpointOptions
 from anytime_pruning.runs.checkpointing.files import Checkpoints
@@ -64,10 +65,10 @@ def run_stream(
         stored = stored_run(folder.path, settings)
         folder.tidy(is_done=stored is not None)
         if stored and settings.dataset.is_pinned():
-            return stored
+            return stored.content()
         arrays = load_dataset(settings.dataset, execution.data_dir)
         if stored:
-            return _check_same_data(stored, arrays, folder.path)
+            return _check_same_data(stored, arrays, folder.path).content()
         if arrays.test_images_in_train:
             warn(f"{settings.dataset.name}: {arrays.test_images_in_train} test images are training images, too")
         with (
@@ -105,11 +106,11 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
         finished = run_megabatches(resolved, arrays, model, device, folder.path, checkpoints)
     facts = _describe_run(precision, arrays, model, code, device, finished)
     weights = copy_weights(model)
-    content = write_run(
+    metrics = write_run(
         folder.path, settings, finished.records, facts, lambda path: save_file(weights, path), folder.weights
     )
     checkpoints.files.clear()
-    return content
+    return metrics.content()
 
 
 def _build(settings: RunSettings, arrays: ImageArrays, device: torch.device) -> nn.Module:
@@ -143,7 +144,8 @@ def _describe_run(
     return {
         "precision": precision,
         "input": describe_input(arrays),
-        **describe_size(model),
+        "parameter_count": count_parameters(model),
+        "size": measure_files(model),
         "data_sha256": arrays.content_sha256,
         "test_images_in_train": arrays.test_images_in_train,
         **code,
@@ -153,11 +155,11 @@ def _describe_run(
     }
 
 
-def _check_same_data(stored: dict[str, Any], arrays: ImageArrays, out_dir: Path) -> dict[str, Any]:
+def _check_same_data(stored: MetricsFile, arrays: ImageArrays, out_dir: Path) -> MetricsFile:
     """Return a stored run whose settings do not name its data, provided the data is what it was."""
-    if stored["data_sha256"] != arrays.content_sha256:
+    if stored.data_sha256 != arrays.content_sha256:
         raise DataError(
-            f"{out_dir}: holds a run on data with content_sha256 {stored['data_sha256']}, but the data now has "
+            f"{out_dir}: holds a run on data with content_sha256 {stored.data_sha256}, but the data now has "
             f"{arrays.content_sha256}; name another folder, or declare content_sha256 in the dataset's settings"
         )
     return stored

@@ -1,22 +1,66 @@
-"""Hold what was looked at and what was found wrong."""
+"""Define what checks yield, and gather it."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Hold one result of a check.
+
+    Attributes:
+        kind: a problem in stored results; a note on something that could not be checked; or a count of something that
+            was checked.
+        text: one line. The text of a problem says what is stored and what should be.
+        file: name of the run's file that has the problem, or None where the text names the path itself.
+    """
+
+    kind: Literal["problem", "note", "count"]
+    text: str
+    file: str | None = None
+
+    def at(self, path: Path) -> "Finding":
+        """Return the same finding with the path of its file in the text."""
+        return replace(self, text=f"{path}: {self.text}", file=None)
+
+
+def problem(text: str, file: str | None = None) -> Finding:
+    """Make a problem."""
+    return Finding("problem", text, file)
+
+
+def note(text: str) -> Finding:
+    """Make a note on something that could not be checked."""
+    return Finding("note", text)
+
+
+def count(what: str) -> Finding:
+    """Make a count: one more of these was checked."""
+    return Finding("count", what)
 
 
 @dataclass
 class Verification:
-    """What was looked at, and what was found wrong.
+    """Gather the findings of all checks.
 
     Attributes:
-        counts: of runs, by what could be done with them.
-        problems: one line each; a path, what is there and what should be.
-        notes: what was not looked at, and why.
+        counts: how many runs and tables were checked in which way.
+        problems: one line each.
+        notes: how often something could not be checked, by the reason.
     """
 
-    counts: Counter = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     problems: list[str] = field(default_factory=list)
-    notes: Counter = field(default_factory=Counter)
+    notes: Counter[str] = field(default_factory=Counter)
+
+    def add(self, finding: Finding) -> None:
+        """Add one finding."""
+        if finding.kind == "problem":
+            self.problems.append(finding.text)
+        else:
+            (self.notes if finding.kind == "note" else self.counts)[finding.text] += 1
 
     def __str__(self) -> str:
         said = [f"{self.counts['runs']} runs looked at"]

@@ -8,8 +8,9 @@ from forge import forge
 
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.results.collect import COLUMNS, PLACES, collect
-from anytime_pruning.results.store import SCHEMA_VERSION
+from anytime_pruning.results.collect import COLUMNS, collect, summarize
+from anytime_pruning.results.metrics_file import SCHEMA_VERSION
+from anytime_pruning.results.store import read_metrics
 from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import parse_settings
 
@@ -109,10 +110,13 @@ def put(content, place, value):
     [
         ("final.macs_kept", None, "final.macs_kept is missing"),
         ("size.dense_bytes", None, "size.dense_bytes is missing"),
-        ("cost", None, "cost.planned_samples.train is missing"),
-        ("cost.train_s", True, "cost.train_s is True, which is no number"),
-        ("final.density", "0.3", "final.density is '0.3', which is no number"),
-        ("precision", 16, "precision is 16, which is no text"),
+        ("cost", None, "cost is missing"),
+        ("cost.planned_samples.train", None, "cost.planned_samples.train is missing"),
+        ("cost.train_s", True, "cost.train_s is True, but should be a valid number"),
+        ("final.density", "0.3", "final.density is '0.3', but should be a valid number"),
+        ("precision", 16, "precision is 16, but should be 'float32' or 'bfloat16'"),
+        ("code.commit", 7, "code.commit is 7, but should be a valid string"),
+        ("hardware", "fast", "hardware is 'fast', but should be an object"),
     ],
 )
 def test_a_value_that_is_missing_or_no_number_is_named(place, value, message, stored, tmp_path):
@@ -185,6 +189,7 @@ def test_columns_of_runs_are_where_metrics_has_them(stored, tmp_path):
     names, runs_dir = stored
     collect(names, runs_dir, tmp_path / "tables")
     runs = pd.read_csv(tmp_path / "tables" / "runs.csv")
-    assert [column for column in runs if column in PLACES] == list(PLACES)
+    columns = summarize(read_metrics(runs_dir / names[0]))
+    assert [column for column in runs if column in columns] == list(columns)
     size = json.loads((runs_dir / names[0] / "metrics.json").read_text())["size"]
     assert runs.loc[0, ["dense_bytes", "sparse_bytes"]].to_dict() == size

@@ -8,14 +8,16 @@ from forge import edit, forge, problems_in, put
 
 from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.foundation.safe_text import read_yaml
-from anytime_pruning.results.store import TABLES, read_metrics
+from anytime_pruning.results.rows import TABLES
+from anytime_pruning.results.store import read_metrics
 from anytime_pruning.settings.run import parse_settings
-from anytime_pruning.verification.consistency import Rows, find_inconsistencies
+from anytime_pruning.verification.consistency import find_inconsistencies
+from anytime_pruning.verification.stored_run import Rows
 
 # What no other number of a run tells. That of the first line follows from network and images, if they are there.
 UNCHECKED = {
     *("input", "parameter_count", "size", "data_sha256", "test_images_in_train", "cost.planned_samples.score"),
-    *("code", "container", "versions", "hardware", "wall_time_s", "train_loss", "valid_loss"),
+    *("code", "versions", "hardware", "wall_time_s", "train_loss", "valid_loss"),
 }
 
 
@@ -38,7 +40,7 @@ FORGERIES = {
     ),
     "final": (lambda run: forge(run, lambda c: c["final"].update(test_acc_pct=99.0)), "final.test_acc_pct is 99.0"),
     "macs": (lambda run: forge(run, lambda c: c["final"].update(macs_kept=7)), "final.macs_kept is 7"),
-    "finals": (lambda run: forge(run, lambda c: c.pop("final")), "final or cost is not as this code writes it"),
+    "finals": (lambda run: forge(run, lambda c: c.pop("final")), "metrics.json: final is missing"),
     "cost": (lambda run: forge(run, lambda c: c["cost"].update(stream_s=0.1)), "cost.stream_s is 0.1"),
     "planned": (
         lambda run: forge(run, lambda c: c["cost"]["planned_samples"].update(train=1)),
@@ -118,7 +120,7 @@ def test_a_kept_weight_may_be_zero_by_chance(zeros, is_right, run):
     put("megabatches.csv", 0, kept_count=str(kept), density_measured=repr(kept / total))(run)
     put("layers.csv", 0, kept=str(first))(run)
     settings, content, rows = parse_settings(read_yaml(run / "config.yaml")), read_metrics(run), Rows.read(run)
-    found = [problem for file, problem in find_inconsistencies(settings, content, rows)]
+    found = [problem.text for problem in find_inconsistencies(settings, content, rows)]
     assert found == ([] if is_right else [f"kept_count at t=1 is {kept}, which is not the density asked for"])
     # Weights to begin with may have any number of zeros.
     assert not list(find_inconsistencies(settings.model_copy(update={"initial_weights": "x"}), content, rows))
@@ -131,7 +133,7 @@ def test_the_released_arithmetic_keeps_at_most_what_it_asks_for(kept, is_right, 
     asked = settings.densities()[1]
     assert round(asked * 267_408) == 97_967
     put("megabatches.csv", 1, kept_count=str(kept))(run)
-    found = [problem for file, problem in find_inconsistencies(settings, content, Rows.read(run))]
+    found = [problem.text for problem in find_inconsistencies(settings, content, Rows.read(run))]
     assert (f"kept_count at t=2 is {kept}, which is not the density asked for" in found) != is_right
 
 
@@ -163,7 +165,7 @@ def test_every_number_is_checked_or_known_not_to_be(run):
         for path, content in before.items():
             path.write_bytes(content)
 
-    for place, value in leaves(read_metrics(run)):
+    for place, value in leaves(read_metrics(run).content()):
         if place[0] not in ("files", "sha256"):
             forge(run, lambda content, place=place, value=value: replace(content, place, other(value)))
             probe(".".join(str(key) for key in place))
@@ -188,8 +190,8 @@ def replace(content, place, value):
 
 def test_images_that_are_not_those_that_the_settings_name_are_found(run):
     content, rows = read_metrics(run), Rows.read(run)
-    for name, expected in (("image_folder", "a" * 64), ("image_folder", content["data_sha256"])):
+    for name, expected in (("image_folder", "a" * 64), ("image_folder", content.data_sha256)):
         dataset = {"name": "scans", "source": name, "path": "x.zip", "content_sha256": expected}
         settings = parse_settings(read_yaml(run / "config.yaml") | {"dataset": dataset})
-        found = [problem for file, problem in find_inconsistencies(settings, content, rows) if "data_sha256" in problem]
-        assert bool(found) == (expected != content["data_sha256"])
+        found = [p for p in find_inconsistencies(settings, content, rows) if "data_sha256" in p.text]
+        assert bool(found) == (expected != content.data_sha256)

@@ -36,9 +36,9 @@ COMPUTED_AGAIN = {
     "test images": (in_all("megabatches.csv", "test_count", lambda _: "720"), "test_count is 720, but computed again"),
     "train images": (put("megabatches.csv", 0, train_count="7"), "train_count at t=1 is 7, but computed again it is"),
     "valid images": (put("megabatches.csv", 0, valid_count="7"), "valid_count at t=1 is 7, but computed again it is"),
-    "hardware": (say(hardware="fast"), "metrics.json: is not as this code writes it"),
-    "precision": (say(precision="float8"), "precision is float8, which is none of"),
-    "no checksums": (say(files=None), "config.yaml: damaged or changed"),
+    "hardware": (say(hardware="fast"), "metrics.json: hardware is 'fast', but should be an object"),
+    "precision": (say(precision="float8"), "precision is 'float8', but should be 'float32' or 'bfloat16'"),
+    "no checksums": (say(files=None), "metrics.json: files is None, but should be an object"),
 }
 
 
@@ -111,10 +111,10 @@ def test_on_another_machine_a_few_images_may_differ(same_machine, wrong, run, mo
 @pytest.mark.parametrize("change", ["device", "cpu_capability", "threads", "torch"])
 def test_only_the_same_machine_and_versions_must_come_to_the_same(change, run):
     content = read_metrics(run)
-    hardware, versions = content["hardware"], content["versions"]
+    hardware, versions = content.hardware, content.versions
     assert reevaluation.computes_the_same(hardware, versions)
     other = {change: 10_000 if change == "threads" else "other"}
-    assert not reevaluation.computes_the_same(hardware | other, versions | other)
+    assert not reevaluation.computes_the_same(hardware.model_copy(update=other), versions | other)
 
 
 def test_a_network_is_tested_with_the_threads_of_its_run(run, monkeypatch):

@@ -14,7 +14,8 @@ from forge import edit, forge, problems_in
 from anytime_pruning.__main__ import main
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.results import layout
-from anytime_pruning.results.store import SCHEMA_VERSION, read_metrics
+from anytime_pruning.results.metrics_file import SCHEMA_VERSION
+from anytime_pruning.results.store import read_metrics
 from anytime_pruning.verification.stored import verify
 
 FLIPS = 200
@@ -60,7 +61,7 @@ def test_every_byte_of_metrics_json_counts_whatever_it_becomes(run):
         with pytest.raises(DataError, match=r"damaged or changed|not readable"):
             read_metrics(run)
     path.write_bytes(before)
-    assert read_metrics(run)["schema_version"] == SCHEMA_VERSION
+    assert read_metrics(run).schema_version == SCHEMA_VERSION
 
 
 @pytest.mark.parametrize("version", [3, "3", None])
@@ -92,7 +93,7 @@ def test_a_table_that_is_not_that_of_its_runs_is_found(name, study):
     table = study / "tables" / name
     column = {"runs.csv": "test_acc_pct", "layers.csv": "kept"}.get(name, "samples")
     edit(table, lambda rows: rows[-1].update({column: "7"}))
-    assert problems_in(study) == [f"{table}: is not what collecting its runs again gives"]
+    assert problems_in(study) == [f"{table}: differs from what collecting its runs again gives"]
     table.unlink()
     (problem,) = problems_in(study)
     assert str(table) in problem

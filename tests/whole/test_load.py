@@ -57,7 +57,7 @@ def test_a_fabricated_run_is_one_that_could_have_been_trained(stored):
     assert fabricate(runs, "load", folder) == 0  # they are there
     for run in (runs[0], runs[-1]):
         metrics = read_metrics(folder / run_dir("load", run.name))
-        assert (metrics["digest"], metrics["seed"]) == (run.settings.digest(), run.settings.seed)
+        assert (metrics.digest, metrics.seed) == (run.settings.digest(), run.settings.seed)
         content = yaml.safe_load((folder / run_dir("load", run.name) / "config.yaml").read_text())
         assert parse_settings(content) == run.settings
         assert (folder / weights_path("load", run.name)).exists()

@@ -1,0 +1,187 @@
+"""Define metrics.json: what a finished run states, as one typed model, in the order of the file."""
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError, model_validator
+
+from anytime_pruning.foundation.errors import DataError, show
+
+SCHEMA_VERSION: Literal[4] = 4
+REMEDY = "remove the run's folder to train it again"
+
+
+class _Part(BaseModel):
+    """Accept exact types and finite numbers only, and keep keys that other versions of this code may add."""
+
+    model_config = ConfigDict(strict=True, frozen=True, extra="allow", allow_inf_nan=False)
+
+
+class FinalNumbers(_Part):
+    """Hold the numbers that tables show: those of the last megabatch, and those cumulative over the stream.
+
+    `*_pct` are percentages or differences of percentages, `macs_*` multiply-accumulates for one image, `density` the
+    fraction of prunable weights kept, `samples` the images trained on, each counted every time.
+    """
+
+    test_acc_pct: float
+    cumulative_error_count: int
+    cumulative_error_rate: float
+    anytime_relative_errors: list[float]
+    generalization_gap_pct: float
+    clean_gap_pct: float
+    density: float
+    kept_count: int
+    prunable_count: int
+    macs_kept: int
+    macs_count: int
+    samples: int
+
+
+class PlannedSamples(_Part):
+    """Hold the samples that the plan passes through the network, by purpose."""
+
+    train: int
+    score: int
+    evaluate: int
+
+
+class RunCost(_Part):
+    """Hold the planned samples and the measured seconds; the speed counts training passes without evaluation."""
+
+    planned_samples: PlannedSamples
+    stream_s: float
+    prune_s: float
+    train_s: float
+    train_samples_per_s: float
+
+
+class NetworkInput(_Part):
+    """Describe the images that a network takes: (channels, height, width), classes, and normalisation per channel."""
+
+    image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
+    n_classes: PositiveInt
+    mean: tuple[float, ...]
+    std: tuple[PositiveFloat, ...]
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> "NetworkInput":
+        if not len(self.mean) == len(self.std) == self.image_shape[0]:
+            raise ValueError("mean and std must have one number for each channel")
+        return self
+
+
+class FileSizes(_Part):
+    """Hold the bytes of a network's weights as they are, and with the zeros left out."""
+
+    dense_bytes: int
+    sparse_bytes: int
+
+
+class Code(_Part):
+    """Name the commit of the code and whether its files differ from the commit; both are None outside git."""
+
+    commit: str | None
+    modified: bool | None
+
+
+class Container(_Part):
+    """Name the image that the run was computed in; the checksum is None where the image could not be read."""
+
+    image: str
+    sha256: str | None
+
+
+class Hardware(_Part):
+    """Describe the machine that computed the run; `gpu` and the two fields after it exist for runs on a GPU only."""
+
+    device: str
+    processor: str
+    cpu_capability: str
+    cores: int
+    threads: int
+    deterministic: bool = False
+    peak_memory_mb: int
+    gpu: str | None = None
+    cuda: str | None = None
+    peak_gpu_memory_mb: int | None = None
+
+    @property
+    def computed_on(self) -> str:
+        """Return the name of the GPU, or of the processor where no GPU took part."""
+        return self.gpu or self.processor
+
+
+class EarlierPart(_Part):
+    """Describe one earlier part of a run that was interrupted and resumed, and how far this part came."""
+
+    t: int
+    epochs: int
+    step: int
+    code: Code
+    container: Container | None = None
+    versions: dict[str, str]
+    hardware: Hardware
+
+
+class MetricsFile(_Part):
+    """Hold the content of metrics.json.
+
+    `files` has the SHA-256 of every other file of the run by the file's name, and `sha256` the checksum of this content
+    without the checksum itself. Fields with a default are absent from the files of early runs.
+    """
+
+    schema_version: Literal[4]
+    results_version: int
+    digest: str
+    seed: int
+    final: FinalNumbers
+    cost: RunCost
+    precision: Literal["float32", "bfloat16"]
+    input: NetworkInput
+    parameter_count: int
+    size: FileSizes
+    data_sha256: str
+    test_images_in_train: int | None
+    code: Code
+    container: Container | None = None
+    versions: dict[str, str]
+    hardware: Hardware
+    resumed: list[EarlierPart]
+    wall_time_s: float
+    files: dict[str, str]
+    sha256: str = ""
+
+    def content(self) -> dict[str, Any]:
+        """Return the content as JSON values in the order of the file, without the keys that the file lacks."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+
+def parse_metrics(path: Path, text: str) -> MetricsFile:
+    """Parse the text of a metrics.json whose checksum and schema version have been checked.
+
+    Args:
+        path: path of the file, for messages.
+        text: content of the file, which is JSON.
+
+    Raises:
+        DataError: a value is missing or has another type. The message names the first such value by its dotted place.
+    """
+    try:
+        return MetricsFile.model_validate_json(text)
+    except ValidationError as error:
+        raise DataError(f"{path}: {_describe(error)}; {REMEDY}") from None
+
+
+def _describe(error: ValidationError) -> str:
+    first, *others = error.errors()
+    place = ".".join(str(part)[:80] for part in first["loc"])
+    if first["type"] == "json_invalid":
+        return "not readable"
+    if first["type"] == "missing":
+        message = f"{place} is missing"
+    elif "error" in first.get("ctx", {}):
+        message = f"{place}: {first['ctx']['error']}"
+    else:
+        message = f"{place} is {show(first['input'])}, but should be {first['msg'].removeprefix('Input should be ')}"
+    return message + (f" (and {len(others)} more)" if others else "")

@@ -1,0 +1,35 @@
+"""Compare single numbers of a stored run with what its other numbers make them."""
+
+from collections.abc import Iterator
+
+from anytime_pruning.foundation import metrics
+from anytime_pruning.results import layout
+from anytime_pruning.verification.findings import Finding, problem
+
+
+def check_equal(what: str, found: object, expected: object, file: str = layout.MEGABATCHES) -> Iterator[Finding]:
+    """Yield a problem if a stored value differs from the value that the run's other numbers determine.
+
+    Args:
+        what: name of the value.
+        found: the stored value.
+        expected: the determined value. It must be equal to the bit, because both were computed by the same code.
+        file: name of the file that stores the value.
+    """
+    if found != expected:
+        yield problem(f"{what} is {found}, but the other numbers make it {expected}", file)
+
+
+def check_percentage(what: str, found: float, total: int, file: str = layout.MEGABATCHES) -> Iterator[Finding]:
+    """Yield a problem if a percentage does not correspond to a whole number of images.
+
+    Args:
+        what: name of the value.
+        found: the stored percentage.
+        total: number of images that the percentage refers to.
+        file: name of the file that stores the value.
+    """
+    if not 0 <= found <= 100:
+        yield problem(f"{what} is {found}, which is no percentage", file)
+        return
+    yield from check_equal(what, found, metrics.accuracy_pct(round(found * total / 100), total), file)

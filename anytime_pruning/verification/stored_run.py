@@ -1,0 +1,93 @@
+"""Read a finished run for checking: its settings, metrics.json, and its tables with the types of their columns."""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar, get_type_hints
+
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.results import layout
+from anytime_pruning.results.metrics_file import MetricsFile
+from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
+from anytime_pruning.settings.run import RunSettings
+from anytime_pruning.verification.findings import Finding
+
+LIMIT = 1e300
+Row = TypeVar("Row", MegabatchRow, Epoch, LayerRow)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Hold the three tables of a run."""
+
+    megabatches: list[MegabatchRow]
+    epochs: list[Epoch]
+    layers: list[LayerRow]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Rows":
+        """Read the three tables in a run's folder.
+
+        Raises:
+            DataError: a table is missing or empty, or has other columns or a value of another type.
+        """
+        return cls(
+            _read(folder / layout.MEGABATCHES, MegabatchRow),
+            _read(folder / layout.EPOCHS, Epoch),
+            _read(folder / layout.LAYERS, LayerRow),
+        )
+
+    def epochs_at(self, t: int) -> list[Epoch]:
+        """Return the epochs on megabatch t."""
+        return [epoch for epoch in self.epochs if epoch.t == t]
+
+    def layers_at(self, t: int) -> list[LayerRow]:
+        """Return the layers after megabatch t."""
+        return [layer for layer in self.layers if layer.t == t]
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """Hold everything that a finished run states.
+
+    Attributes:
+        folder: folder of the run.
+        settings: content of config.yaml.
+        metrics: content of metrics.json.
+        rows: content of the three tables.
+        weights: path of the weights, or None where they are not stored.
+    """
+
+    folder: Path
+    settings: RunSettings
+    metrics: MetricsFile
+    rows: Rows
+    weights: Path | None
+
+    def locate(self, finding: Finding) -> Finding:
+        """Put the path of the run's file before the text of a problem."""
+        if finding.file is None:
+            return finding
+        if finding.file == layout.WEIGHTS and self.weights:
+            return finding.at(self.weights)
+        return finding.at(self.folder / finding.file)
+
+
+def _read(path: Path, kind: type[Row]) -> list[Row]:
+    columns = get_type_hints(kind)
+    try:
+        with path.open(newline="") as file:
+            table = csv.DictReader(file)
+            if table.fieldnames != list(columns):
+                raise DataError(f"{path}: other columns than {', '.join(columns)}")
+            rows = [kind(**{name: columns[name](text) for name, text in row.items()}) for row in table]
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise DataError(f"{path}: not readable ({error})") from None
+    if not rows:
+        raise DataError(f"{path}: no rows")
+    for row in rows:
+        for name, of in columns.items():
+            # The limit excludes values that are not finite, and integers that are too large for arithmetic with floats.
+            if of is not str and not abs(getattr(row, name)) < LIMIT:
+                raise DataError(f"{path}: column {name} has a value that is no number")
+    return rows
