@@ -25,7 +25,8 @@ def score_synflow(
     layers would disappear.
 
     Source: Tanaka, Kunin, Yamins, Ganguli, "Pruning neural networks without any data by iteratively conserving synaptic
-    flow" (arXiv 2006.05467). Deviation: their code also takes the absolute value of running means; here running means stay.
+    flow" (arXiv 2006.05467). Deviation: their code also takes the absolute value of running means; here running means
+    stay.
 
     Raises:
         SettingError: there is no batch to take a shape from.
