@@ -1,6 +1,8 @@
-"""The members of a tar or zip, one after another, within limits. Nothing is unpacked to disk.
+"""Read the members of a tar or zip one after another, within limits, without unpacking anything to disk.
 
-Anybody may have made an archive: what would fill the memory, be read for hours or lead out of the archive is refused.
+An archive may come from anybody. The modules of Python check less than this needs: `tarfile` reads headers of any
+length into memory and takes a damaged header for the end of the archive; `zipfile` unpacks some methods of compression
+in one piece.
 """
 
 import gzip
@@ -11,37 +13,31 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-from typing import IO
+from pathlib import Path
+from typing import IO, Self, cast
 
+from anytime_pruning.datasets.archive_limits import Tally, check_size
 from anytime_pruning.foundation.errors import DataError
 
-# ImageNet has 1.4 million files. Larger data is read from a folder.
-MAX_MEMBERS = 2_000_000
-# Of all members together and of one image file, unpacked.
-MAX_TOTAL_BYTES, MAX_FILE_BYTES = 64 * 2**30, 64 * 2**20
-# Of a long name and of the attributes that precede a member of a tar, which tarfile reads in one piece.
+# `tarfile` reads a long name, and the attributes that precede a member, in one piece.
 MAX_HEADER_BYTES = 2**20
-# At once, so that a few bytes never become gigabytes before they are counted.
-PIECE = 2**16
-# zipfile unpacks what is compressed otherwise in one piece.
+# `zipfile` unpacks members of other methods in one piece, whatever their size.
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# What reading a damaged archive raises, as seen when single bits are flipped: the modules parse before they check.
+# Errors that reading a damaged archive raises, found by flipping single bits: the modules parse before they check.
+# OSError includes gzip.BadGzipFile, and RuntimeError includes NotImplementedError.
 CORRUPT = (
     tarfile.TarError,
     zipfile.BadZipFile,
-    gzip.BadGzipFile,
     lzma.LZMAError,
     zlib.error,
     EOFError,
     struct.error,
     LookupError,
-    NotImplementedError,
     OSError,
     RuntimeError,
     ValueError,
 )
-# Headers that hold a long name or attributes of the member that follows.
+# Types of headers that hold a long name or attributes of the next member.
 DESCRIBING = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -49,17 +45,19 @@ DESCRIBING = (
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
-OPENERS: dict[str, Callable[[Path], IO[bytes]]] = {".gz": gzip.open, ".xz": lzma.open}
+OPENERS: dict[str, Callable[[Path, str], object]] = {".gz": gzip.open, ".xz": lzma.open}
 
 
 @dataclass(frozen=True)
 class Member:
-    """One member of an archive; neither a file nor a folder is a link, a device or a pipe.
+    """Describe one member of an archive; a link, a device or a pipe is neither a file nor a folder.
 
     Attributes:
-        name: its path, as the archive has it.
-        read: gives its content; only until the next member is asked for.
-        where: names it for messages.
+        name: path inside the archive, as the archive states it.
+        is_file: whether the member is a regular file.
+        is_folder: whether the member is a folder.
+        read: returns the content; works only until the next member is asked for.
+        where: name of the member for messages.
     """
 
     name: str
@@ -70,57 +68,23 @@ class Member:
 
 
 def iterate_members(path: Path) -> Iterator[Member]:
-    """The members of an archive.
+    """Iterate over the members of an archive.
+
+    Args:
+        path: a .zip, or a tar of which .gz and .xz name the compression.
 
     Raises:
-        DataError: it is beyond a limit, or a member's name leads out of it.
+        DataError: the archive exceeds a limit, or the name of a member leads out of the archive.
     """
     return _iterate_zip(path) if path.suffix == ".zip" else _iterate_tar(path)
 
 
-class _Tally:
-    """How many members an archive has had so far, and of how many bytes."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.members, self.bytes = path, 0, 0
-
-    def add(self, name: str, size: int) -> None:
-        """Count a member before its content is read or passed over, so that what it claims to be is not waited for."""
-        if name.startswith("/") or ".." in PurePosixPath(name).parts:
-            raise DataError(f"{name} in {self.path}: leads out of the archive, which is not read")
-        self.members += 1
-        if self.members > MAX_MEMBERS:
-            raise DataError(
-                f"{self.path}: more than {MAX_MEMBERS:,} files in an archive are not read; name a folder instead"
-            )
-        self.add_bytes(size)
-
-    def add_bytes(self, size: int) -> None:
-        self.bytes += size
-        if self.bytes > MAX_TOTAL_BYTES:
-            raise DataError(
-                f"{self.path}: more than {MAX_TOTAL_BYTES / 2**30:.0f} GiB unpacked are not read; name a folder instead"
-            )
-
-
-def check_size(where: str, size: int) -> None:
-    """Before a file is read.
-
-    Raises:
-        DataError: it is larger than an image file may be.
-    """
-    if size > MAX_FILE_BYTES:
-        raise DataError(
-            f"{where}: {size:,} bytes; an image file of more than {MAX_FILE_BYTES / 2**20:.0f} MiB is not read"
-        )
-
-
 def _iterate_zip(path: Path) -> Iterator[Member]:
-    tally = _Tally(path)
+    tally = Tally(path)
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
         for member in members:
-            tally.add(member.filename, member.file_size)
+            tally.add_member(member.filename, member.file_size)
         for member in members:
             where = f"{member.filename} in {path}"
 
@@ -129,44 +93,59 @@ def _iterate_zip(path: Path) -> Iterator[Member]:
                 if member.compress_type not in ZIP_METHODS:
                     raise DataError(f"{where}: compressed by an unusual method, not by deflate; pack it again")
                 with archive.open(member) as file:
-                    return b"".join(iter(lambda: file.read(PIECE), b""))
+                    # Asked for a number of bytes, `zipfile` never unpacks more at once. The one byte beyond the
+                    # claimed size makes it reach the end, where it compares the checksum.
+                    return file.read(member.file_size + 1)
 
             yield Member(member.filename, not member.is_dir(), member.is_dir(), read, where)
 
 
 def _iterate_tar(path: Path) -> Iterator[Member]:
-    tally = _Tally(path)
-    # A stream, so that a compressed tar is read once, front to back. tarfile's own streams check no checksum of gzip.
+    tally = Tally(path)
+    # A stream is read once, front to back. It is unpacked here, because the streams of `tarfile` check no checksum of
+    # gzip.
     with (
-        OPENERS.get(path.suffix, lambda path: open(path, "rb"))(path) as unzipped,
-        tarfile.open(mode="r|*", fileobj=unzipped, tarinfo=_Header) as archive,
+        _open_unpacked(path) as unpacked,
+        tarfile.open(mode="r|*", fileobj=unpacked, tarinfo=_Header) as archive,
     ):
         while member := archive.next():
-            archive.members.clear()  # tarfile remembers each, a gigabyte for a million
-            tally.add(member.name, member.size)
+            # `tarfile` remembers every member, which takes a gigabyte for a million of them.
+            archive.members.clear()  # type: ignore[attr-defined]  # the list has no type in typeshed
+            tally.add_member(member.name, member.size)
             where = f"{member.name} in {path}"
 
             def read(member: tarfile.TarInfo = member, where: str = where) -> bytes:
                 check_size(where, member.size)
-                return archive.extractfile(member).read()
+                content = archive.extractfile(member)
+                return content.read() if content else b""
 
             yield Member(member.name, member.isfile(), member.isdir(), read, where)
-        # To the very end, where checksums are.
-        while rest := archive.fileobj.read(2**16):
-            tally.add_bytes(len(rest))
-            if any(rest):
-                raise tarfile.ReadError("something follows the end")
+        _read_to_the_end(archive, tally)
+
+
+def _open_unpacked(path: Path) -> IO[bytes]:
+    return cast(IO[bytes], OPENERS.get(path.suffix, open)(path, "rb"))
+
+
+def _read_to_the_end(archive: tarfile.TarFile, tally: Tally) -> None:
+    """Read what follows the last member, because the checksums of gzip and xz come at the very end."""
+    stream = cast(IO[bytes], archive.fileobj)
+    while padding := stream.read(2**16):
+        tally.add_bytes(len(padding))
+        if any(padding):
+            raise tarfile.ReadError("something follows the end")
 
 
 class _Header(tarfile.TarInfo):
-    """A header that is damaged is an error: tarfile takes it for the end and drops the files that follow, silently."""
+    """Refuse a damaged header, which `tarfile` takes for the end, silently dropping the files that follow."""
 
     @classmethod
-    def frombuf(cls, buf: bytes, encoding: str, errors: str) -> tarfile.TarInfo:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
             header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
-            if buf and not any(buf):  # a block of zeros: the end
+            # A block of zeros is the end of the archive.
+            if buf and not any(buf):
                 raise
             raise tarfile.ReadError(f"unexpected end of data: {error}") from None
         if header.type in DESCRIBING and header.size > MAX_HEADER_BYTES:

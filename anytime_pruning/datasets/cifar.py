@@ -1,14 +1,56 @@
-"""CIFAR-10 and CIFAR-100 by torchvision's classes: the official archives, verified before anything is unpickled."""
+"""Read CIFAR-10 and CIFAR-100 with torchvision's classes, whose files are verified before anything is unpickled.
+
+torchvision is imported inside the functions, because it imports torch, which planning a study must not wait for.
+"""
 
 import hashlib
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Protocol, cast
 
 import numpy as np
 
-from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
+from anytime_pruning.datasets.base import DatasetSettings, ImageArrays, Labels, Pixels
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.registry import register
+
+
+class CifarSplit(Protocol):
+    """Describe the training or the test set as torchvision loads it.
+
+    Attributes:
+        data: uint8 [N, H, W, C].
+        targets: one label for each image.
+        classes: names of the classes.
+    """
+
+    data: Pixels
+    targets: list[int]
+    classes: list[str]
+
+
+class CifarClass(Protocol):
+    """Describe torchvision's classes CIFAR10 and CIFAR100, which have no types.
+
+    Attributes:
+        base_folder: folder that the archive unpacks to.
+        url: address of the archive.
+        filename: name of the archive.
+        tgz_md5: MD5 of the archive.
+        train_list: (name, MD5) of each file of the training set.
+        test_list: (name, MD5) of each file of the test set.
+        meta: `filename` and `md5` of the file with the names of the classes.
+    """
+
+    base_folder: str
+    url: str
+    filename: str
+    tgz_md5: str
+    train_list: list[list[str]]
+    test_list: list[list[str]]
+    meta: dict[str, str]
+
+    def __call__(self, root: str, train: bool) -> CifarSplit:
+        """Load the training set or the test set from a folder."""
 
 
 class Cifar(DatasetSettings):
@@ -19,18 +61,21 @@ class Cifar(DatasetSettings):
     std: ClassVar[tuple[float, ...]]
 
     def train_count(self) -> int:
+        """Return the number of training images."""
         return 50_000
 
     def is_there(self, data_dir: Path) -> bool:
+        """Return whether the archive or all its verified files are in a folder."""
         kind = self._torchvision()
         return (Path(data_dir) / kind.filename).exists() or is_whole(kind, Path(data_dir))
 
     def read(self, data_dir: Path) -> ImageArrays:
+        """Read the verified files, which are unpacked or downloaded first if necessary."""
         kind = self._torchvision()
         fetch_verified(kind, data_dir)
         train, test = (kind(str(data_dir), train=is_train) for is_train in (True, False))
-        train_images, test_images = (np.ascontiguousarray(part.data.transpose(0, 3, 1, 2)) for part in (train, test))
-        train_labels, test_labels = (np.asarray(part.targets, dtype=np.int64) for part in (train, test))
+        train_images, test_images = _images(train), _images(test)
+        train_labels, test_labels = _labels(train), _labels(test)
         digest = hashlib.sha256()
         for array in (train_images, train_labels, test_images, test_labels):
             digest.update(array.tobytes())
@@ -47,10 +92,10 @@ class Cifar(DatasetSettings):
             content_sha256=digest.hexdigest(),
         )
 
-    def _torchvision(self) -> type:
+    def _torchvision(self) -> CifarClass:
         from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
-        return getattr(import_torchvision().datasets, self.torchvision_class)
+        return cast(CifarClass, getattr(import_torchvision().datasets, self.torchvision_class))
 
 
 @register("dataset", "cifar10")
@@ -73,14 +118,15 @@ class Cifar100(Cifar):
     std = (0.2673, 0.2564, 0.2762)
 
 
-def fetch_verified(kind: type, data_dir: Path) -> None:
-    """Make sure that the verified files of a torchvision CIFAR class lie unpacked in a folder, downloading if needed.
+def fetch_verified(kind: CifarClass, data_dir: Path) -> None:
+    """Make sure that a folder holds the verified, unpacked files, downloading and unpacking the archive if necessary.
 
     Args:
-        kind: torchvision's CIFAR10 or CIFAR100, which knows the archive's address, name and MD5.
+        kind: the class, which knows the address, the name and the MD5 of the archive.
+        data_dir: the folder.
 
     Raises:
-        DataError: the archive there is corrupt, or there is none and it cannot be downloaded.
+        DataError: the archive in the folder is corrupt, or it is missing and cannot be downloaded.
     """
     from torchvision.datasets.utils import calculate_md5, download_url, extract_archive
 
@@ -104,9 +150,22 @@ def fetch_verified(kind: type, data_dir: Path) -> None:
     extract_archive(archive, data_dir)
 
 
-def is_whole(kind: type, data_dir: Path) -> bool:
-    """Whether every file that torchvision's class would unpickle lies unpacked in a folder and is the official one."""
+def is_whole(kind: CifarClass, data_dir: Path) -> bool:
+    """Return whether a folder holds every file that torchvision would unpickle, each with its official MD5.
+
+    Args:
+        kind: the class, which knows the names and the MD5 of the files.
+        data_dir: the folder.
+    """
     from torchvision.datasets.utils import check_integrity
 
     files = [*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])]
     return all(check_integrity(data_dir / kind.base_folder / name, md5) for name, md5 in files)
+
+
+def _images(split: CifarSplit) -> Pixels:
+    return np.ascontiguousarray(split.data.transpose(0, 3, 1, 2))
+
+
+def _labels(split: CifarSplit) -> Labels:
+    return np.asarray(split.targets, dtype=np.int64)

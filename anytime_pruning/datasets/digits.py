@@ -1,4 +1,4 @@
-"""scikit-learn's 1,797 scans of handwritten digits, 8 x 8 pixels in 17 grey levels: nothing is downloaded."""
+"""Read scikit-learn's 1,797 scans of handwritten digits, 8 x 8 pixels in 17 grey levels, without any download."""
 
 import hashlib
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Literal
 
 import numpy as np
 
-from anytime_pruning.datasets.base import DatasetSettings, ImageArrays, channel_statistics
+from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
+from anytime_pruning.datasets.pixel_statistics import channel_statistics
 from anytime_pruning.foundation.registry import register
 
 TEST_COUNT = 360
@@ -20,9 +21,12 @@ class Digits(DatasetSettings):
     source: Literal["digits"] = "digits"
 
     def train_count(self) -> int:
+        """Return the number of training images."""
         return TRAIN_COUNT
 
     def read(self, data_dir: Path) -> ImageArrays:
+        """Read the scans that scikit-learn brings along and split them."""
+        # scikit-learn takes a second to import, and planning a study does not need it.
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
 

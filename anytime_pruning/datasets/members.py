@@ -1,38 +1,61 @@
-"""The files of an image folder, whether they lie in a folder, a tar or a zip. Nothing is unpacked to disk."""
+"""Find and read the image files of train/<class>/ and test/<class>/ in a folder, a tar or a zip."""
 
-import hashlib
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from anytime_pruning.datasets.archives import CORRUPT, check_size, iterate_members
+from anytime_pruning.datasets.archive_limits import check_size
+from anytime_pruning.datasets.archives import CORRUPT, iterate_members
 from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.files import fingerprint_files
 
 SPLITS = ("train", "test")
 SUFFIXES = {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 ARCHIVES = (".tar", ".tar.xz", ".tar.gz", ".zip")
 
+# (split, class, name of the file)
+ImageKey = tuple[str, str, str]
+
 
 @dataclass(frozen=True)
-class PackedFile:
-    """One image file: `key` is (split, class, file name), `where` names it for messages."""
+class ImageFile:
+    """Hold one image file.
 
-    key: tuple[str, str, str]
+    Attributes:
+        key: (split, class, name of the file).
+        content: the bytes of the file.
+        where: name of the file for messages.
+    """
+
+    key: ImageKey
     content: bytes
     where: str
 
 
-@contextmanager
-def whole_archive(path: Path) -> Iterator[None]:
-    """Around all reading of a folder or archive: what is wrong with it becomes one error.
+def check_kind(path: Path) -> None:
+    """Check that a path is a folder or an archive of a known kind.
 
     Raises:
-        DataError: there is no such folder or archive, it is of another kind, or it is corrupt.
+        DataError: the path does not exist, or is of another kind.
     """
-    _check_kind(path)
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such folder or archive; set the dataset's path to a folder or a {', '.join(ARCHIVES)}"
+        )
+    if not path.is_dir() and not (path.is_file() and path.name.endswith(ARCHIVES)):
+        raise DataError(f"{path}: not a folder or an archive of a known kind; allowed: {', '.join(ARCHIVES)}")
+
+
+@contextmanager
+def corruption_as_data_error(path: Path) -> Iterator[None]:
+    """Turn every error that a damaged archive causes into one line; put all reading of the archive inside.
+
+    Raises:
+        DataError: the archive is corrupt.
+    """
     try:
         yield
     except CORRUPT as error:
@@ -41,31 +64,32 @@ def whole_archive(path: Path) -> Iterator[None]:
         raise DataError(f"{path}: the archive is corrupt ({error}); fetch it again") from None
 
 
-def iterate_files(path: Path) -> Iterator[PackedFile]:
-    """The image files, one after another.
+def iterate_files(path: Path) -> Iterator[ImageFile]:
+    """Iterate over the image files of a folder or archive.
 
     Raises:
-        DataError: a file cannot be read, or is none.
+        DataError: an image cannot be read, lies too deep, or is not a regular file.
     """
     if path.is_dir():
-        for member in _members(path):
-            if key := _key(member):
-                yield PackedFile(key, read_file(path / member), str(path / member))
+        for name in _walk(path):
+            if key := _image_key(name):
+                yield ImageFile(key, read_file(path / name), str(path / name))
         return
     for member in iterate_members(path):
-        if not member.is_folder and (key := _key(member.name)):
+        if not member.is_folder and (key := _image_key(member.name)):
             if not member.is_file:
                 raise DataError(
                     f"{member.where}: is a link, a pipe or a device; pack the file itself (tar --dereference)"
                 )
-            yield PackedFile(key, member.read(), member.where)
+            yield ImageFile(key, member.read(), member.where)
 
 
 def read_file(path: Path) -> bytes:
-    """The content of an image file.
+    """Return the content of an image file.
 
     Raises:
-        DataError: it is missing, too large, or no file: a pipe would be waited for, a device read without end.
+        DataError: the file is missing, too large, or not a regular file. Reading a pipe would wait, and reading a
+            device might never end.
     """
     try:
         status = path.stat()
@@ -77,62 +101,45 @@ def read_file(path: Path) -> bytes:
         raise DataError(f"{path}: {error.strerror}; fetch the file again, or remove it") from None
 
 
-def list_folders(path: Path) -> set[tuple[str, str]]:
-    """Every (split, class) that has a folder of its own, even an empty one."""
+def list_classes(path: Path) -> set[tuple[str, str]]:
+    """Return every (split, class) that has a folder, even an empty one."""
     if path.is_dir():
-        members = [f"{split}/{sub.name}" for split in SPLITS for sub in _folders(path / split)]
+        splits = [path / split for split in SPLITS if (path / split).is_dir()]
+        names = [f"{split.name}/{folder.name}" for split in splits for folder in split.iterdir() if folder.is_dir()]
     else:
-        members = [member.name for member in iterate_members(path) if member.is_folder]
-    parts = [_parts(member)[-2:] for member in members]
-    return {tuple(part) for part in parts if len(part) == 2 and part[0] in SPLITS and not part[1].startswith(".")}
+        names = [member.name for member in iterate_members(path) if member.is_folder]
+    ends = [_parts(name)[-2:] for name in names]
+    return {(end[0], end[1]) for end in ends if len(end) == 2 and end[0] in SPLITS and not end[1].startswith(".")}
 
 
 def count_images(path: Path) -> int | None:
-    """How many images there are, where that is cheap to know (a compressed tar would be read twice)."""
+    """Return the number of images, or None for a tar, which would have to be read twice."""
     if path.is_dir():
-        return sum(_key(member) is not None for member in _members(path))
+        return sum(_image_key(name) is not None for name in _walk(path))
     if path.suffix == ".zip":
-        return sum(not member.is_folder and _key(member.name) is not None for member in iterate_members(path))
+        return sum(not member.is_folder and _image_key(member.name) is not None for member in iterate_members(path))
     return None
 
 
 def is_image(name: str) -> bool:
-    """Whether a file's path is that of an image, as far as its name tells; hidden files are none."""
+    """Return whether a name is that of an image file; hidden files are not images."""
     path = PurePosixPath(name)
     return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
 
 
 def fingerprint_of(path: Path) -> str | None:
-    """Digest of the files' names, sizes and times: cheap, and changes when the data does. None if absent."""
+    """Return a digest that changes when a folder or archive does, or None if the path does not exist."""
     if not path.exists():
         return None
-    return fingerprint_files(path, sorted(_members(path)) if path.is_dir() else [""])
+    return fingerprint_files(path, sorted(_walk(path)) if path.is_dir() else [""])
 
 
-def fingerprint_files(folder: Path, members: Iterable[str]) -> str:
-    """The same of given files in a folder, in the given order."""
-    digest = hashlib.sha256()
-    for member in members:
-        stat = os.stat(folder / member)
-        digest.update(f"{member} {stat.st_size} {stat.st_mtime_ns}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
-def _check_kind(path: Path) -> None:
-    if not path.exists():
-        raise DataError(
-            f"{path}: no such folder or archive; set the dataset's path to a folder or a {', '.join(ARCHIVES)}"
-        )
-    if not path.is_dir() and not (path.is_file() and path.name.endswith(ARCHIVES)):
-        raise DataError(f"{path}: not a folder or an archive of a known kind; allowed: {', '.join(ARCHIVES)}")
-
-
-def _members(folder: Path) -> list[str]:
-    """Files below train/ and test/, as posix paths relative to the folder; a link that leads nowhere is one, too."""
+def _walk(folder: Path) -> list[str]:
+    """Return the files below train/ and test/ as posix paths relative to the folder, including broken links."""
     found = []
     for split in SPLITS:
         for parent, folders, names in os.walk(folder / split, followlinks=True):
-            # A class may be a link to a folder. Deeper ones could lead round in circles, and images there are refused.
+            # A class may be a link to a folder. A deeper link could lead round in circles.
             links = [] if Path(parent) == folder / split else [n for n in folders if Path(parent, n).is_symlink()]
             if links:
                 raise DataError(f"{Path(parent, links[0])}: lies too deep; only a class may be a link to a folder")
@@ -140,19 +147,15 @@ def _members(folder: Path) -> list[str]:
     return found
 
 
-def _folders(folder: Path) -> list[Path]:
-    return sorted(sub for sub in folder.iterdir() if sub.is_dir()) if folder.is_dir() else []
-
-
 def _parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in PurePosixPath(name).parts if part != ".")
 
 
-def _key(name: str) -> tuple[str, str, str] | None:
-    """(split, class, file) of an image's path, which may begin with one wrapping folder; None for anything else.
+def _image_key(name: str) -> ImageKey | None:
+    """Return the key of an image's path, which may begin with one wrapping folder; None for any other path.
 
     Raises:
-        DataError: an image lies deeper than in its class folder, and would be left out silently.
+        DataError: an image lies deeper than in its class folder, where it would be silently left out.
     """
     parts = _parts(name)
     if not is_image(name):
@@ -160,4 +163,4 @@ def _key(name: str) -> tuple[str, str, str] | None:
     inside = next((parts[i:] for i in (0, 1) if len(parts) > i and parts[i] in SPLITS), ())
     if len(inside) > 3:
         raise DataError(f"{name}: lies too deep; images belong into {inside[0]}/{inside[1]}/ itself")
-    return inside if len(inside) == 3 else None
+    return (inside[0], inside[1], inside[2]) if len(inside) == 3 else None

@@ -15,7 +15,8 @@ import pytest
 from conftest import ROOT, encode, toy_files, write_archive, write_folder
 from PIL import Image
 
-from anytime_pruning.datasets import archives, image_folder, load_dataset, parse_dataset
+from anytime_pruning.datasets import archive_limits, archives, decoding, load_dataset, parse_dataset
+from anytime_pruning.datasets.members import ImageFile
 from anytime_pruning.foundation.errors import DataError
 
 TARS = (".tar", ".tar.gz", ".tar.xz")
@@ -114,7 +115,7 @@ def test_a_sparse_file_that_claims_to_be_huge_is_refused(tar, tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_many_members_are_refused(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MAX_MEMBERS", 12)
+    monkeypatch.setattr(archive_limits, "MAX_MEMBERS", 12)
     path = write_archive(toy_files(), tmp_path / f"toy{kind}")
     assert len(load_dataset(dataset_of(path), tmp_path / "data").train_images) == 8
     path = write_archive(toy_files() | {"notes.txt": b""}, path)
@@ -131,14 +132,14 @@ def test_many_members_take_no_memory(tmp_path):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_too_many_bytes_are_refused_also_of_files_that_are_no_images(kind, tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 2**20)
+    monkeypatch.setattr(archive_limits, "MAX_TOTAL_BYTES", 2**20)
     path = write_archive(toy_files() | {"a.txt": b"\0" * 2**19, "b.txt": b"\0" * 2**19}, tmp_path / f"toy{kind}")
     refuse(path, rf"toy{kind}: more than 0 GiB unpacked are not read", tmp_path)
 
 
 @pytest.mark.parametrize("kind", ["gz", "xz"])
 def test_bytes_behind_the_end_are_counted(kind, tar, tmp_path, monkeypatch):
-    monkeypatch.setattr(archives, "MAX_TOTAL_BYTES", 2**22)
+    monkeypatch.setattr(archive_limits, "MAX_TOTAL_BYTES", 2**22)
     path = tmp_path / f"toy.tar.{kind}"
     with archives.OPENERS[f".{kind}"](path, "wb") as file:
         file.write(tar.read_bytes() + b"\0" * 2**23)
@@ -285,14 +286,14 @@ def test_a_large_image_is_one_line_without_a_warning(tmp_path):
 
 
 def test_what_any_decoder_raises_names_the_file(tmp_path, monkeypatch):
-    monkeypatch.setattr(image_folder.ImageOps, "fit", lambda *given: {}["missing"])
+    monkeypatch.setattr(decoding.ImageOps, "fit", lambda *given: {}["missing"])
     folder = write_folder(toy_files(size=7), tmp_path / "toy")
     refuse(folder, r"\.png: not a readable image .'missing'", tmp_path)
 
 
 def test_many_large_files_are_not_held_at_once(monkeypatch):
-    files = [image_folder.PackedFile(("train", "cat", str(i)), bytes(100 * 2**20), "") for i in range(3)]
-    assert [len(chunk) for chunk in image_folder._chunks(iter(files))] == [2, 1]
+    files = [ImageFile(("train", "cat", str(i)), bytes(100 * 2**20), "") for i in range(3)]
+    assert [len(chunk) for chunk in decoding._chunks(iter(files))] == [2, 1]
 
 
 def test_an_empty_or_random_archive_is_refused(tmp_path):

@@ -10,8 +10,8 @@ from PIL import Image
 
 from anytime_pruning import run_stream
 from anytime_pruning.datasets import load_dataset, parse_dataset
-from anytime_pruning.datasets.base import channel_statistics
 from anytime_pruning.datasets.cache import cache_path, cached_train_count
+from anytime_pruning.datasets.pixel_statistics import channel_statistics
 from anytime_pruning.foundation.errors import DataError
 
 

@@ -7,7 +7,7 @@ import yaml
 from conftest import ROOT, toy_files, write_archive
 
 import anytime_pruning
-from anytime_pruning.datasets import archives, image_folder
+from anytime_pruning.datasets import archive_limits, decoding
 from anytime_pruning.datasets.image_folder import ImageFolder
 from anytime_pruning.datasets.restricted_imagenet import RestrictedImageNet
 from anytime_pruning.foundation import errors, registry, safe_text
@@ -78,10 +78,10 @@ def test_every_key_and_column_is_explained_and_defaults_are_right():
 def test_limits_are_the_stated_ones():
     text = README.split("## Limits")[1].split("\n## ")[0]
     numbers = [safe_text.MAX_BYTES, safe_text.MAX_DEPTH, safe_text.MAX_VALUES, study.MAX_RUNS, run.MAX_MEGABATCHES]
-    numbers += [errors.MESSAGE_LIMIT, errors.VALUE_LIMIT, archives.MAX_MEMBERS, image_folder.MAX_PIXELS]
+    numbers += [errors.MESSAGE_LIMIT, errors.VALUE_LIMIT, archive_limits.MAX_MEMBERS, decoding.MAX_PIXELS]
     stated = [f"{number:,}" for number in numbers]
-    stated += [f"{archives.MAX_TOTAL_BYTES / 2**30:.0f} GiB", f"{archives.MAX_FILE_BYTES / 2**20:.0f} MiB"]
-    stated += image_folder.FORMATS
+    stated += [f"{archive_limits.MAX_TOTAL_BYTES / 2**30:.0f} GiB", f"{archive_limits.MAX_FILE_BYTES / 2**20:.0f} MiB"]
+    stated += decoding.FORMATS
     assert [number for number in stated if not re.search(rf"\b{number}\b", text)] == []
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from anytime_pruning.datasets import load_dataset, parse_dataset
 from anytime_pruning.datasets.cache import cache_path
-from anytime_pruning.datasets.image_folder import decode_image
-from anytime_pruning.datasets.members import PackedFile
+from anytime_pruning.datasets.decoding import decode_image
+from anytime_pruning.datasets.members import ImageFile
 from anytime_pruning.foundation.errors import MESSAGE_LIMIT, DataError
 
 # Of each kind; the profile fuzz has more.
@@ -87,13 +87,13 @@ def test_any_archive(kind, tmp_path):
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM"])
 def test_any_image(kind):
     outcomes = Counter()
-    dataset = parse_dataset({"name": "toy", "source": "image_folder", "path": "x", "image_size": 6})
 
     @COUNT
     @given(st.one_of(damaged(encode(Image.fromarray(PIXELS), kind)), st.binary(max_size=500)))
     def check(content):
         try:
-            pixels = decode_image(PackedFile(("train", "cat", "x.png"), content, "train/cat/x.png"), dataset)
+            file = ImageFile(("train", "cat", "x.png"), content, "train/cat/x.png")
+            pixels = decode_image(file, image_size=6, channels=3)
         except DataError as error:
             check_message(error, "train/cat/x.png: ")
             outcomes["refused"] += 1
