@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-HELP = "the paper's claims beside what a study measured"
+HELP = "compare the paper's claims with what a study measured"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-HELP = "one figure or table of a study"
+HELP = "draw one figure or write one table of a study"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-HELP = "the final numbers of each series, for dvc metrics"
+HELP = "write the final numbers of each series, for dvc metrics"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-HELP = "a notebook on a study's results, as one HTML page"
+HELP = "run a notebook on a study's results and write it as one HTML page"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

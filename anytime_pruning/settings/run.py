@@ -19,7 +19,7 @@ from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.pruning.schedules import Schedule, make_schedule
 from anytime_pruning.settings.execution import ExecutionSettings, StartFile
 
-# A limit, because a schedule is a list of T densities. T = 10,000 cuts ImageNet into megabatches of 128 images.
+# T is limited, because a schedule is a list of T densities. T = 10,000 cuts ImageNet into megabatches of 128 images.
 MAX_MEGABATCHES = 10_000
 # These settings have no meaning for a method that never prunes.
 PRUNING_SETTINGS = ("pruner", "scope", "selection", "base_density", "tau", "sample_frac", "prune_on")
@@ -111,7 +111,7 @@ class RunSettings(BaseModel):
     def _collapse_meaningless(self) -> Self:
         """Give every setting without meaning for this run its default, so that a grid names the run once.
 
-        The validators below see the result: a setting without meaning is in nobody's way.
+        The checks below see the result, so a setting without meaning cannot fail them.
         """
         prunes = self.schedule.prunes
         meaningless = [] if prunes else list(PRUNING_SETTINGS)
@@ -150,7 +150,7 @@ class RunSettings(BaseModel):
 
     @property
     def schedule(self) -> Schedule:
-        """The density schedule that `method` names."""
+        """Return the density schedule that `method` names."""
         return make_schedule(self.method)
 
     def densities(self) -> list[float]:
