@@ -46,16 +46,17 @@ def estimate(values: ArrayLike) -> Estimate:
     mean, seeds = float(values.mean()), len(values)
     if seeds < MIN_SEEDS:
         return Estimate(mean, float(values.min()), float(values.max()), seeds)
-    if np.ptp(values) == 0:
-        # The t statistic divides by the spread; without any, the mean is certain.
+    error = float(stats.sem(values))
+    if error == 0:
+        # The t statistic would divide by the spread; without any spread the mean is certain.
         return Estimate(mean, mean, mean, seeds, float(mean == 0))
-    test = stats.ttest_1samp(values, 0.0)
-    interval = test.confidence_interval(CONFIDENCE)
-    return Estimate(mean, float(interval.low), float(interval.high), seeds, float(test.pvalue))
+    low, high = stats.t.interval(CONFIDENCE, seeds - 1, loc=mean, scale=error)
+    p_value = 2 * stats.t.sf(abs(mean) / error, seeds - 1)
+    return Estimate(mean, float(low), float(high), seeds, float(p_value))
 
 
 def paired_difference(first: "pd.Series[float]", second: "pd.Series[float]") -> Estimate:
-    """Estimate `first` minus `second` over the seeds that both have, as `scipy.stats.ttest_rel` does.
+    """Estimate `first` minus `second` over the seeds that both have, as a paired t-test does.
 
     Args:
         first: values, indexed by seed.

@@ -2,12 +2,16 @@
 
 import json
 import re
+import subprocess
+import sys
 
 import pytest
+from conftest import ROOT
 
-from anytime_pruning.figures.catalog import plan_figures
-from anytime_pruning.orchestration.inputs import write_figure_plan
-from anytime_pruning.results.run_list import read_runs_list, write_runs_list
+from anytime_pruning.figures.catalog import Contents, Figure, TableKind, plan_figures
+from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.registry import lookup, names, register
+from anytime_pruning.orchestration.plan import plan as make_plan
 from anytime_pruning.settings.study import plan_study
 
 DEFAULTS = {"dataset": "digits", "model": "resnet20", "n_megabatches": 8, "seed": [0, 1]}
@@ -76,7 +80,7 @@ def test_a_dense_study_has_no_pruning_to_show():
     assert not {name.split("-")[0] for name in figures} & {"layers", "framework", "differences", "few_shot"}
 
 
-def test_few_shot_runs_have_a_table_and_are_not_among_the_short_streams(monkeypatch):
+def test_few_shot_runs_have_a_table_and_are_not_among_the_short_streams():
     _, runs = plan_study({"study": "s", "defaults": DEFAULTS, "grid": [METHODS]})
     few = [run for run in runs if run.settings.seed == 0]
     dataset = few[0].settings.dataset.model_copy(update={"shots": 5, "name": "few"})
@@ -89,30 +93,54 @@ def test_few_shot_runs_have_a_table_and_are_not_among_the_short_streams(monkeypa
     assert {name.split("/")[0] for name in figures["short"].runs} == {"digits"}
 
 
-def test_the_plan_is_a_file_that_changes_only_with_the_plan(tmp_path):
-    path = tmp_path / "figures.json"
-    write_figure_plan(path, plan(METHODS))
+def test_a_planned_figure_survives_its_way_through_a_file():
+    for figure in plan(METHODS).values():
+        assert Figure.from_json(json.loads(json.dumps(figure.as_json()))) == figure
+    content = figure.as_json()
+    for wrong in (content | {"colour": 1}, {"draw": "short"}):
+        with pytest.raises(DataError, match="a planned figure is not readable"):
+            Figure.from_json(wrong)
+
+
+def test_the_plan_is_a_file_that_changes_only_with_the_plan(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = {"study": "s", "defaults": DEFAULTS, "grid": [METHODS]}
+    make_plan(content).write()
+    path = tmp_path / "results" / "s" / "figures.json"
     assert json.loads(path.read_text())["short"]["draw"] == "short"
     before = path.stat().st_mtime_ns
-    write_figure_plan(path, plan(METHODS))
+    make_plan(content).write()
     assert path.stat().st_mtime_ns == before
 
 
-def test_tables_of_other_runs_are_not_current(tmp_path):
-    path, table = tmp_path / "runs.txt", tmp_path / "runs.csv"
-    write_runs_list(path, ["a", "b"], table)
-    table.write_text("seed,run\n0,a\n1,b\n")
-    before = path.stat().st_mtime_ns
-    write_runs_list(path, ["a", "b"], table)
-    assert path.stat().st_mtime_ns == before
-    table.write_text("seed,run\n0,a\n")  # as collected while b was missing
-    write_runs_list(path, ["a", "b"], table)
-    seen = path.read_text()
-    assert seen != "a\nb\n"
-    assert read_runs_list(path) == ["a", "b"]
-    write_runs_list(path, ["a", "b"], table)
-    assert path.read_text() != seen  # each time anew, until they are collected
-    table.write_text("seed,run\n0,a\n1,b\n")
-    seen = path.read_text()
-    write_runs_list(path, ["a", "b"], table)
-    assert path.read_text() == seen
+def test_every_figure_has_a_place_and_a_caption_in_the_report():
+    figures = plan(METHODS | {"n_megabatches": [8, 25]}, {"tau": 2.0})
+    kinds = {figure.draw for figure in figures.values()}
+    assert kinds == set(names("figure")) - {"few_shot"}
+    for figure in figures.values():
+        assert re.fullmatch(r"[1-7] [A-Z].*", figure.category)
+        assert len(figure.caption) > 40
+        assert figure.caption.endswith(".")
+    assert figures["long-digits-resnet20-T8"].category == figures["sweep-digits-resnet20"].category
+    assert figures["results"].category == "2 Results"
+    assert lookup("figure", "few_shot").category == "2 Results"
+
+
+def test_a_figure_is_added_by_one_registration(forget):
+    kind = TableKind(
+        table="runs", category="9 Mine", caption="...", plan=lambda _: {"mine": Contents(["a"])}, tabulate=print
+    )
+    register("figure", "own")(kind)
+    assert plan({})["mine"] == Figure("own", "runs", ["a"], {}, ("md", "html", "tex", "csv"))
+    register("figure", "second")(kind)
+    with pytest.raises(ValueError, match="figures 'own' and 'second' both plan a file 'mine'"):
+        plan({})
+
+
+def test_planning_imports_nothing_that_takes_long():
+    code = (
+        "import sys, anytime_pruning.figures.catalog\n"
+        "print({'torch', 'matplotlib', 'pandas', 'scipy'} & set(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

@@ -6,9 +6,12 @@ import yaml
 from conftest import ROOT
 from made_up_tables import PAPER, make_layers, make_megabatches, make_runs
 
-from anytime_pruning.figures.claims import check
-from anytime_pruning.figures.claims.definitions import Claim, describe_run, read_claims
+from anytime_pruning.cli.main import main
+from anytime_pruning.figures.claims import verdicts
+from anytime_pruning.figures.claims.definitions import Claim, read_claims
+from anytime_pruning.figures.claims.described_runs import DescribedRun, describe_run
 from anytime_pruning.figures.claims.measures import early_density, measure_runs
+from anytime_pruning.figures.claims.table import render
 from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.settings.run import parse_settings
 
@@ -51,7 +54,7 @@ def checked(tmp_path, gains, claim=CLAIM, **settings):
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(content.model_dump(mode="json")))
     tables = {"runs": runs, "megabatches": make_megabatches(), "layers": make_layers()}
-    return check.check([Claim.model_validate(claim)], tables, tmp_path / "runs")
+    return verdicts.check([Claim.model_validate(claim)], tables, tmp_path / "runs")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +177,7 @@ def test_a_run_is_described_by_what_is_not_the_default(tmp_path):
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
     found = describe_run(tmp_path)
     others = {"epochs": 3, "batch_size": 32, "shots": 5}
-    assert found == {"data": "restricted_imagenet", "others": others, "precision_asked": "auto"}
+    assert found == DescribedRun("restricted_imagenet", others, "auto")
     with pytest.raises(DataError, match=r"config.yaml: No such file"):
         describe_run(tmp_path / "gone")
 
@@ -211,11 +214,48 @@ def test_two_claims_of_one_name_are_refused(tmp_path):
         read_claims(tmp_path / "claims.yaml")
 
 
+def call(tmp_path, tables):
+    (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": [CLAIM]}))
+    (tmp_path / "runs.txt").write_text("\n".join([*tables["runs"]["run"], "z/gone", ""]))
+    for name, table in tables.items():
+        table.to_csv(tmp_path / f"{name}.csv", index=False)
+    paths = (tmp_path / name for name in ("claims.yaml", "runs.txt", "runs", ".", "out/claims"))
+    return main(["claims", *map(str, paths)])
+
+
+def test_the_command_writes_a_table_and_counts_missing_runs(tmp_path):
+    checked(tmp_path, (2.9, 3.0, 3.1))
+    runs = make_runs(
+        lengths=(8,),
+        seeds=range(3),
+        dataset="cifar100",
+        model="resnet50",
+        series=[("paper", "app", "snip"), ("paper", "dense", "none")],
+    )
+    runs["run"] += "-auto"
+    assert call(tmp_path, {"runs": runs, "megabatches": make_megabatches(), "layers": make_layers()}) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"claims.{kind}" for kind in ("md", "html", "tex", "csv")
+    }
+    assert "**1 of the study's 7 runs are missing.**" in (tmp_path / "out" / "claims.md").read_text()
+
+
+def test_a_run_or_a_column_that_is_missing_is_one_line(tmp_path, capsys):
+    tables = {"runs": make_runs(), "megabatches": make_megabatches(), "layers": make_layers()}
+    assert call(tmp_path, tables) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: claims: ")
+    assert line.endswith("config.yaml: No such file or directory")
+    tables["layers"] = tables["layers"].drop(columns="variant")
+    assert call(tmp_path, tables) == 2
+    assert capsys.readouterr().err == f"error: claims: {tmp_path}/layers.csv: no column variant\n"
+
+
 def test_cells_as_people_read_them(tmp_path):
     rows = checked(tmp_path, (2.9, 3.0, 3.1))
-    shown = check.render(rows)
+    shown = render(rows)
     assert shown.iloc[0]["Claimed"] == "3.00 points"
     assert shown.iloc[0]["Interval"] == "2.75 to 3.25"
     assert shown.iloc[0]["Measured on"] == "cifar100, resnet50, T = 8"
-    empty = check.render(pd.DataFrame([check.row_of(Claim.model_validate(CLAIM), None, "", "not run")]))
+    empty = render(pd.DataFrame([verdicts.row_of(Claim.model_validate(CLAIM), None, "", "not run")]))
     assert empty.iloc[0].tolist()[3:] == ["–", "–", "0", "–", "not run"]

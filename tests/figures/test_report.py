@@ -50,8 +50,8 @@ def test_the_walk_through_leads_through_the_studys_own_numbers(reported):
     assert "too few seeds to tell" in page  # one seed
     assert "<code>train_limit=60</code>, <code>epochs=1</code>" in page  # not as in the released commands
     assert page.count("data:image/png;base64") == 4  # the diagram, short, dynamics and layers, and no other
-    assert "APP, SNIP, less Dense baseline" in page
-    assert "APP, SNIP (released), less APP, SNIP" in page
+    assert "APP, SNIP minus Dense baseline" in page
+    assert "APP, SNIP (released) minus APP, SNIP" in page
     for name in ("results", "differences", "cost", "claims"):
         assert f"no table <code>{name}" not in page
     assert "http://" not in page
@@ -61,11 +61,13 @@ def test_the_walk_through_leads_through_the_studys_own_numbers(reported):
 
 def test_a_failing_cell_is_one_line(reported, tmp_path):
     notebook = ROOT / "workflow" / "notebooks" / "walkthrough.ipynb"
-    program = ROOT / "workflow" / "scripts" / "run_notebook.py"
-    done = call(tmp_path, "python", str(program), str(notebook), "tiny", str(tmp_path / "page.html"))
+    page = tmp_path / "page.html"
+    done = call(reported, "python", "-m", "anytime_pruning", "walkthrough", str(notebook), "none", str(page))
     assert done.returncode == 1
-    assert "a cell failed: ModuleNotFoundError" in done.stderr.splitlines()[-1]
-    assert not (tmp_path / "page.html").exists()
+    last = done.stderr.splitlines()[-1]
+    assert last.startswith("error: ")
+    assert "walkthrough.ipynb: a cell failed: FileNotFoundError" in last
+    assert not page.exists()
 
 
 def test_the_notebook_is_stored_without_outputs():

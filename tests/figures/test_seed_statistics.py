@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from anytime_pruning.figures import gap_curve, seed_statistics
+from anytime_pruning.figures import gap_curve
 from anytime_pruning.figures.seed_statistics import estimate, name_interval, paired_difference, summarize_seeds
 
 VALUES = [71.2, 69.8, 73.1, 70.4, 70.9]
@@ -14,9 +14,9 @@ VALUES = [71.2, 69.8, 73.1, 70.4, 70.9]
 def test_the_interval_is_students():
     one = estimate(VALUES)
     low, high = stats.t.interval(0.95, 4, loc=np.mean(VALUES), scale=stats.sem(VALUES))
-    assert (one.mean, one.low, one.high, one.count) == pytest.approx((np.mean(VALUES), low, high, 5))
-    # t(0.975, 2) = 4.302653 from a printed table.
-    assert seed_statistics.t_factor(3) == pytest.approx(4.302653, abs=1e-6)
+    assert (one.mean, one.low, one.high, one.seeds) == pytest.approx((np.mean(VALUES), low, high, 5))
+    # t(0.975, 2) = 4.302653 from a printed table; the standard error of 1, 2 and 3 is 1 / sqrt(3).
+    assert estimate([1, 2, 3]).high == pytest.approx(2 + 4.302653 / np.sqrt(3), abs=1e-6)
 
 
 @pytest.mark.parametrize("values", [[3.0, 5.0], [4.0]])
@@ -33,7 +33,7 @@ def test_differences_are_those_of_equal_seeds():
     expected = stats.ttest_rel([10.0, 20.0, 33.0], [9.0, 18.0, 30.0])
     assert one.p_value == pytest.approx(expected.pvalue)
     assert (one.low, one.high) == pytest.approx(tuple(expected.confidence_interval()))
-    assert (one.mean, one.count) == (2.0, 3)
+    assert (one.mean, one.seeds) == (2.0, 3)
     with pytest.raises(ValueError, match="no seed in common"):
         paired_difference(first, second.rename({2: 5, 0: 6, 1: 8}))
     with pytest.raises(ValueError, match="seed 0 is there twice"):
@@ -41,6 +41,8 @@ def test_differences_are_those_of_equal_seeds():
 
 
 def test_a_difference_without_spread_is_certain():
+    summary = summarize_seeds(pd.DataFrame({"key": 0, "seed": range(3), "x": 2.0}), ["key"], ["x"])
+    assert summary[["x_mean", "x_low", "x_high"]].to_numpy().tolist() == [[2.0, 2.0, 2.0]]
     assert estimate([2.0, 2.0, 2.0]) == (2.0, 2.0, 2.0, 3, 0.0)
     assert estimate([0.0, 0.0, 0.0]).p_value == 1.0
 

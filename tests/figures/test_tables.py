@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 from made_up_tables import PAPER, RELEASED, make_megabatches, make_runs
 
+from anytime_pruning.cli.main import main
 from anytime_pruning.figures import series_metrics
-from anytime_pruning.figures.files import Series, save_table, to_latex, to_markdown
-from anytime_pruning.figures.tables import cost, differences, direction_changes, results
+from anytime_pruning.figures.files import save_table, to_latex, to_markdown
+from anytime_pruning.figures.series import Series
+from anytime_pruning.figures.tables import cost, differences, direction_changes, few_shot, results
+from anytime_pruning.figures.tables.pairs import choose_pairs
 
 
 def test_the_results_table_by_hand():
@@ -40,7 +43,7 @@ def test_variants_have_a_column_where_there_are_any():
 
 
 def test_the_few_shot_table_has_density():
-    shown, _, _ = results.tabulate_few_shot(make_runs(lengths=(10,), seeds=range(3), dataset="imagenet-540"))
+    shown, _, _ = few_shot.tabulate(make_runs(lengths=(10,), seeds=range(3), dataset="imagenet-540"))
     assert shown["Dataset"].unique().tolist() == ["imagenet-540"]
     assert shown["Density (%)"].tolist() == ["36.0 ± 0.0"] * 3 + ["100.0 ± 0.0", "36.0 ± 0.0"]
     assert "CER (count)" not in shown
@@ -77,12 +80,12 @@ def test_a_difference_is_positive_with_a_sign_and_of_common_seeds():
 def test_pairs_differ_in_one_thing():
     snip, dense = Series("paper", "app", "snip"), Series("paper", "dense", "none")
     two, six = snip._replace(variant="tau=2.0"), snip._replace(variant="tau=6.0")
-    assert list(differences.choose_pairs([snip, two, six])) == [(two, snip), (six, snip)]
-    assert list(differences.choose_pairs([two, six])) == [(six, two)]
-    assert list(differences.choose_pairs([two, dense])) == []
+    assert list(choose_pairs([snip, two, six])) == [(two, snip), (six, snip)]
+    assert list(choose_pairs([two, six])) == [(six, two)]
+    assert list(choose_pairs([two, dense])) == []
     own = [Series(*RELEASED), Series("released", "dense", "none")]
-    assert (own[0], dense) not in list(differences.choose_pairs([snip, dense, *own]))
-    assert (own[0], dense) in list(differences.choose_pairs([snip, dense, own[0]]))
+    assert (own[0], dense) not in list(choose_pairs([snip, dense, *own]))
+    assert (own[0], dense) in list(choose_pairs([snip, dense, own[0]]))
 
 
 def test_the_cost_table_by_hand():
@@ -115,6 +118,9 @@ def test_markdown_and_latex_are_tables_of_the_same_cells(tmp_path):
     assert latex.count(r" \\") == 1 + len(shown)
     assert r"92.00 $\pm$ 4.97" in latex
     assert r"Test accuracy (\%)" in latex
+    assert "7.0 " in to_markdown(pd.DataFrame({"x": ["7.0", "a|b"]}))  # no number is written anew
+    assert r"a\|b" in to_markdown(pd.DataFrame({"x": ["7.0", "a|b"]}))
+    assert r"5 \% \& a\_b -- $-$1" in to_latex(pd.DataFrame({"x": ["5 % & a_b – −1"]}))
     save_table(shown, note, numbers, tmp_path / "results.v2")
     assert {path.name for path in tmp_path.iterdir()} == {f"results.v2.{kind}" for kind in ("md", "html", "tex", "csv")}
     page = (tmp_path / "results.v2.html").read_text()
@@ -139,10 +145,9 @@ def test_the_metrics_of_each_series_are_means_over_seeds():
     }
 
 
-def test_metrics_of_series_that_are_gone_go(tmp_path, monkeypatch):
+def test_metrics_of_series_that_are_gone_go(tmp_path):
     table, folder = tmp_path / "runs.csv", tmp_path / "metrics"
     for series, names in ((PAPER[:2], 2), (PAPER[:1], 1)):
         make_runs(lengths=(2,), series=series).to_csv(table, index=False)
-        monkeypatch.setattr("sys.argv", ["write_metrics.py", str(table), str(folder)])
-        assert series_metrics.main() == 0
+        assert main(["metrics", str(table), str(folder)]) == 0
         assert len(list(folder.iterdir())) == names

@@ -6,9 +6,9 @@ import pytest
 from made_up_tables import PAPER, make_epochs, make_layers, make_megabatches, make_runs
 from matplotlib.text import Text
 
-from anytime_pruning.figures import files, style
-from anytime_pruning.figures.files import Series
+from anytime_pruning.figures import files, labels, style
 from anytime_pruning.figures.plots import ablation, dynamics, framework, gap, layers, short
+from anytime_pruning.figures.series import Series
 
 DRAWN = {
     "short": (short.draw, lambda **which: make_runs(lengths=(2,), **which)),
@@ -170,5 +170,5 @@ def test_methods_and_protocols_differ_in_colour_and_marker_and_pruners_in_fill()
 def test_the_number_of_seeds_is_that_of_every_network():
     runs = make_runs()
     more = pd.concat([runs, runs[runs["seed"] == 0].assign(dataset="cifar10")])
-    assert style.seeds_note(runs) == "2 seeds"
-    assert style.seeds_note(more) == "1 to 2 seeds"
+    assert labels.seeds_note(runs) == "2 seeds"
+    assert labels.seeds_note(more) == "1 to 2 seeds"

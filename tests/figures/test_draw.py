@@ -1,0 +1,115 @@
+"""The command that draws one planned figure of a study."""
+
+import json
+
+import pytest
+from made_up_tables import PAPER, make_runs
+
+from anytime_pruning.cli.main import main
+from anytime_pruning.figures.catalog import Figure
+from anytime_pruning.figures.draw import MissingRunsError, draw
+
+
+def planned(kind, runs, files=("pdf", "png", "csv")):
+    return Figure(kind, "runs", list(runs), {}, files)
+
+
+@pytest.fixture
+def tables_dir(tmp_path):
+    make_runs(series=PAPER[:2]).to_csv(tmp_path / "runs.csv", index=False)
+    return tmp_path
+
+
+def names(folder):
+    return {path.name for path in folder.iterdir()}
+
+
+def test_a_figure_is_drawn_of_its_runs_only(tables_dir, tmp_path):
+    runs = make_runs(series=PAPER[:2])
+    draw(planned("short", runs["run"][:2]), tables_dir, tmp_path / "out" / "short")
+    assert names(tmp_path / "out") == {"short.pdf", "short.png", "short.csv"}
+    assert len((tmp_path / "out" / "short.csv").read_text().splitlines()) == 2
+
+
+def test_a_figure_without_all_its_runs_says_so_and_the_old_one_goes(tables_dir, tmp_path):
+    runs, out = make_runs(series=PAPER[:2])["run"].tolist(), tmp_path / "out"
+    draw(planned("short", runs), tables_dir, out / "a.v2")
+    with pytest.raises(MissingRunsError, match="z/gone"):
+        draw(planned("short", [*runs, "z/gone"]), tables_dir, out / "a.v2")
+    assert names(out) == {"a.v2.missing.png"}
+    draw(planned("short", runs), tables_dir, out / "a.v2")
+    assert names(out) == {"a.v2.pdf", "a.v2.png", "a.v2.csv"}
+
+
+def test_a_table_without_all_its_runs_says_so(tables_dir, tmp_path):
+    runs, out = make_runs(series=PAPER[:2])["run"].tolist(), tmp_path / "out"
+    files = ("md", "html", "tex", "csv")
+    with pytest.raises(MissingRunsError, match="1 of its 9 runs"):
+        draw(planned("results", [*runs, "z/gone"], files), tables_dir, out / "results")
+    assert "1 of the 9 runs" in (out / "results.missing.md").read_text()
+    assert "z/gone" in (out / "results.missing.md").read_text()
+    draw(planned("results", runs, files), tables_dir, out / "results")
+    assert names(out) == {"results.md", "results.html", "results.tex", "results.csv"}
+
+
+def test_names_of_datasets_may_be_numbers(tmp_path):
+    runs = make_runs(dataset="2024", series=PAPER[:1])
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    draw(planned("short", runs["run"]), tmp_path, tmp_path / "short")
+    assert (tmp_path / "short.png").exists()
+
+
+def call(tables_dir, plan, name="short"):
+    path = tables_dir / "plan.json"
+    path.write_text(json.dumps({"short": plan.as_json() if isinstance(plan, Figure) else plan}))
+    return main(["draw", str(path), name, str(tables_dir), str(tables_dir / "out" / "short")])
+
+
+def test_missing_runs_are_one_line_that_names_them_all(tables_dir, capsys):
+    runs = [f"z/a rather long name of a run that is not there/{number:04}" for number in range(100)]
+    assert call(tables_dir, planned("short", runs)) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: short: not drawn, 100 of its 100 runs are missing and have to be trained first: z/a")
+    assert line.endswith(", ".join(runs))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda runs: runs.drop(columns="test_acc_pct"), "test_acc_pct"),
+        (lambda runs: runs.drop(columns="protocol"), "runs.csv: no column protocol"),
+        (lambda runs: runs.assign(clean_gap_pct=float("nan")), "column clean_gap_pct has no value for run digits/"),
+    ],
+)
+def test_a_damaged_table_is_one_line_that_names_the_column(change, message, tables_dir, capsys):
+    runs = make_runs(series=PAPER[:2])
+    change(runs).to_csv(tables_dir / "runs.csv", index=False)
+    assert call(tables_dir, planned("short", runs["run"])) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: short: ")
+    assert message in line
+    assert not list(tables_dir.rglob("*.png"))
+
+
+@pytest.mark.parametrize(
+    ("plan", "name", "message"),
+    [
+        (planned("short", []), "long", "error: long: {tables_dir}/plan.json has no entry 'long'; planned: short"),
+        (planned("own", []), "short", "error: short: figure: 'own' is not known; allowed: ablation, cost, "),
+        ({"draw": "short"}, "short", "error: short: a planned figure is not readable: "),
+    ],
+)
+def test_a_figure_that_is_not_planned_or_not_known_is_one_line(plan, name, message, tables_dir, capsys):
+    assert call(tables_dir, plan, name) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(message.format(tables_dir=tables_dir))
+
+
+def test_a_plan_that_cannot_be_read_is_one_line(tables_dir, capsys):
+    path = tables_dir / "plan.json"
+    arguments = ["draw", str(path), "short", str(tables_dir), str(tables_dir / "short")]
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == f"error: short: {path}: No such file or directory\n"
+    path.write_text("{")
+    assert main(arguments) == 2
+    assert capsys.readouterr().err == f"error: short: {path}: not JSON\n"
