@@ -62,7 +62,7 @@ class RunSettings(BaseModel):
         "replay", description="what pi_t is drawn from: the replay-inclusive set, or the current megabatch alone"
     )
     protocol: Name = Field(
-        "paper", description="rules for masks and validation: those of the paper, or those of the released code"
+        "paper", description="paper: its rules; released: the mask arithmetic and validation of the released code"
     )
     initial_mask: StartFile | None = Field(None, description="begin with these masks: {path, sha256} of safetensors")
     initial_weights: StartFile | None = Field(
