@@ -41,7 +41,10 @@ def prepare_jobs(image: str, in_container: bool) -> str:
 def _path_outside(package: Path) -> str:
     """Return the shell text that adds the package to the Python path of a job outside of containers."""
     # The Python that runs now finds an installed package. Another Python, as of conda, must not see its neighbours.
-    return "" if _is_installed(package) else f"PYTHONPATH={quote(str(package.parent))}${{PYTHONPATH:+:$PYTHONPATH}} "
+    if _is_installed(package):
+        return ""
+    folders = [str(package.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+    return f"PYTHONPATH={quote(os.pathsep.join(filter(None, dict.fromkeys(folders))))} "
 
 
 def _mount(package: Path) -> str:

@@ -24,11 +24,12 @@ rule check_claims:
     conda:
         "../../envs/figures.yaml"
     params:
-        runs_dir=PATHS.runs,
-        tables_dir=PATHS.tables,
-        stem=PATHS.claims,
+        program=program,
+        runs_dir=lambda wildcards: PATHS.runs,
+        tables_dir=lambda wildcards, input: Path(input.tables[0]).parent,
+        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
     message:
         "Checking the paper's claims"
     shell:
-        "{APP} claims {input.claims:q} {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.stem:q} "
+        "{params.program} claims {input.claims:q} {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.stem:q} "
         "> {log:q} 2>&1"

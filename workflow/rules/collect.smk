@@ -12,13 +12,14 @@ rule collect_runs:
     conda:
         "../../envs/figures.yaml"
     params:
-        runs_dir=PATHS.runs,
-        tables_dir=PATHS.tables,
+        program=program,
+        runs_dir=lambda wildcards: PATHS.runs,
+        tables_dir=lambda wildcards, output: Path(output[0]).parent,
         option="",
     message:
         "Collecting the runs into tables"
     shell:
-        "{APP} collect {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.option} > {log:q} 2>&1"
+        "{params.program} collect {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.option} > {log:q} 2>&1"
 
 
 # Collect only the runs that are done. `make figures` allows this rule and none that trains. A figure looks for its runs in
@@ -29,8 +30,9 @@ use rule collect_runs as collect_present_runs with:
         metrics=PLAN.present_run_metrics(),
         code=sources("results"),
     params:
-        runs_dir=PATHS.runs,
-        tables_dir=PATHS.tables,
+        program=program,
+        runs_dir=lambda wildcards: PATHS.runs,
+        tables_dir=lambda wildcards, output: Path(output[0]).parent,
         option="--present-only",
 
 
@@ -49,7 +51,9 @@ rule write_metrics:
     localrule: True
     conda:
         "../../envs/figures.yaml"
+    params:
+        program=program,
     message:
         "Writing the metrics of each series"
     shell:
-        "{APP} metrics {input.table:q} {output:q} > {log:q} 2>&1"
+        "{params.program} metrics {input.table:q} {output:q} > {log:q} 2>&1"

@@ -15,13 +15,17 @@ from anytime_pruning.orchestration.study_paths import COLLECTED_TABLES
 # A module must neither print nor exit: its caller gets the same line as an error of Snakemake's own kind.
 with mistakes_in_one_line(WorkflowError if IS_MODULE else None):
     PLAN = plan(config, () if IS_MODULE else workflow.configfiles)
-    # The command that runs the package in a job.
-    APP = prepare_jobs(PLAN.container, DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method)
+    PROGRAM = prepare_jobs(PLAN.container, DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method)
     PLAN.write()
 
 PATHS = PLAN.paths
 for line in PLAN.describe():
     logger.info(line)
+
+
+def program(wildcards):
+    """Return the command that runs the package; as a parameter, because the shell command of a module sees no variable."""
+    return PROGRAM
 
 
 def check_executor(workflow):

@@ -12,9 +12,10 @@ rule prepare_data:
     conda:
         "../../envs/train.yaml"
     params:
+        program=program,
         dataset=lambda wildcards, output: DATASETS[output[0]].dataset.model_dump_json(),
         data_dir=lambda wildcards, output: DATASETS[output[0]].execution.data_dir,
     message:
         "Preparing {wildcards.cache}"
     shell:
-        "{APP} prepare {params.dataset:q} --data-dir {params.data_dir:q} > {log:q} 2>&1"
+        "{params.program} prepare {params.dataset:q} --data-dir {params.data_dir:q} > {log:q} 2>&1"

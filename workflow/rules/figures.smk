@@ -25,13 +25,14 @@ rule plot_figure:
     conda:
         "../../envs/figures.yaml"
     params:
+        program=program,
         tables_dir=PATHS.tables,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
         caption=lambda wildcards: PLAN.figures[wildcards.figure].caption,
     message:
         "Drawing {wildcards.figure}"
     shell:
-        "{APP} draw {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
+        "{params.program} draw {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
 
 
 rule write_table:
@@ -57,10 +58,11 @@ rule write_table:
     conda:
         "../../envs/figures.yaml"
     params:
+        program=program,
         tables_dir=PATHS.tables,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
         caption=lambda wildcards: PLAN.figures[wildcards.figure].caption,
     message:
         "Writing the table {wildcards.figure}"
     shell:
-        "{APP} draw {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
+        "{params.program} draw {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"

@@ -18,6 +18,7 @@ rule train:
     resources:
         gpu=1,
     params:
+        program=program,
         settings=lambda wildcards: PLAN.runs[wildcards.run].model_dump_json(),
         digest=lambda wildcards: PLAN.runs[wildcards.run].digest(),
         out=lambda wildcards: PATHS.run(wildcards.run),
@@ -25,5 +26,5 @@ rule train:
     message:
         "Training {wildcards.run}"
     shell:
-        "{APP} train --settings {params.settings:q} --digest {params.digest} "
+        "{params.program} train --settings {params.settings:q} --digest {params.digest} "
         "--out {params.out:q} --weights {params.weights:q} > {log:q} 2>&1"

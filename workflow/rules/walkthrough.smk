@@ -25,8 +25,9 @@ rule walkthrough:
     container:
         None
     params:
+        program=program,
         study=PATHS.study,
     message:
         "Running the walk-through"
     shell:
-        "{APP} walkthrough {input.notebook:q} {params.study:q} {output:q} > {log:q} 2>&1"
+        "{params.program} walkthrough {input.notebook:q} {params.study:q} {output:q} > {log:q} 2>&1"
