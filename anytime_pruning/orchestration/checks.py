@@ -4,6 +4,8 @@ from collections.abc import Iterable
 
 import anytime_pruning.models
 import anytime_pruning.pruning.pruners
+import anytime_pruning.pruning.selections
+import anytime_pruning.runs.starts
 import anytime_pruning.runs.trackers
 import anytime_pruning.stream.replay  # noqa: F401  (imported to register what these packages define)
 from anytime_pruning.datasets.cache import cached_train_count
@@ -24,9 +26,11 @@ def check_runs(runs: Iterable[RunSettings]) -> None:
     for settings in runs:
         lookup("model", settings.model)
         lookup("replay", settings.replay)
+        lookup("start", settings.start)
         lookup("tracker", settings.execution.tracker)
         if settings.schedule.prunes:
             lookup("pruner", settings.pruner)
+            lookup("selection", settings.selection)
         # Before an image folder is decoded, only the limit of its images is known, if the run has a limit.
         n_train = cached_train_count(settings.dataset, settings.execution.data_dir) or settings.train_limit
         if n_train is not None:
