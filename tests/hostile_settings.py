@@ -1,4 +1,4 @@
-"""Configuration files as nobody writes them: valid ones with a few edits, by value or by line, and texts of no kind."""
+"""Generate hostile configuration files: valid files with a few edits, by value or by line, and arbitrary texts."""
 
 import json
 import math
@@ -28,7 +28,7 @@ RUN = {
     "initial_mask": {"path": "x.safetensors", "sha256": "0" * 64},
     "execution": {"device": "cpu", "threads": 1, "data_dir": "data", "tracker": "none"},
 }
-# Written into the text as they stand. The first are allowed somewhere.
+# These are written into a text without quotes. The first of them are allowed somewhere.
 RAW = (
     *("1", "2", "3", "8", "0.5", "true", "off", "null", "cpu", "digits", "app", "osp", "dense", "0x10", "1_0", "1e-1"),
     *("[1]", "[1, 2]", "[[1, 2], [3]]", "[0.1, 0.2, 0.3]", "[app, dense]", "none", "local", "released", "{}", "[]"),
@@ -135,7 +135,7 @@ VALUES = st.one_of(
     st.integers(1, 9).map(str),
     st.floats(0.01, 1).map(str),
 )
-# What a value is often replaced by, so that many an edited file is valid still.
+# Values that often replace the value of a key, so that many edited files remain valid.
 ALLOWED = {
     **dict.fromkeys(("seed", "n_megabatches", "epochs", "train_limit"), ("1", "2.0", "'7'", "0x10", "1_0", "[3, 4]")),
     **dict.fromkeys(("batch_size", "buffer_size", "image_size", "warmup_epochs", "shots"), ("4", "8", "[16, 32]")),
@@ -160,23 +160,23 @@ KEYS = st.sampled_from([*sorted(ALLOWED), "grid", "scope", "precision", "flip", 
 
 
 def edited(base):
-    """A mapping as text, with up to four edits: values replaced, keys removed, added, repeated and exchanged."""
+    """Draw the text of a mapping with up to four edits: values replaced, keys removed, added, repeated or exchanged."""
     return st.lists(
         st.tuples(st.integers(0, 10**4), st.sampled_from([0, 0, 0, 0, 1, 1, 2, 3, 4, 5]), KEYS, VALUES), max_size=4
     ).map(lambda edits: _write(_edit(_pairs(base), edits)))
 
 
 def edited_lines(text):
-    """A text with a few lines removed, repeated, moved, indented or broken."""
+    """Draw a text of which a few lines are removed, repeated, moved, indented or broken."""
     edits = st.lists(st.tuples(st.integers(0, 10**4), st.integers(0, 6), VALUES), min_size=1, max_size=3)
     return edits.map(lambda edits: _edit_lines(text.splitlines(), edits))
 
 
 def files(*bases):
-    """Bytes of configuration files.
+    """Draw the bytes of configuration files.
 
     Args:
-        bases: of valid ones, as a mapping or as text.
+        bases: valid files, each as a mapping or as text.
     """
     edits = [edited(yaml.safe_load(base) if isinstance(base, str) else base) for base in bases]
     lines = [edited_lines(base if isinstance(base, str) else yaml.safe_dump(base)) for base in bases]
@@ -195,18 +195,18 @@ def _encode(text):
 
 
 class Raw(str):
-    """Text that is written as it is."""
+    """Mark a text that is written without quotes."""
 
 
 def _pairs(value):
-    """Mappings as lists of [key, value] that may repeat a key; a tuple tells them from lists."""
+    """Turn mappings into tuples ("map", [[key, value], ...]), which may repeat a key, and lists into ("list", ...)."""
     if isinstance(value, dict):
         return ("map", [[key, _pairs(item)] for key, item in value.items()])
     return ("list", [[None, _pairs(item)] for item in value]) if isinstance(value, list) else value
 
 
 def _places(tree):
-    """(entries, index) of everything in a tree."""
+    """Iterate over the (entries, index) of every value in a tree."""
     if isinstance(tree, tuple):
         for index, (_, item) in enumerate(tree[1]):
             yield tree[1], index

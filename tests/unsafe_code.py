@@ -1,4 +1,4 @@
-"""Search of a program for what executes, or could execute, what it reads: pickles above all."""
+"""Search programs for calls that execute, or could execute, what they read, above all pickles."""
 
 import ast
 import io
@@ -11,7 +11,7 @@ from conftest import ROOT
 from snakemake.parser import parse
 from snakemake.sourcecache import LocalSourceFile
 
-# Reading their files can run any code.
+# Reading a file with these modules can run any code.
 MODULES = {"pickle", "_pickle", "cPickle", "cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "shelve"}
 NAMES = {
     *("eval", "exec", "__import__", "builtins.eval", "builtins.exec", "os.system", "os.popen"),
@@ -20,14 +20,14 @@ NAMES = {
     *(f"yaml.{name}" for name in ("Loader", "FullLoader", "UnsafeLoader", "CLoader", "CFullLoader", "CUnsafeLoader")),
     *("torchvision.datasets", "tempfile.mktemp", "ssl._create_unverified_context", "importlib.import_module"),
 }
-# Arguments by which something harmless becomes harmful, and the only value that they may have.
+# Arguments that can make a harmless function harmful, and the only value that each may have.
 ARGUMENTS = {"allow_pickle": False, "shell": False, "verify": True, "weights_only": True, "trust_remote_code": False}
-# Unpacking is harmless only with this filter, as links and absolute paths lead out of the folder.
+# Unpacking is harmless only with the filter `data`, because links and absolute paths lead out of the folder.
 UNPACKING = {"extractall", "unpack_archive"}
 
 
 def find_unsafe(code: str) -> set[str]:
-    """What of the above a Python program names, however it was imported."""
+    """Return the unsafe modules, names and arguments that a Python program uses, however it imports them."""
     tree = ast.parse(code)
     aliases, found = {"np": "numpy", "pd": "pandas"}, set()
     for node in ast.walk(tree):
@@ -64,7 +64,10 @@ def _of_call(node: ast.Call, aliases: dict[str, str]) -> set[str]:
 
 
 def _dotted(node: ast.AST, aliases: dict[str, str]) -> str:
-    """`torch.load` of an expression, with names as they were imported; what a call gives has the call's own name."""
+    """Return the dotted name of an expression, such as `torch.load`, with imported names in full.
+
+    A call of `import_torchvision` counts as torchvision; every other expression has no name.
+    """
     if isinstance(node, ast.Name):
         return aliases.get(node.id, node.id)
     if isinstance(node, ast.Attribute):
@@ -75,7 +78,7 @@ def _dotted(node: ast.AST, aliases: dict[str, str]) -> str:
 
 
 def project_files(*patterns: str) -> list[Path]:
-    """Files of the project by name; not those of environments, results and data."""
+    """Return the files of the project that match a pattern, without environments, results and data."""
     found = []
     for folder, subfolders, names in os.walk(ROOT):
         here = Path(folder)
@@ -86,7 +89,7 @@ def project_files(*patterns: str) -> list[Path]:
 
 
 def python_of(path: Path) -> str:
-    """The Python code of a program, a notebook, or a file of the workflow as Snakemake compiles it."""
+    """Return the Python code of a program, of a notebook, or of a workflow file as Snakemake compiles it."""
     if path.suffix == ".ipynb":
         cells = json.loads(path.read_text())["cells"]
         return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")

@@ -31,7 +31,7 @@ class Tally:
             DataError: the archive exceeds a limit, or the name leads out of the archive.
         """
         if name.startswith("/") or ".." in name.split("/"):
-            raise DataError(f"{name} in {self._path}: leads out of the archive, which is not read")
+            raise DataError(f"{name} in {self._path}: its path leads out of the archive; such a member is not read")
         self._members += 1
         if self._members > MAX_MEMBERS:
             raise DataError(

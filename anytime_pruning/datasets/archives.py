@@ -133,7 +133,7 @@ def _read_to_the_end(archive: tarfile.TarFile, tally: Tally) -> None:
     while padding := stream.read(2**16):
         tally.add_bytes(len(padding))
         if any(padding):
-            raise tarfile.ReadError("something follows the end")
+            raise tarfile.ReadError("data follows the end of the archive")
 
 
 class _Header(tarfile.TarInfo):

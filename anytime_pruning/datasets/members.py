@@ -94,7 +94,7 @@ def read_file(path: Path) -> bytes:
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
-            raise DataError(f"{path}: is no file; replace or remove it")
+            raise DataError(f"{path}: is not a regular file; replace or remove it")
         check_size(str(path), status.st_size)
         return path.read_bytes()
     except OSError as error:
@@ -162,5 +162,5 @@ def _image_key(name: str) -> ImageKey | None:
         return None
     inside = next((parts[i:] for i in (0, 1) if len(parts) > i and parts[i] in SPLITS), ())
     if len(inside) > 3:
-        raise DataError(f"{name}: lies too deep; images belong into {inside[0]}/{inside[1]}/ itself")
+        raise DataError(f"{name}: lies too deep; images belong in {inside[0]}/{inside[1]}/ itself")
     return (inside[0], inside[1], inside[2]) if len(inside) == 3 else None

@@ -120,8 +120,8 @@ class RestrictedImageNet(ImageFileSource):
             )
         if misnamed := [name for name in names if not WNID.fullmatch(name)]:
             raise DataError(
-                f"{self.path}: {folder}/{misnamed[0]}/ is not called by a WordNet ID such as n01440764; a class is "
-                "found by its position among these"
+                f"{self.path}: {folder}/{misnamed[0]}/ is not named by a WordNet ID such as n01440764; a class is "
+                "found by the position of its folder among these names"
             )
         return names
 
@@ -130,7 +130,7 @@ class RestrictedImageNet(ImageFileSource):
         entries = sorted(_visible(self.path / folder), key=lambda entry: entry.name)
         for entry in entries:
             if entry.is_dir():
-                raise DataError(f"{entry.path}: lies too deep; images belong into {folder}/ itself")
+                raise DataError(f"{entry.path}: lies too deep; images belong in {folder}/ itself")
         return [f"{folder}/{entry.name}" for entry in entries if is_image(entry.name)]
 
     def _take_shots(self, group: str, images: list[str], shots: int) -> list[str]:

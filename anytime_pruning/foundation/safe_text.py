@@ -88,7 +88,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key, value in pairs:
         if key in values:
-            raise ValueError(f"the key {show(key)} is there twice")
+            raise ValueError(f"the key {show(key)} appears twice")
         values[key] = value
     return values
 
@@ -117,7 +117,7 @@ def _check_node(node: yaml.Node, counts: dict[int, int | None]) -> int:
     """
     if id(node) in counts:
         count = counts[id(node)]
-        return _refuse(node, "an alias within what it stands for") if count is None else count
+        return _refuse(node, "an alias inside its own value is not allowed") if count is None else count
     counts[id(node)] = None
     children = node.value if isinstance(node, yaml.SequenceNode) else []
     if isinstance(node, yaml.MappingNode):
@@ -134,7 +134,7 @@ def _check_keys(mapping: yaml.MappingNode) -> None:
     seen = set()
     for key, _ in mapping.value:
         if (written := (key.tag, str(key.value))) in seen:
-            _refuse(key, f"the key {show(key.value)} is there twice")
+            _refuse(key, f"the key {show(key.value)} appears twice")
         seen.add(written)
 
 
@@ -144,7 +144,7 @@ def _refuse(part: yaml.Node | yaml.Event, why: str) -> NoReturn:
 
 def _reason(error: Exception) -> str:
     if isinstance(error, RecursionError):
-        return "so many levels are not allowed"
+        return "too many levels"
     if not isinstance(error, yaml.YAMLError | ValueError):
-        return "a value is not what its tag says"
+        return "a value does not fit its tag"
     return " ".join(str(error).split())

@@ -53,7 +53,7 @@ def _set_cublas_workspace() -> None:
     is_started = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]  # torch does not annotate this function
     if is_started and CUBLAS_WORKSPACE not in os.environ:
         raise SettingError(
-            f"deterministic: true is not allowed: this process has used CUDA before; start another, or set "
+            f"deterministic: true is not allowed: this process has already used CUDA; start a new one, or set "
             f"{CUBLAS_WORKSPACE}=:4096:8 for it"
         )
     os.environ.setdefault(CUBLAS_WORKSPACE, ":4096:8")

@@ -52,7 +52,7 @@ def arrange(
         if "view" not in str(error):
             raise
         model.register_forward_pre_hook(_contiguous)
-        warn("model: it calls view() on feature maps, which rules out the faster channels-last format; use flatten()")
+        warn("model: its calls of view() on feature maps rule out the faster channels-last format; use flatten()")
     finally:
         model.train(was_training)
 

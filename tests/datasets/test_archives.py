@@ -1,4 +1,4 @@
-"""Archives and folders made to do harm, or damaged: one line names the file, nothing is written."""
+"""Test that harmful or damaged archives and folders are refused by name, without anything being written."""
 
 import io
 import os
@@ -28,7 +28,7 @@ def dataset_of(path):
 
 
 def refuse(path, message, tmp_path):
-    """The dataset is refused with this message, using little memory, and nothing but a lock is written."""
+    """Check that a dataset is refused with a message, in little memory, and that only a lock is written."""
     before = {found for found in tmp_path.rglob("*") if "cache" not in found.parts}
     tracemalloc.start()
     try:
@@ -43,7 +43,7 @@ def refuse(path, message, tmp_path):
 
 
 def add(path, name, content=b"", kind=tarfile.REGTYPE, link="", size=None):
-    """One more member of a tar; `size` is what its header claims."""
+    """Append a member to a tar; `size` is the size that its header claims."""
     header = tarfile.TarInfo(name)
     header.type, header.linkname, header.size = kind, link, len(content)
     if size is not None:
@@ -64,7 +64,7 @@ def tar(tmp_path):
 @pytest.mark.parametrize("name", ["../train/cat/x.png", "/train/cat/x.png", "train/../x.png", "a/../../etc/passwd"])
 def test_names_that_lead_out_are_refused(name, kind, tmp_path):
     path = write_archive(toy_files() | {name: toy_files()["train/cat/0.png"]}, tmp_path / f"toy{kind}")
-    refuse(path, rf"^{name} in .*toy{kind}: leads out of the archive", tmp_path)
+    refuse(path, rf"^{name} in .*toy{kind}: its path leads out of the archive", tmp_path)
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE])
@@ -106,7 +106,7 @@ def test_a_long_header_is_not_read_into_memory(kind, tar, tmp_path):
 
 
 def test_a_sparse_file_that_claims_to_be_huge_is_refused(tar, tmp_path):
-    """By a pax header: 512 bytes that would become an exabyte of zeros."""
+    """A pax header of 512 bytes describes an exabyte of zeros."""
     texts = (b"GNU.sparse.map=0,1", b"GNU.sparse.size=%d" % 2**60)
     records = b"".join(b"%d %s\n" % (len(text) + 4, text) for text in texts)
     described = records + b"\0" * (512 - len(records)) + tarfile.TarInfo("train/cat/x.png").tobuf()
@@ -163,7 +163,7 @@ def test_a_bomb_of_zeros_takes_no_memory(kind, tmp_path):
     [(zipfile.ZIP_DEFLATED, r"toy\.zip"), (zipfile.ZIP_BZIP2, "unusual method"), (zipfile.ZIP_LZMA, "unusual method")],
 )
 def test_a_zip_that_lies_about_sizes_takes_no_memory(method, message, tmp_path):
-    """100 MiB of zeros, of which the zip says that they are 6 bytes."""
+    """The zip holds 100 MiB of zeros and claims that they are 6 bytes."""
     path = tmp_path / "toy.zip"
     with zipfile.ZipFile(path, "w", method) as archive:
         archive.writestr("train/cat/x.png", b"\0" * 100 * 2**20)
@@ -175,7 +175,7 @@ def test_a_zip_that_lies_about_sizes_takes_no_memory(method, message, tmp_path):
 
 @pytest.mark.parametrize("kind", TARS)
 def test_a_damaged_header_does_not_drop_the_files_that_follow(kind, tmp_path):
-    """tarfile by itself takes it for the end, and a smaller data set would be read in silence."""
+    """tarfile alone would take the header for the end, and silently read a smaller dataset."""
     plain = write_archive(toy_files() | {"train/cat/z.png": toy_files()["train/cat/0.png"]}, tmp_path / "toy.tar")
     content = plain.read_bytes()
     start = content.index(b"train/cat/z.png")
@@ -194,15 +194,15 @@ def test_a_damaged_header_does_not_drop_the_files_that_follow(kind, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("pipe", "is no file"),
-        ("device", "is no file"),
+        ("pipe", "is not a regular file"),
+        ("device", "is not a regular file"),
         ("nowhere", "No such file"),
         ("folder", "lies too deep"),
         ("large", "1,099,511,627,776 bytes; an image file of more than"),
     ],
 )
 def test_what_is_no_image_file_in_a_folder_is_refused(name, message, tmp_path):
-    """A pipe would be waited for and a device read for ever."""
+    """Reading a pipe would wait, and reading a device would never end."""
     folder = write_folder(toy_files(), tmp_path / "toy")
     path = folder / "train" / "cat" / "x.png"
     if name == "pipe":
@@ -242,7 +242,7 @@ def test_names_that_are_no_text_are_read_alike_from_folder_and_archive(tmp_path)
 
 
 def png(width, height, text=b""):
-    """The smallest PNG that claims such a size; with a compressed comment."""
+    """Return the smallest PNG that claims a size, with a compressed comment."""
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

@@ -72,7 +72,7 @@ def test_a_wrapping_folder_and_stray_files_are_understood(tmp_path):
 
 
 def test_two_files_of_one_name_are_named_not_merged(tmp_path):
-    """Below two wrapping folders, for example: one image would silently replace the other."""
+    """Without this refusal, one of two images below different wrapping folders would silently replace the other."""
     files = {f"{wrapper}/{name}": content for wrapper in "ab" for name, content in toy_files().items()}
     with pytest.raises(DataError, match=r"two files are called train/cat/0\.png; remove one"):
         load_dataset(folder_dataset(write_archive(files, tmp_path / "toy.tar")), tmp_path)
@@ -147,7 +147,7 @@ def test_a_class_folder_without_images_is_named(kind, tmp_path):
 def test_an_image_that_lies_too_deep_is_named_not_left_out(tmp_path):
     files = toy_files() | {"train/cat/more/1.png": toy_files()["train/cat/1.png"]}
     for kind in ("folder", ".zip"):
-        with pytest.raises(DataError, match=r"train/cat/more/1\.png: lies too deep; images belong into train/cat/"):
+        with pytest.raises(DataError, match=r"train/cat/more/1\.png: lies too deep; images belong in train/cat/"):
             load_dataset(folder_dataset(pack(files, tmp_path, kind)), tmp_path)
 
 
@@ -171,9 +171,9 @@ def test_linked_files_in_a_folder_are_read(tmp_path):
 
 
 def test_every_damaged_byte_of_a_gzip_is_noticed(tmp_path):
-    """One flipped bit at a time, all over the file: an error that names the archive, never other images.
+    """One flipped bit, anywhere in the file, gives an error that names the archive, and never other images.
 
-    But for the first 30 bytes, where gzip keeps a file name that it does not check.
+    The first 30 bytes are left alone, because gzip keeps an unchecked file name there.
     """
     path = write_archive(toy_files(), tmp_path / "toy.tar.gz")
     good = path.read_bytes()
@@ -201,7 +201,7 @@ def test_a_damaged_zip_is_an_error_or_the_same_images(tmp_path):
             found = folder_dataset(path).read(tmp_path).train_images
         except DataError:
             continue
-        # A zip has no checksum over names, times and attributes; a name that is another image's is noticed elsewhere.
+        # A zip has no checksum over names, times and attributes. Another test covers a name that appears twice.
         assert found.shape[0] != 8 or np.array_equal(np.sort(found, axis=0), np.sort(images, axis=0))
 
 
@@ -260,7 +260,7 @@ def test_changed_files_are_read_again(tmp_path, capsys):
     write_folder({"train/cat/9.png": toy_files()["test/cat/0.png"]}, path)
     assert len(load_dataset(folder_dataset(path), tmp_path).train_images) == 9
     assert "was made from other source files; making it again" in capsys.readouterr().err
-    # A corrected label: no file's size or time changes, nor their order; only a name does.
+    # A corrected label changes the name of a file, but neither its size, its time nor its place in the order.
     (path / "train" / "cat" / "9.png").rename(path / "train" / "dog" / "+9.png")
     assert load_dataset(folder_dataset(path), tmp_path).train_labels.tolist() == [0] * 4 + [1] * 5
 
@@ -279,7 +279,7 @@ def test_a_damaged_cache_is_noticed_and_made_again(damage, tmp_path, capsys):
 
 
 def write_cifar(folder, kind, classes):
-    """A small archive in CIFAR's format: pickled batches in a tar.gz. Returns the attributes that describe it."""
+    """Write a small archive in CIFAR's format, pickles in a tar.gz, and return the attributes that describe it."""
     rng = np.random.default_rng(0)
     is_ten = kind == "CIFAR10"
     base = "cifar-10-batches-py" if is_ten else "cifar-100-python"
@@ -315,7 +315,7 @@ def write_cifar(folder, kind, classes):
 
 @pytest.fixture(params=["CIFAR10", "CIFAR100"])
 def small_cifar(request, tmp_path, monkeypatch):
-    """torchvision's class, made to expect a small archive that lies in tmp_path; gives the dataset and the archive."""
+    """Make torchvision's class expect a small archive in tmp_path, and return the dataset and the archive."""
     from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
     kind = getattr(import_torchvision().datasets, request.param)

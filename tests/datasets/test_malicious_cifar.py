@@ -1,4 +1,4 @@
-"""CIFAR's archives are pickles: what is not the official file is refused before anything in it is executed."""
+"""Test that unofficial files of CIFAR, which are pickles, are refused before anything in them is executed."""
 
 import pickle
 import re
@@ -14,7 +14,7 @@ from anytime_pruning.foundation.errors import DataError
 
 
 class Malicious:
-    """Pickled, what creates a file when it is loaded."""
+    """Create a file when the pickle of this object is loaded."""
 
     def __init__(self, proof: Path):
         self.proof = proof
@@ -25,7 +25,7 @@ class Malicious:
 
 @pytest.fixture
 def malicious(tmp_path):
-    """Such a pickle, tried out once, and the file that must not be there."""
+    """Return a malicious pickle that has been tried out once, and the file that must not appear."""
     proof = tmp_path / "executed"
     content = pickle.dumps(Malicious(proof))
     pickle.loads(content).close()
@@ -34,7 +34,7 @@ def malicious(tmp_path):
 
 
 def plant(archive: Path, where: str, content: bytes) -> None:
-    """Put a malicious file into the archive, or beside it where it would be unpacked, or both."""
+    """Put a malicious file into the archive, into the folder of its unpacked files, or into both."""
     folder = archive.parent / archive.name.removesuffix(".tar.gz")
     subprocess.run(["tar", "-xzf", archive, "-C", archive.parent], check=True)
     (file,) = re.findall("train|test|meta", where)
@@ -84,7 +84,7 @@ def test_a_malicious_folder_beside_the_right_archive_is_unpacked_again(file, sma
 
 
 def test_without_the_checksums_it_would_be_executed(small_cifar, malicious, tmp_path, monkeypatch):  # noqa: F811
-    """So it is they that the tests above see."""
+    """This shows that the tests above pass because of the checksums."""
     from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
     dataset, archive = small_cifar

@@ -1,4 +1,4 @@
-"""Restricted ImageNet, read from a small tree that looks like ImageNet: 1000 classes, of which few have images."""
+"""Test Restricted ImageNet on a small tree that looks like ImageNet: 1000 classes, of which few have images."""
 
 import shutil
 
@@ -16,14 +16,14 @@ from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.settings.study import plan_study
 from anytime_pruning.stream.megabatches import split_stream
 
-# Class 0, 1, ... in sorted order; the made-up numbers are not multiples of anything, as the real ones.
+# The folder names of class 0, 1, ... in sorted order. Like the real ones, the numbers are not consecutive.
 WNIDS = [f"n{10_000_000 + 7919 * i}" for i in range(1000)]
 N_TRAIN, N_VAL = 3, 1
 
 
 @pytest.fixture(scope="module")
 def imagenet(tmp_path_factory):
-    """Every class that either set of groups uses has images; the colour of each tells its class and its number."""
+    """Make images for every class that a set of groups uses; their colours tell their classes and numbers."""
     folder = tmp_path_factory.mktemp("imagenet")
     used = {i for groups in GROUPS.values() for first, last in groups.values() for i in range(first, last + 1)}
     for index, wnid in enumerate(WNIDS):
@@ -32,9 +32,9 @@ def imagenet(tmp_path_factory):
             for number in range(count if index in used else 0):
                 colour = (index % 256, index // 256, 50 * number + (25 if split == "val" else 0))
                 content = encode(Image.new("RGB", (40, 30), colour))
-                # ImageNet's files are called .JPEG; what they are is in their bytes, here exact.
+                # The content, and not the suffix .JPEG, decides the format; PNG keeps the colour exactly.
                 (folder / split / wnid / f"{wnid}_{number}.JPEG").write_bytes(content)
-    # What no class uses is not even opened.
+    # An image that no group uses is not even opened.
     (folder / "train" / WNIDS[500] / "broken.JPEG").write_text("not an image")
     return folder
 
@@ -45,7 +45,7 @@ def read(folder, **settings):
 
 
 def classes_of(images):
-    """The ImageNet class of each image, from its colour."""
+    """Return the ImageNet class of each image, which its colour tells."""
     return images[:, 0, 0, 0].astype(int) + 256 * images[:, 1, 0, 0].astype(int)
 
 
@@ -58,14 +58,14 @@ def test_groups_are_ranges_of_class_indices(imagenet, groups, n_groups, n_classe
     for images, labels in ((arrays.train_images, arrays.train_labels), (arrays.test_images, arrays.test_labels)):
         for label, (first, last) in enumerate(GROUPS[groups].values()):
             assert sorted(set(classes_of(images[labels == label]))) == list(range(first, last + 1))
-    assert (arrays.train_images[:, 2, 0, 0] % 50 == 0).all()  # train images are from train/
+    assert (arrays.train_images[:, 2, 0, 0] % 50 == 0).all()  # training images come from train/
     assert (arrays.test_images[:, 2, 0, 0] == 25).all()
     assert arrays.mean == (0.4717, 0.4499, 0.3837)
     assert (arrays.crop_padding, arrays.flip) == (4, True)
 
 
 def test_the_papers_streams_can_be_cut():
-    """Few shots in equal megabatches, 120 of 63 or 10 of 756; and the full set in 3 of 29,839, if it has all images."""
+    """Few shots give 120 megabatches of 63 or 10 of 756 images, and the full set gives 3 of 29,839 images."""
     few = parse_dataset({"name": "ours", "source": "restricted_imagenet", "path": "nowhere", "shots": 540})
     for n_images, n_megabatches, size in (
         (few.train_count(), 120, 63),
@@ -74,7 +74,8 @@ def test_the_papers_streams_can_be_cut():
     ):
         stream = split_stream(n_images, n_megabatches, 0.1, torch.Generator().manual_seed(0))
         assert {len(part.train) + len(part.valid) for part in stream} == {size}
-    # 69 classes of at most 1300 images. As many of each group would be at most 14 * 4 * 1300 = 72,800, so it is all.
+    # Each of 69 classes has at most 1300 images. With equal groups there would be at most 14 * 4 * 1300 = 72,800, so
+    # all images of each group are meant.
     n_classes = [last - first + 1 for first, last in GROUPS["balanced"].values()]
     assert 14 * min(n_classes) * 1300 < 89_517 <= sum(n_classes) * 1300
 
@@ -85,7 +86,7 @@ def test_shots_are_as_many_of_each_group_and_nested(imagenet):
     assert len(few.test_labels) == 69
     of_few, of_more = ({image.tobytes() for image in arrays.train_images} for arrays in (few, more))
     assert of_few < of_more
-    # Spread over the classes of a group and not just the first.
+    # The shots are spread over the classes of a group.
     assert len(set(classes_of(few.train_images))) > 14 * 2
 
 
@@ -110,7 +111,7 @@ def test_groups_and_shots_are_part_of_a_runs_name(imagenet):
         parse_settings({"model": "resnet20", "dataset": pinned | changes}).digest()
         for changes in ({}, {"shots": 5}, {"shots": 6}, {"groups": "original"}, {"path": "elsewhere"})
     }
-    assert len(digests) == 4  # where it lies does not matter
+    assert len(digests) == 4  # the location does not matter
 
 
 def test_a_study_plans_with_it_and_a_run_trains_on_it(imagenet, tmp_path):
@@ -150,11 +151,11 @@ def test_the_fingerprint_notices_a_changed_file(imagenet, tmp_path):
         (lambda folder: flatten(folder / "val"), "val/ holds 0 class folders; all 1000"),
         (
             lambda folder: (folder / "train" / WNIDS[7]).rename(folder / "train" / "great white shark"),
-            "train/great white shark/ is not called by a WordNet ID such as n01440764",
+            "train/great white shark/ is not named by a WordNet ID such as n01440764",
         ),
         (
             lambda folder: (folder / "train" / WNIDS[12] / "images").mkdir(),
-            f"train/{WNIDS[12]}/images: lies too deep; images belong into train/{WNIDS[12]}/ itself",
+            f"train/{WNIDS[12]}/images: lies too deep; images belong in train/{WNIDS[12]}/ itself",
         ),
         (
             lambda folder: (folder / "val" / WNIDS[7]).rename(folder / "val" / "n99999999"),
@@ -174,7 +175,7 @@ def test_what_is_wrong_with_the_folder_is_named(damage, message, imagenet, tmp_p
 
 
 def flatten(folder):
-    """As the official archive of the validation images unpacks: no class folders."""
+    """Leave no class folders, as the official archive of the validation images does when unpacked."""
     shutil.rmtree(folder)
     folder.mkdir()
     (folder / "ILSVRC2012_val_00000001.JPEG").write_bytes(b"")

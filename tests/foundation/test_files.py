@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Test that files are written either whole or not at all."""
 
 import os
 
@@ -8,12 +8,18 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from anytime_pruning.foundation.errors import CapacityError
-from anytime_pruning.foundation.files import remove_partial, write_atomically, write_text
+from anytime_pruning.foundation.files import (
+    fingerprint_files,
+    remove_partial,
+    write_atomically,
+    write_if_different,
+    write_text,
+)
 
 
 @pytest.fixture
 def of_group():
-    """A umask of a shared folder: the group writes, others see nothing."""
+    """Set the umask of a shared folder: the group may write, and others see nothing."""
     before = os.umask(0o007)
     yield
     os.umask(before)
@@ -56,3 +62,28 @@ def test_what_killed_processes_left_is_removed_of_one_file_only(tmp_path):
         (tmp_path / name).touch()
     remove_partial(tmp_path, "a.txt")
     assert {path.name for path in tmp_path.iterdir()} == {".b.txt.partial-1", "a.txt"}
+
+
+def test_an_equal_text_is_not_written_again(tmp_path):
+    path = tmp_path / "a.txt"
+    write_if_different(path, "text")
+    os.utime(path, (0, 0))
+    write_if_different(path, "text")
+    assert path.stat().st_mtime == 0
+    write_if_different(path, "other")
+    assert path.read_text() == "other"
+    assert path.stat().st_mtime > 0
+
+
+def test_a_fingerprint_changes_with_names_sizes_and_times(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).write_text("same")
+        os.utime(tmp_path / name, (0, 0))
+    before = fingerprint_files(tmp_path, ["a"])
+    assert fingerprint_files(tmp_path, ["a"]) == before
+    assert fingerprint_files(tmp_path, ["b"]) != before
+    os.utime(tmp_path / "a", (1, 1))
+    assert fingerprint_files(tmp_path, ["a"]) != before
+    (tmp_path / "a").write_text("longer")
+    os.utime(tmp_path / "a", (0, 0))
+    assert fingerprint_files(tmp_path, ["a"]) != before

@@ -6,7 +6,7 @@ def test_accuracy():
 
 
 def test_cer_is_a_count_and_a_rate():
-    # Three megabatches, ten test images: 6 + 3 + 1 wrong of 30 answers.
+    # Of 30 answers, ten after each of three megabatches, 6 + 3 + 1 are wrong.
     assert metrics.cumulative_error_count([6, 3, 1]) == 10
     assert metrics.cumulative_error_rate([6, 3, 1], test_count=10) == 10 / 30
 

@@ -37,7 +37,7 @@ def test_a_second_signal_is_not_put_off():
 
 
 def test_what_began_while_signals_were_put_off_is_ended_if_nothing_checks():
-    """So are results written: a signal that comes late finds a finished run."""
+    """Results are written in this way, so that a late signal finds a finished run."""
     with handling(), deferring():
         tell()
     check()

@@ -1,4 +1,4 @@
-"""The same settings give the same bits, and `deterministic: true` holds a GPU to that, too."""
+"""Test that the same settings give the same bits, on a GPU with `deterministic: true`."""
 
 import json
 import os
@@ -22,12 +22,12 @@ TABLES = ("megabatches.csv", "epochs.csv", "layers.csv")
 
 
 def results(folder):
-    """All that a run computed: its weights to the bit and its tables but for times."""
+    """Return everything that a run computed: the bytes of its weights, and its tables without times."""
     return (folder / "weights.safetensors").read_bytes(), [without_times(folder / name) for name in TABLES]
 
 
 def train(folder, settings, **environment):
-    """In a process of its own."""
+    """Train in a separate process and return the results."""
     subprocess.run(
         [sys.executable, "-m", "anytime_pruning", "train", "--settings", json.dumps(settings), "--out", folder],
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
@@ -44,9 +44,9 @@ def with_execution(settings, **changes):
 def test_two_processes_compute_the_same_bits(tiny, tmp_path):
     settings = tiny(precision="float32", n_megabatches=2)
     first = train(tmp_path / "first", settings, PYTHONHASHSEED="1", OMP_NUM_THREADS="1")
-    # What is set around it has no say: the settings name the number of threads.
+    # The environment has no influence, because the settings name the number of threads.
     assert train(tmp_path / "second", settings, PYTHONHASHSEED="2", OMP_NUM_THREADS="2", MKL_NUM_THREADS="2") == first
-    # On a CPU all algorithms that are used are deterministic anyway.
+    # On a CPU all used algorithms are deterministic without the setting.
     assert train(tmp_path / "third", with_execution(settings, deterministic=True)) == first
     run_stream(settings | {"seed": 1}, tmp_path / "other")
     assert results(tmp_path / "other") != first
@@ -109,7 +109,7 @@ def test_cublas_is_told_before_cuda_starts(pretended_gpu, monkeypatch):
         assert CUBLAS_WORKSPACE not in os.environ
     with deterministic_algorithms(*HELD):
         assert os.environ[CUBLAS_WORKSPACE] == ":4096:8"
-    # The next run of this process is allowed, as the variable stays.
+    # The next run of this process is allowed, because the variable stays set.
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
     with deterministic_algorithms(*HELD):
         assert torch.are_deterministic_algorithms_enabled()
@@ -117,7 +117,7 @@ def test_cublas_is_told_before_cuda_starts(pretended_gpu, monkeypatch):
 
 def test_too_late_is_said(pretended_gpu, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
-    message = "deterministic: true is not allowed: this process has used CUDA before; start another"
+    message = "deterministic: true is not allowed: this process has already used CUDA; start a new one"
     with pytest.raises(SettingError, match=message), deterministic_algorithms(*HELD):
         pytest.fail("entered")
 

@@ -37,7 +37,7 @@ def test_native_bfloat16_is_read_off_the_processor(capabilities, native, monkeyp
 
 
 def allocate_too_much():
-    torch.empty(2**60)  # what torch says on a CPU
+    torch.empty(2**60)  # fails with the error that torch raises on a CPU
 
 
 def run_out_of_gpu_memory():
@@ -61,7 +61,7 @@ def test_other_errors_pass_through():
         raise RuntimeError("something else")
 
 
-# In a process of its own: an allocation that failed, as above, lets glibc take memory from elsewhere for good.
+# This needs a separate process: after a failed allocation, as above, glibc takes memory from another place for good.
 KEEP_AND_GIVE_BACK = """
 import torch
 from anytime_pruning.machine.memory import keep_freed_memory
@@ -91,4 +91,4 @@ def test_freed_memory_is_kept_and_given_back():
 
 def test_no_switch_in_the_c_library_is_no_error(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
-    assert keep_freed_memory(True) is None  # and no AttributeError
+    assert keep_freed_memory(True) is None

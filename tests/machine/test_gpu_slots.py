@@ -16,10 +16,14 @@ from anytime_pruning.machine.gpu_slots import claim_device, claim_slot
 GPUS = ["gpu-a", "gpu-b"]
 
 
-def work(folder, slots, log, seconds, names=GPUS):
+def work(folder, slots, log, seconds, names=GPUS, together=1):
+    """Hold a slot for some seconds, and at least until `together` jobs have taken one, however slowly they start."""
     with claim_slot(names, slots, folder) as place:
         with open(log, "a") as file:
             file.write(f"{time.monotonic()} take {place}\n")
+        patience = time.monotonic() + 60
+        while log.read_text().count("take") < together and time.monotonic() < patience:
+            time.sleep(0.05)
         time.sleep(seconds)
         with open(log, "a") as file:
             file.write(f"{time.monotonic()} leave {place}\n")
@@ -34,10 +38,10 @@ def start(count, *arguments):
 
 
 def test_no_more_jobs_than_slots_share_a_gpu(tmp_path):
-    """Eight jobs on two pretend GPUs with two slots each: at most two on one at any time, and both GPUs are used."""
+    """Start eight jobs on two pretend GPUs with two slots each; never more than two share one, and both are used."""
     log = tmp_path / "log"
-    for job in start(8, tmp_path / "slots", 2, log, 0.5):
-        job.join(60)
+    for job in start(8, tmp_path / "slots", 2, log, 0.2, GPUS, 4):
+        job.join(120)
         assert job.exitcode == 0
     inside = [0, 0]
     most = [0, 0]
@@ -106,7 +110,7 @@ def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):
 
 @pytest.fixture
 def pretend_gpus(tmp_path, monkeypatch):
-    """Two GPUs, as far as claiming one goes, locks of our own, and nobody who would let go while we wait."""
+    """Pretend two GPUs whose locks are in a folder of the test, and fail instead of waiting."""
 
     def wait(seconds):
         raise AssertionError("no slot is free")
@@ -127,7 +131,7 @@ def test_a_run_takes_the_gpu_that_has_most_free_slots(pretend_gpus):
 
 
 def test_jobs_of_slurm_wait_only_for_each_other(pretend_gpus, monkeypatch):
-    """Slurm gave each its GPUs; within one allocation, runs share them as they do without Slurm."""
+    """Slurm assigned each job its GPUs; the runs of one job share them as they do without Slurm."""
     with claim_device("cuda:0", 1), claim_device("cuda:1", 1):
         for job in ("7", "8"):
             monkeypatch.setenv("SLURM_JOB_ID", job)
@@ -146,8 +150,8 @@ rule work:
     shell:
         "python job.py {wildcards.job} && touch {output}"
 """
-# Each event is a line of one file, written while the slot is held: their order is that of the events. A job stays until
-# both GPUs were in use; the first two are killed at the first attempt, while they still hold their slots.
+# Each job appends its events to one file while it holds the slot, so the lines are in the order of the events. A job
+# stays until both GPUs were in use. The first two jobs are killed at their first attempt, while they hold their slots.
 JOB = f"""
 import os, signal, sys, time
 sys.path.insert(0, {str(ROOT)!r})
@@ -176,7 +180,7 @@ with claim_slot(["0", "1"], 1, Path("slots")) as place:
 
 @pytest.mark.workflow
 def test_jobs_of_snakemake_share_gpus_without_overlap_and_who_is_killed_frees_his(tmp_path):
-    """Six jobs at once on two pretend GPUs. Were a slot lost with each job that is killed, none would be left."""
+    """Start six jobs at once on two pretend GPUs; if killed jobs kept their slots, no slot would be left."""
     (tmp_path / "Snakefile").write_text(WORKFLOW)
     (tmp_path / "job.py").write_text(JOB)
     done = call(tmp_path, "snakemake", "--cores", "6", "--retries", "1")

@@ -9,7 +9,7 @@ CPU = torch.device("cpu")
 
 
 def formats(model, shape):
-    """For every convolution: the memory format of the images it gets."""
+    """Return the memory format of the images that each convolution gets."""
     seen = {}
 
     def look(name):
@@ -61,7 +61,7 @@ def test_the_trial_leaves_the_network_as_it_was():
 
 
 class Viewing(nn.Module):
-    """As many people end the convolutional part."""
+    """Flatten feature maps with `view`, as many networks do."""
 
     def __init__(self):
         super().__init__()

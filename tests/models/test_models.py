@@ -7,8 +7,8 @@ from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup, names
 from anytime_pruning.pruning.prunable import prunable_weights
 
-# The published counts at 1000 classes and with the ImageNet stem, as torchvision states them; convolution layers; width
-# of the features.
+# For each network with 1000 classes and the ImageNet stem: the number of parameters that torchvision states, the number
+# of convolution layers, and the width of the features.
 IMAGENET = {
     "resnet18": (11_689_512, 20, 512),
     "resnet34": (21_797_672, 36, 512),
@@ -18,19 +18,19 @@ IMAGENET = {
     "wide_resnet101_2": (126_886_696, 104, 2048),
 }
 STEMS = {"_imagenet_stem": 7 * 7 * 3 * 64, "": 3 * 3 * 3 * 64}
-# At ten classes and three channels.
+# The number of parameters with ten classes and three channels, and the number of convolution layers.
 PUBLISHED = {
     f"{name}{stem}": (count - STEMS["_imagenet_stem"] + STEMS[stem] - 990 * (width + 1), layers)
     for name, (count, layers, width) in IMAGENET.items()
     for stem in STEMS
 } | {
-    # The paper of the residual networks states 0.27, 0.66 and 0.85 million.
+    # The paper on residual networks states 0.27, 0.66 and 0.85 million.
     **{f"resnet{6 * n + 2}": (270_896 + (n - 3) * 97_216 - 1174, 6 * n + 1) for n in (3, 7, 9)},
-    # VGG-16-BN's convolutions have biases as in torchvision: its published 138,365,992 without the three linear layers
-    # (123,642,856), and with one of 512 x 10.
+    # As in torchvision, the convolutions of VGG-16-BN have biases. Of its published 138,365,992 parameters, the three
+    # linear layers have 123,642,856; one linear layer of 512 x 10 takes their place.
     "vgg16_bn": (138_365_992 - 123_642_856 + 512 * 10 + 10, 13),
 }
-# One network of each kind of block and stem; the others differ in the number of blocks and in width.
+# One network of each kind of block and stem. The other networks differ only in number of blocks and width.
 KINDS = ["resnet20", "resnet18", "resnet50", "resnet18_imagenet_stem", "vgg16_bn"]
 
 
@@ -71,7 +71,7 @@ def test_any_image_size_and_channel_count(name, shape):
 
 
 def take_step(name, side, n_images, lr):
-    """A network before and after a step of SGD, and its loss before and after."""
+    """Return a network after one step of SGD, its earlier parameters, and its loss before and after."""
     torch.manual_seed(0)
     model = build_model(name, 3, (1, side, side))
     before = {key: parameter.detach().clone() for key, parameter in model.named_parameters()}
@@ -85,11 +85,11 @@ def take_step(name, side, n_images, lr):
 
 @pytest.mark.parametrize("name", names("model"))
 def test_one_training_step_reaches_every_parameter(name):
-    side = 32 if name.endswith("imagenet_stem") else 8  # that stem would leave one pixel of eight
+    side = 32 if name.endswith("imagenet_stem") else 8  # the ImageNet stem would leave one pixel of eight
     model, before, *losses = take_step(name, side, 4, lr=1.0)
     assert all(torch.isfinite(torch.tensor(losses)))
     for key, parameter in model.named_parameters():
-        # A bias before batch norm only moves by rounding; everything else must.
+        # A bias before batch norm moves only by rounding; every other parameter must move.
         assert not torch.equal(parameter, before[key]) or ("features" in key and key.endswith("bias")), key
 
 

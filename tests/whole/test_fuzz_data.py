@@ -1,6 +1,6 @@
-"""Archives, images and caches damaged at random: read as what they are, or refused in a line; nothing half-written.
+"""Test that archives, images and caches with random damage are read correctly or refused in one line.
 
-A bounded number, always the same, in `make test`; 10,000 of each kind, other ones each time, in `make fuzz`.
+`make test` tries a bounded number of them, always the same; `make fuzz` tries 10,000 new ones of each kind.
 """
 
 from collections import Counter
@@ -18,14 +18,14 @@ from anytime_pruning.datasets.decoding import decode_image
 from anytime_pruning.datasets.members import ImageFile
 from anytime_pruning.foundation.errors import MESSAGE_LIMIT, DataError
 
-# Of each kind; the profile fuzz has more.
+# Number of examples of each kind; the profile `fuzz` has more.
 COUNT = settings(max_examples=max(100, settings.default.max_examples))
 FILES = toy_files(n_train=2, n_test=1)
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
 
 
 def damaged(content, most=3):
-    """Bytes with up to so many bits flipped, pieces removed, repeated or overwritten, or the end cut off."""
+    """Draw bytes with up to `most` edits: a flipped bit, a removed, repeated or overwritten piece, or a missing end."""
     edits = st.tuples(
         st.integers(0, 5), st.integers(0, len(content)), st.sampled_from([1, 8, 100, 500, 5000]), st.binary(max_size=20)
     )
@@ -71,7 +71,7 @@ def test_any_archive(kind, tmp_path):
             check_message(error, path.name)
             outcomes["refused"] += 1
         else:
-            # No file is lost to one damage of a tar, whose headers have sums; a zip has none over names.
+            # One damage of a tar loses no file, because its headers have checksums; a zip has none over names.
             if kind != ".zip":
                 assert len(found.train_images) >= len(images)
             outcomes["accepted"] += 1
@@ -106,7 +106,7 @@ def test_any_image(kind):
 
 
 def test_any_cache(tmp_path, capsys):
-    """It is read as what was written, or said to be damaged and made again."""
+    """A cache is read as it was written, or is said to be damaged and made again."""
     outcomes = Counter()
     archive = write_archive(FILES, tmp_path / "toy.tar")
     dataset = parse_dataset({"name": "toy", "source": "image_folder", "path": str(archive), "image_size": 6})

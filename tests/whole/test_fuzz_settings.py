@@ -1,6 +1,6 @@
-"""Whatever a configuration file holds: it is accepted and means something, or it is refused in a line.
+"""Test that every configuration file is either accepted with a meaning or refused in one line.
 
-A bounded number of files, always the same, in `make test`; 10,000 of each kind, other ones each time, in `make fuzz`.
+`make test` tries a bounded number of files, always the same; `make fuzz` tries 10,000 new ones of each kind.
 """
 
 import contextlib
@@ -29,10 +29,11 @@ from anytime_pruning.results import layout
 from anytime_pruning.results.run_list import read_runs_list, write_runs_list
 from anytime_pruning.runs import job
 from anytime_pruning.settings.execution import ExecutionSettings
+from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import RunSettings, parse_settings
 from anytime_pruning.settings.study import MAX_RUNS, Study, plan_study
 
-# Of each kind; the profile fuzz has more.
+# Number of examples of each kind; the profile `fuzz` has more.
 COUNT = settings(max_examples=max(200, settings.default.max_examples))
 KEYS = {"config", "settings", "digest", "claims", *Study.model_fields, *RunSettings.model_fields, *KINDS}
 KEYS |= set(ExecutionSettings.model_fields)
@@ -40,7 +41,7 @@ KEYS |= set(ExecutionSettings.model_fields)
 
 @pytest.fixture
 def in_folder(tmp_path, monkeypatch):
-    """Run in an empty folder inside another, so that what is written where shows."""
+    """Run in an empty folder inside another folder, so that every written file is noticed."""
     folder = tmp_path / "checkout"
     folder.mkdir()
     monkeypatch.chdir(folder)
@@ -55,12 +56,12 @@ def check_message(text):
 
 
 def check_run(study, run):
-    """An accepted run: what is written of it reads as the same, and it lies in its folder."""
+    """Check that the written settings of an accepted run read back as the same, and that its folder is its own."""
     for dumped in (run.model_dump(mode="json"), json.loads(run.model_dump_json())):
         again = parse_settings(parse_yaml("x", yaml.safe_dump(dumped)))
         assert again == run
         assert again.digest() == run.digest()
-    name = layout.run_name(run)
+    name = run_name(run)
     root = layout.runs_dir(study).resolve()
     assert root.parent.parent == Path("results").resolve()
     assert layout.run_dir(study, name).resolve().relative_to(root).parts == tuple(name.split("/"))
@@ -70,7 +71,7 @@ def check_run(study, run):
 
 
 def report(what, outcomes):
-    """How many were accepted; enough of them, lest nothing be tested about those."""
+    """Print how many files were accepted and refused, and check that both happened often enough to be tested."""
     print(f"\n{what}: " + ", ".join(f"{count:,} {outcome}" for outcome, count in sorted(outcomes.items())))
     assert outcomes["accepted"] > 0.05 * outcomes.total()
     assert outcomes["refused"] > 0.05 * outcomes.total()
@@ -105,7 +106,7 @@ def test_any_study(in_folder):
 
 @pytest.fixture
 def started(monkeypatch):
-    """What `train` would have trained."""
+    """Record what `train` would have trained."""
     runs = []
     monkeypatch.setattr(job, "run_stream", lambda *given: runs.append(given) or {"final": FINAL})
     return runs

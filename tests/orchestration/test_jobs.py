@@ -1,0 +1,77 @@
+"""The environment of jobs: which package they run, and what a container sees of the host."""
+
+import os
+import shlex
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import anytime_pruning
+from anytime_pruning.orchestration.jobs import prepare_jobs
+
+
+@pytest.fixture(autouse=True)
+def surroundings(tmp_path, monkeypatch):
+    """An apptainer that is never called, an image, and variables that are put back."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "apptainer").write_text("#!/bin/sh\n")
+    (tmp_path / "bin" / "apptainer").chmod(0o755)
+    (tmp_path / "image.sif").touch()
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    for name in ("PYTHONPATH", "APPTAINER_BIND", "APPTAINERENV_CUDA_VISIBLE_DEVICES"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+def install(folder, monkeypatch):
+    """Let the package be one that pip installed."""
+    package = folder / "site-packages" / "anytime_pruning"
+    package.mkdir(parents=True)
+    monkeypatch.setattr(anytime_pruning, "__file__", str(package / "__init__.py"))
+    return package
+
+
+def test_a_job_runs_this_package_from_any_folder_and_keeps_the_users_path(tmp_path, monkeypatch):
+    (tmp_path / "anytime_pruning.py").write_text("raise SystemExit('not this one')\n")
+    (tmp_path / "plugins").mkdir()
+    (tmp_path / "plugins" / "sitecustomize.py").write_text("print('plugged in')\n")
+    monkeypatch.setenv("PYTHONPATH", "plugins")
+    command = prepare_jobs("image.sif", in_container=False)
+    done = subprocess.run(["sh", "-c", f"{command} list"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("plugged in\n")
+    assert os.environ["PATH"].startswith(os.path.dirname(sys.executable))
+    # Jobs read the Snakefile again: a second call changes nothing.
+    assert prepare_jobs("image.sif", in_container=False) == command
+
+
+def test_an_installed_package_needs_no_path(tmp_path, monkeypatch):
+    install(tmp_path, monkeypatch)
+    assert prepare_jobs("", in_container=False) == "PYTHONSAFEPATH=1 python -m anytime_pruning"
+
+
+def test_a_container_sees_a_checkout_that_lies_elsewhere(monkeypatch):
+    monkeypatch.setenv("APPTAINER_BIND", "/data")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    monkeypatch.setenv("PYTHONPATH", "of the host")
+    for _ in range(2):
+        command = prepare_jobs("image.sif", in_container=True)
+        assert command == f"PYTHONSAFEPATH=1 PYTHONPATH={shlex.quote(str(ROOT))} python -m anytime_pruning"
+        assert os.environ["APPTAINER_BIND"] == f"/data,{ROOT}"
+    assert os.environ["APPTAINERENV_CUDA_VISIBLE_DEVICES"] == "1"
+
+
+def test_a_container_sees_the_working_folder_anyway(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    prepare_jobs("docker://image", in_container=True)
+    assert "APPTAINER_BIND" not in os.environ
+
+
+def test_a_container_sees_an_installed_package_and_not_its_neighbours(tmp_path, monkeypatch):
+    package = install(tmp_path, monkeypatch)
+    command = prepare_jobs("image.sif", in_container=True)
+    assert command == "PYTHONSAFEPATH=1 PYTHONPATH=/opt/anytime-pruning python -m anytime_pruning"
+    assert os.environ["APPTAINER_BIND"] == f"{package}:/opt/anytime-pruning/anytime_pruning"
