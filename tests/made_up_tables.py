@@ -1,4 +1,4 @@
-"""Collected tables whose numbers are made up, with simple values, for the tests of figures and tables."""
+"""Make up collected tables with simple values, for the tests of figures and tables."""
 
 import itertools
 
@@ -10,7 +10,7 @@ SERIES = (*PAPER, RELEASED)
 
 
 def keys(lengths=(2, 3), seeds=(0, 1), series=SERIES, dataset="digits", model="resnet20", variant=""):
-    """The key columns of every run."""
+    """Yield the key columns of every run."""
     for length, (protocol, method, pruner), seed in itertools.product(lengths, series, seeds):
         yield {
             "dataset": dataset,
@@ -26,7 +26,10 @@ def keys(lengths=(2, 3), seeds=(0, 1), series=SERIES, dataset="digits", model="r
 
 
 def make_runs(**which):
-    """Test accuracy 90 for seed 0, 92 for seed 1 and so on; magnitude one point less; 360 of 1,000 weights kept."""
+    """Make runs with test accuracy 90 for seed 0, 92 for seed 1 and so on.
+
+    Magnitude has one point less. Pruned runs keep 360 of 1,000 weights.
+    """
     rows = []
     for key in keys(**which):
         kept = 1000 if key["method"] == "dense" else 360
@@ -57,7 +60,7 @@ def make_runs(**which):
 
 
 def make_epochs(lengths=(3,), **which):
-    """Two epochs on each megabatch."""
+    """Make two epochs on each megabatch."""
     columns = ("train_loss", "train_acc_running_pct", "valid_loss", "valid_acc_pct")
     rows = [
         key | {"t": t, "epoch": epoch} | dict.fromkeys(columns, 1.0 + t + epoch + key["seed"])
@@ -69,7 +72,7 @@ def make_epochs(lengths=(3,), **which):
 
 
 def make_megabatches(**which):
-    """The gap rises; the clean gap goes up and down by 4 points, two megabatches long each."""
+    """Make a gap that rises, and a clean gap that goes up and down by 4 points, two megabatches long each."""
     rows = [
         key | {"t": t, "generalization_gap_pct": t + key["seed"], "clean_gap_pct": 4.0 * ((t // 2) % 2)}
         for key in keys(**which)
@@ -79,7 +82,7 @@ def make_megabatches(**which):
 
 
 def make_layers(lengths=(3,), **which):
-    """Three layers of 60, 120 and 120 weights; magnitude prunes the first one harder."""
+    """Make three layers of 60, 120 and 120 weights, the first of which magnitude prunes harder."""
     rows = [
         key | {"t": t, "layer": layer, "kept": (total // 4 if hard and place == 0 else total // t), "total": total}
         for key in keys(lengths=lengths, **which)

@@ -67,7 +67,7 @@ def paired_difference(first: "pd.Series[float]", second: "pd.Series[float]") -> 
     """
     for values in (first, second):
         if values.index.has_duplicates:
-            raise ValueError(f"seed {values.index[values.index.duplicated()][0]} is there twice")
+            raise ValueError(f"seed {values.index[values.index.duplicated()][0]} occurs twice")
     seeds = first.index.intersection(second.index)
     if seeds.empty:
         raise ValueError("no seed in common")

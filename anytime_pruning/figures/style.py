@@ -40,7 +40,7 @@ OTHER_COLORS = ("#882255", "#44AA99", "#999933", "#332288")
 OTHER_MARKERS = ("<", ">", "p", "h")
 PRUNER_DASHES: dict[str, Dash] = {"snip": "-", "none": "-", "magnitude": (0, (4, 1.5)), "random": (0, (1, 1.2))}
 OTHER_DASHES: tuple[Dash, ...] = ((0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
-# The part of a marker that is filled; the rest is white, and so is all of the marker of a hollow pruner.
+# The part of a marker that is filled; the other part is white. The marker of a hollow pruner is white as a whole.
 PRUNER_FILLS = {"snip": "full", "none": "full", "magnitude": "full", "random": "bottom", "grasp": "left"}
 OTHER_FILL, HOLLOW = "right", ("magnitude",)
 
@@ -80,7 +80,7 @@ class Style(NamedTuple):
         color: of the line and the marker.
         marker: matplotlib's name of a shape.
         dash: line style.
-        fill: the part of the marker that is filled with `face`; the rest is white.
+        fill: the part of the marker that is filled with `face`; the other part is white.
         face: colour of the filled part.
     """
 

@@ -58,8 +58,11 @@ def write_page(notebook: Path, study: str, page: Path) -> None:
 
 
 def _kernel_environment(study: str) -> dict[str, str]:
-    """Return the environment of the kernel, which does not inherit this process's search path for modules."""
+    """Return the environment of the kernel, which finds the package where this process found it."""
     package_parent = str(Path(anytime_pruning.__file__).parents[1])
     inherited = os.environ.get("PYTHONPATH")
     search_path = os.pathsep.join([package_parent, inherited] if inherited else [package_parent])
-    return {**os.environ, "PYTHONPATH": search_path, "STUDY": study}
+    # The launcher of the kernel deletes the first entry of its search path if that is the working folder. Python puts
+    # such an entry first unless PYTHONSAFEPATH is set; then the launcher would delete the package's folder instead.
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
+    return environment | {"PYTHONPATH": search_path, "STUDY": study}

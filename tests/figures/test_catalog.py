@@ -1,4 +1,4 @@
-"""Which figures a study has, and of which runs."""
+"""Test which figures a study has, and which runs they show."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def plan(*grid):
 
 
 def shown(figure):
-    """The series that a figure shows: names of runs without dataset, model, T, seed and digest."""
+    """Return the series that a figure shows: names of runs without dataset, model, T, seed and digest."""
     return sorted({"/".join(name.split("/")[3:5]) for name in figure.runs})
 
 
@@ -37,7 +37,7 @@ def test_a_study_of_one_stream():
     assert {figures[plot].kinds for plot in plots} == {("pdf", "png", "csv")}
     assert figures["results"].kinds == ("md", "html", "tex", "csv")
     assert len(figures["short"].runs) == 8
-    assert shown(figures[f"layers-{name}"]) == ["app/magnitude", "app/snip"]  # what is pruned more than once
+    assert shown(figures[f"layers-{name}"]) == ["app/magnitude", "app/snip"]  # the series that are pruned more than once
     assert figures["framework"].options["densities"][0] == pytest.approx(0.8)
     assert len(figures["framework"].options["densities"]) == 8
 

@@ -1,4 +1,4 @@
-"""Claims: what the file may hold, which runs a claim is about, and when it counts as reproduced."""
+"""Test which claims a file may hold, which runs a claim is about, and when a claim counts as reproduced."""
 
 import pandas as pd
 import pytest
@@ -31,7 +31,11 @@ WHERE = {"dataset": "cifar100", "model": "resnet50", "n_megabatches": 8}
 
 
 def checked(tmp_path, gains, claim=CLAIM, **settings):
-    """The rows of one claim, where APP gains so much over dense with each seed, under the given settings."""
+    """Return the rows of one claim.
+
+    Args:
+        gains: of APP over dense, one for each seed.
+    """
     where = WHERE | {key: settings.pop(key) for key in ("model", "n_megabatches", "dataset") if key in settings}
     name = where["dataset"] if isinstance(where["dataset"], str) else where["dataset"]["name"]
     runs = make_runs(
@@ -65,7 +69,7 @@ def checked(tmp_path, gains, claim=CLAIM, **settings):
         ((3.6, 3.6, 3.6), "not reproduced"),
         ((0.9, 1.0, 1.1), "not reproduced"),
         ((-3.1, -3.0, -2.9), "not reproduced"),
-        ((-1.0, 3.0, 7.0), "not reproduced"),  # the interval has the number, but zero, too
+        ((-1.0, 3.0, 7.0), "not reproduced"),  # the interval holds the number, and zero as well
         ((2.9, 3.1), "not run"),  # too few seeds
     ],
 )
@@ -133,7 +137,7 @@ def test_runs_in_two_precisions_are_not_mixed(tmp_path):
 
 
 def test_what_differs_is_named_whichever_run_has_it(tmp_path):
-    """A dense run has no pruning settings, but what it is compared with has."""
+    """A dense run has no pruning settings, but the run beside it has."""
     (row,) = checked(tmp_path, (2.9, 3.0, 3.1), scope="local", tau=3.0).to_dict("records")
     assert (row["verdict"], row["measured_on"]) == ("other data", "cifar100, resnet50, T = 8; scope=local; tau=3.0")
 
@@ -156,7 +160,7 @@ def test_a_claim_without_a_number_needs_the_interval_on_its_side(tmp_path):
 
 
 def test_a_relative_difference_is_in_percent_of_the_second(tmp_path):
-    """90, 92 and 94 for the dense baseline."""
+    """The dense baseline has 90, 92 and 94."""
     (row,) = checked(tmp_path, (9.0, 9.2, 9.4), {**CLAIM, "relative": True, "claimed": 10}).to_dict("records")
     assert row["measured"] == pytest.approx(10)
     assert row["verdict"] == "reproduced"

@@ -1,4 +1,4 @@
-"""The command that draws one planned figure of a study."""
+"""Test the command that draws one planned figure of a study."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Which layers are early, and how much denser or sparser they are than the network."""
+"""Test which layers are early, and how their density compares with that of the network."""
 
 import pandas as pd
 import pytest
@@ -20,7 +20,7 @@ def test_layers_of_each_run_and_megabatch_count_from_the_first():
 
 
 def test_figure_and_claim_mean_the_same_layers():
-    """Of four layers two are early, where a third that is rounded to the nearest would be one."""
+    """Two of four layers are early; a third of four, rounded to the nearest, would be one layer."""
     layers = make_layers(lengths=(4,), series=[("paper", "app", "magnitude")], seeds=(0,))
     more = layers[layers["layer"] == "layer2.conv"].assign(layer="layer3.conv", kept=120)
     layers = pd.concat([layers, more], ignore_index=True).sort_values(["run", "t"], kind="stable")

@@ -1,4 +1,4 @@
-"""Figures from collected tables whose numbers are made up."""
+"""Test figures that are drawn from made-up tables."""
 
 import matplotlib.pyplot as plt
 import pandas as pd

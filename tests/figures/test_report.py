@@ -1,4 +1,4 @@
-"""The walk-through and the report: run on a tiny study, and opened as a reader does."""
+"""Test the walk-through and the report on a tiny study, and open both as a reader does."""
 
 import shutil
 
@@ -29,7 +29,7 @@ STUDY = {
 
 @pytest.fixture(scope="module")
 def reported(tmp_path_factory):
-    """A checkout whose study was run and reported."""
+    """Return a checkout whose study was run and reported."""
     folder = tmp_path_factory.mktemp("report") / "project"
     folder.mkdir()
     make_checkout(folder)
@@ -80,7 +80,7 @@ def test_the_notebook_is_stored_without_outputs():
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 def test_everything_in_the_report_opens_without_errors_or_requests(reported):
-    """Each category is clicked, each of its figures and tables looked at, each caption read."""
+    """Click each category, look at each of its figures and tables, and read each caption."""
     playwright = pytest.importorskip("playwright.sync_api")
     errors, requests, seen = [], [], {}
     with playwright.sync_playwright() as driver:
@@ -110,7 +110,7 @@ def test_everything_in_the_report_opens_without_errors_or_requests(reported):
 
 
 def look_at(page, category, name):
-    """What a click on the eye of a result shows, the text of a page or the width of a picture; and its caption."""
+    """Click the eye of a result; return the text of its page or the width of its picture, and its caption."""
     row = page.locator("tbody tr").filter(has=page.get_by_text(name, exact=True))
     row.locator("a").first.click()
     if name.endswith(")"):

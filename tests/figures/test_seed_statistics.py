@@ -1,4 +1,4 @@
-"""Statistics over seeds, against scipy.stats and by hand; and the direction changes of a curve."""
+"""Test statistics over seeds against scipy.stats and by hand, and the direction changes of a curve."""
 
 import numpy as np
 import pandas as pd
@@ -36,7 +36,7 @@ def test_differences_are_those_of_equal_seeds():
     assert (one.mean, one.seeds) == (2.0, 3)
     with pytest.raises(ValueError, match="no seed in common"):
         paired_difference(first, second.rename({2: 5, 0: 6, 1: 8}))
-    with pytest.raises(ValueError, match="seed 0 is there twice"):
+    with pytest.raises(ValueError, match="seed 0 occurs twice"):
         paired_difference(pd.concat([first, first[:1]]), second)
 
 

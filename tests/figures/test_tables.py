@@ -1,4 +1,4 @@
-"""Tables from collected tables whose numbers are made up."""
+"""Test tables that are written from made-up collected tables."""
 
 import html
 
