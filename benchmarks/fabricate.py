@@ -1,9 +1,9 @@
-"""Results of very many runs in seconds: a few are trained, the others are copies of these with another seed.
+"""Fabricate the results of thousands of runs in seconds: a few are trained, the others are copies with other seeds.
 
-A copy is written by what writes a trained run, with its own settings and digest, so that it passes whatever a trained
-run passes. Its numbers are those of the run it was copied from: they are for measuring the tools, not the method.
+Copies are written by the function that writes trained runs, with settings and a digest of their own. A copy therefore
+passes every check that a trained run passes. Its numbers are copied: they measure the tools, not the method.
 
-`python -m benchmarks.fabricate STUDY.yaml` writes all runs of a study below `results/`, but for those that are there.
+`python -m benchmarks.fabricate STUDY.yaml` writes all missing runs of a study below `results/`.
 """
 
 import os
@@ -20,12 +20,12 @@ from anytime_pruning.results.store import write_run
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.settings.study import PlannedRun, plan_study
 
-# Writes one run: its settings, its folder, and the file for its weights.
+# Writes one run, given its settings, its folder and the file for its weights.
 Template = Callable[[RunSettings, Path, Path], dict[str, Any]]
 
 
 def make_study(n_seeds: int, data_dir: str = "data") -> dict[str, Any]:
-    """A study, `load`, of ten times so many runs, each of which trains in a second."""
+    """Return the study `load`, which has ten runs for each seed; each run trains in a second."""
     return {
         "study": "load",
         "execution": {"device": "cpu", "data_dir": data_dir},
@@ -46,9 +46,9 @@ def make_study(n_seeds: int, data_dir: str = "data") -> dict[str, Any]:
 
 
 def fabricate(runs: Iterable[PlannedRun], study: str, root: Path) -> int:
-    """Write every run that is not there yet, as `root/results/...`; returns how many.
+    """Write every missing run as `root/results/...` and return the number of written runs.
 
-    Weights are hard links to those of the trained run, so that 10,000 runs take the space of a few.
+    Weights are hard links to the weights of the trained run, so that 10,000 runs take the space of a few.
     """
     templates: dict[str, Template] = {}
     count = 0
@@ -66,7 +66,7 @@ def fabricate(runs: Iterable[PlannedRun], study: str, root: Path) -> int:
 
 
 def train_template(settings: RunSettings, folder: Path) -> Template:
-    """Train a run in a folder and return what writes it again, as a run of other settings."""
+    """Train a run in a folder and return a function that writes its results again, as a run with other settings."""
     from anytime_pruning.runs import job
 
     with mock.patch.object(job, "write_run", side_effect=write_run) as written:

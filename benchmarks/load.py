@@ -1,7 +1,7 @@
-"""What planning, collecting and listing thousands of runs takes: `python -m benchmarks.load`, about 3 minutes.
+"""Measure what planning, collecting and listing thousands of runs takes: `python -m benchmarks.load`, about 3 minutes.
 
-Results are fabricated, see `fabricate.py`. Writes benchmarks/results/<machine>-load.json and .md: seconds, and the peak
-memory of the largest process.
+The results are fabricated by `fabricate.py`. The files benchmarks/results/<machine>-load.json and .md get the seconds
+of each command and the peak memory of its largest process.
 """
 
 import argparse
@@ -20,13 +20,13 @@ from benchmarks.report import RESULTS, publish
 
 PACKAGE = (sys.executable, "-m", "anytime_pruning")
 PLAN = (
-    "import sys; from anytime_pruning.foundation.safe_text import read_yaml; from anytime_pruning.settings.study import plan_study; "
-    "plan_study(read_yaml(sys.argv[1]))"
+    "import sys; from pathlib import Path; from anytime_pruning.foundation.safe_text import read_yaml; "
+    "from anytime_pruning.settings.study import plan_study; plan_study(read_yaml(Path(sys.argv[1])))"
 )
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, write and print the table."""
+    """Measure all commands, then write and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
     parser.add_argument("--runs", type=int, default=2000, help="of the grid; a multiple of 10 (default: 2000)")
     parser.add_argument("--folder", type=int, default=10_000, help="runs of a large results folder (default: 10000)")
@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(options.runs, options.folder, make_folder(Path(folder), options.runs, options.folder))
-    # Only now, as it imports torch: a child's peak memory begins with that of this process.
+    # Torch is imported only now, because a child's peak memory begins with the memory of this process.
     import torch
 
     from anytime_pruning.machine import provenance
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_folder(folder: Path, n_runs: int, n_stored: int) -> Path:
-    """A checkout of links with two studies that share a results folder, as one does after its grid has shrunk."""
+    """Make a checkout of links with two studies that share a results folder, as if the grid of one study had shrunk."""
     for part in ("Snakefile", "workflow", "profiles", "anytime_pruning", "config"):
         (folder / part).symlink_to(ROOT / part)
     for name, count in (("grid", n_runs), ("large", n_stored)):
@@ -61,7 +61,7 @@ def make_folder(folder: Path, n_runs: int, n_stored: int) -> Path:
 
 
 def measure(n_runs: int, n_stored: int, folder: Path) -> list[dict]:
-    """Each command once, in the order in which a user would meet them."""
+    """Run each command once, in the order in which a user would meet them."""
 
     def timed(what: str, *command: str) -> dict:
         print(f"{what} ...", file=sys.stderr, flush=True)
@@ -94,10 +94,10 @@ def measure(n_runs: int, n_stored: int, folder: Path) -> list[dict]:
 
 
 def run(command: tuple[str, ...], folder: Path) -> dict[str, float]:
-    """Seconds of a command and the peak memory of its largest process.
+    """Return the seconds of a command and the peak memory of its largest process.
 
     Raises:
-        subprocess.CalledProcessError: it failed.
+        subprocess.CalledProcessError: the command failed; the end of its output was printed.
     """
     started = time.perf_counter()
     with tempfile.TemporaryFile() as said:
@@ -112,7 +112,7 @@ def run(command: tuple[str, ...], folder: Path) -> dict[str, float]:
 
 
 def to_markdown(result: dict) -> str:
-    """One row for each command."""
+    """Write the result as a table with one row for each command."""
     machine = result["machine"]
     lines = [
         f"{machine['name']}; runs of ResNet-20 with T = 2 and 3 whose results are fabricated, so files are in memory.",
