@@ -1,1 +1,1 @@
-"""What is fast, measured side by side: `make bench`. Nothing here is needed to train."""
+"""Measure the speed and the memory of this project, and the spread of its results, on one machine."""

@@ -1,4 +1,4 @@
-"""`make bench`: measure this machine and write benchmarks/results/<machine>.json, .md and -growth.png."""
+"""Measure this machine and write benchmarks/results/<machine>.json, .md and -growth.png; `make bench` runs this."""
 
 import argparse
 import os
@@ -6,6 +6,7 @@ import re
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -21,7 +22,7 @@ NETWORKS = ("resnet20", "resnet18", "vgg16_bn", "resnet50")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, write, print the tables; exit status 2 for a mistake of the user."""
+    """Measure, write and print the tables, and return the exit status: 2 for a mistake of the user."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer networks and rounds: 3 minutes instead of 15")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -39,8 +40,16 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def measure(device: torch.device, quick: bool) -> dict:
-    """Everything, one part after another; what is being measured is said on stderr."""
+def measure(device: torch.device, quick: bool) -> dict[str, Any]:
+    """Measure one part after another, and say on stderr which one.
+
+    Args:
+        device: the device to measure.
+        quick: whether to measure fewer networks in fewer rounds.
+
+    Returns:
+        The result, ready for JSON.
+    """
     started = time.perf_counter()
     threads = 1 if device.type == "cuda" else os.cpu_count() or 1
     prepare_process(device, threads)
@@ -74,10 +83,11 @@ def measure(device: torch.device, quick: bool) -> dict:
     }
 
 
-def describe_machine(device: torch.device, threads: int) -> dict:
-    """What computed, and a name for its files."""
+def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:
+    """Return what computed, and as `id` a name for the files of its results."""
     hardware = provenance.describe_hardware(device)
-    name = hardware.get("gpu") or f"{hardware['processor']}, {hardware['cores']} cores, {hardware['cpu_capability']}"
+    processor = f"{hardware['processor']}, {hardware['cores']} cores, {hardware['cpu_capability']}"
+    name = str(hardware.get("gpu", processor))
     return {
         "id": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
         "name": name,

@@ -1,4 +1,4 @@
-"""What the machine can do at best: a large matrix product, and a large copy in memory; and what a network asks for."""
+"""Measure the best that a machine can do, a large matrix product and a large copy, and what a network asks for."""
 
 import statistics
 import time
@@ -11,21 +11,27 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def gemm_flops_per_s(device: torch.device, dtype: torch.dtype, repeats: int = 5) -> float:
-    """Multiplications and additions per second of a square matrix product, 2048 wide on a CPU, 8192 on a GPU."""
+    """Return the FLOP/s of a product of square matrices, which are 2048 wide on a CPU and 8192 wide on a GPU."""
     n = 8192 if device.type == "cuda" else 2048
     a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
     return 2 * n**3 / median_seconds(lambda: a @ b, device, repeats)
 
 
 def copy_bytes_per_s(device: torch.device, repeats: int = 5) -> float:
-    """Bytes read and written per second by copying 256 MB."""
+    """Return the bytes read and written per second while copying 256 MB."""
     source = torch.zeros(64 << 20, device=device)
     target = torch.empty_like(source)
     return 2 * source.nbytes / median_seconds(lambda: target.copy_(source), device, repeats)
 
 
 def training_flops(model: nn.Module, image_shape: tuple[int, int, int], batch_size: int) -> float:
-    """Multiplications and additions of one training step per sample, counted by torch: convolutions and products."""
+    """Return the multiplications and additions of one training step per sample, as torch counts them.
+
+    Args:
+        model: the network; torch counts its convolutions and matrix products.
+        image_shape: (channels, height, width).
+        batch_size: samples of the step.
+    """
     model.train()
     device = next(model.parameters()).device
     images = torch.rand(batch_size, *image_shape, device=device)
@@ -36,13 +42,13 @@ def training_flops(model: nn.Module, image_shape: tuple[int, int, int], batch_si
 
 
 def synchronize(device: torch.device) -> None:
-    """Wait until the device has done what it was given."""
+    """Wait until a device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 def median_seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
-    """Seconds that some work takes once it has been done before."""
+    """Return the median of the seconds that some work takes after it has been done once."""
     work()
     seconds = []
     for _ in range(repeats):

@@ -1,8 +1,8 @@
-"""What checkpoints cost of a run of ResNet-18 on a CPU: `python -m benchmarks.checkpoints`, about 13 minutes.
+"""Measure what checkpoints cost a run of ResNet-18 on a CPU: `python -m benchmarks.checkpoints`, about 13 minutes.
 
-Trains on noise of CIFAR's size and takes the time of every checkpoint, written as every run writes it, to a disk that
-is waited for. An epoch is as long as the shortest of a run on CIFAR: 5,063 images, as many as the first of eight
-megabatches has; the last has 40,500. Writes benchmarks/results/<machine>-checkpoints.json and .md.
+The run trains on noise of CIFAR's size. Every checkpoint is timed, including the wait for the disk. An epoch is as long
+as the shortest one of a run on CIFAR: it has 5,063 images, as the first of eight megabatches does, whereas the last has
+40,500. The numbers are written to benchmarks/results/<machine>-checkpoints.json and .md.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -19,11 +20,11 @@ from PIL import Image
 
 from anytime_pruning import run_stream
 from anytime_pruning.machine import provenance
-from anytime_pruning.runs import state
+from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer
 from benchmarks.__main__ import describe_machine
 from benchmarks.report import RESULTS, publish
 
-N_TRAIN, N_TEST = 5625, 100  # a tenth is held out
+N_TRAIN, N_TEST = 5625, 100  # a tenth of the training images is held out
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def write_noise(folder: Path) -> None:
-    """An image folder of ten classes of noise, 32 x 32 pixels."""
+    """Write an image folder of ten classes of noise, 32 x 32 pixels."""
     draw = np.random.default_rng(0)
     for split, count in (("train", N_TRAIN), ("test", N_TEST)):
         for i in range(count):
@@ -51,8 +52,13 @@ def write_noise(folder: Path) -> None:
             Image.fromarray(draw.integers(0, 256, (32, 32, 3), np.uint8)).save(path)
 
 
-def measure(folder: Path, seed: int) -> dict:
-    """Seconds of a run of one epoch, of each of its checkpoints, and their size."""
+def measure(folder: Path, seed: int) -> dict[str, Any]:
+    """Measure the seconds of a run of one epoch and of each of its checkpoints, and their size.
+
+    Args:
+        folder: holds the noise; the run is written there.
+        seed: the seed of the run.
+    """
     settings = {
         "dataset": {"name": "noise", "source": "image_folder", "path": str(folder / "noise"), "image_size": 32},
         "model": "resnet18",
@@ -60,20 +66,20 @@ def measure(folder: Path, seed: int) -> dict:
         "epochs": 1,
         "seed": seed,
         "precision": "float32",
-        # Whatever it comes to is measured, and not put off.
+        # With this share no checkpoint is put off, however long it takes.
         "execution": {"device": "cpu", "data_dir": str(folder / "data"), "checkpoint_share": 1},
     }
     seconds, sizes = [], []
-    keep = state.Keeper.keep
+    write = Checkpointer.write
 
-    def timed(keeper: state.Keeper) -> None:
+    def timed(checkpointer: Checkpointer) -> None:
         started = time.perf_counter()
-        keep(keeper)
+        write(checkpointer)
         seconds.append(time.perf_counter() - started)
         newest = max((folder / str(seed) / "resume").glob("*.safetensors"))
         sizes.append(newest.stat().st_size)
 
-    with mock.patch.object(state.Keeper, "keep", timed):
+    with mock.patch.object(Checkpointer, "write", timed):
         cost = run_stream(settings, folder / str(seed))["cost"]
     return {
         "stream_s": cost["stream_s"],
@@ -84,8 +90,8 @@ def measure(folder: Path, seed: int) -> dict:
     }
 
 
-def to_markdown(result: dict) -> str:
-    """One row for each run, then what they come to."""
+def to_markdown(result: dict[str, Any]) -> str:
+    """Return a table with one row for each run."""
     runs = result["runs"]
     rows = [
         f"| {run['train_s']:.0f} | {len(run['checkpoints_s'])} | {max(run['megabytes'])} | "

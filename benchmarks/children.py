@@ -1,4 +1,7 @@
-"""What has to be measured in a process of its own: `python -m benchmarks.children WHAT ARGUMENTS`, JSON on stdout."""
+"""Measure in a separate process: `python -m benchmarks.children WHAT ARGUMENTS` prints JSON on stdout.
+
+Imports are inside the functions, so that each measurement pays only for the packages that it needs.
+"""
 
 import json
 import sys
@@ -8,7 +11,11 @@ from pathlib import Path
 
 
 def first_step(started: str) -> dict:
-    """Seconds from the start of the process, given as time.time(), to its first training step on digits."""
+    """Return the seconds from the start of the process to its first training step on digits.
+
+    Args:
+        started: the start of the process, as time.time() gave it.
+    """
     from anytime_pruning import run_stream
     from anytime_pruning.training import step
 
@@ -29,10 +36,14 @@ def first_step(started: str) -> dict:
 
 
 def throughput(way: str, name: str, threads: str, seconds: str, device: str) -> dict:
-    """Training samples per second in this process, measured for so many seconds.
+    """Return the training samples per second of this process.
 
     Args:
-        way: `plain`, `ours`, or `ours-gives-back`: as ours, but freed memory is not kept.
+        way: `plain`, `ours`, or `ours-gives-back`, which is ours without keeping freed memory.
+        name: the network.
+        threads: number of CPU threads.
+        seconds: how long to measure.
+        device: the setting `execution.device`.
     """
     import torch
 
@@ -56,7 +67,11 @@ def throughput(way: str, name: str, threads: str, seconds: str, device: str) -> 
 
 
 def memory(name: str) -> dict:
-    """Peak memory of a run on as many images as CIFAR has: some training steps, and evaluation of the test set."""
+    """Return the peak memory of some training steps and an evaluation on as many images as CIFAR has.
+
+    Args:
+        name: the network.
+    """
     import numpy as np
     import torch
 

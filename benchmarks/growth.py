@@ -1,4 +1,4 @@
-"""How the cost of a run grows with the length T of its stream and the number N of its images: planned and measured."""
+"""Measure and draw how the cost of a run grows with the length T of its stream and the number N of its images."""
 
 import contextlib
 import io
@@ -16,8 +16,15 @@ LENGTHS, SIZES = (1, 2, 4, 8, 16), (180, 360, 720, 1437)
 FIXED_T, FIXED_N = 8, 1437
 
 
-def measure_growth(rounds: int) -> list[dict]:
-    """Small runs on digits with full replay, in turns; each row one run."""
+def measure_growth(rounds: int) -> list[dict[str, float]]:
+    """Train small networks on digits with full replay, in turns.
+
+    Args:
+        rounds: how often each length and size has its turn.
+
+    Returns:
+        One row for each run: `T`, `N`, `seconds` and the planned samples.
+    """
     points = sorted({*((t, FIXED_N) for t in LENGTHS), *((FIXED_T, n) for n in SIZES)})
     rows = []
     for _ in range(rounds):
@@ -39,8 +46,8 @@ def measure_growth(rounds: int) -> list[dict]:
     return rows
 
 
-def draw_growth(rows: list[dict], path: Path) -> None:
-    """Seconds against T and against N, with the line of the planned training samples at the mean speed of all runs."""
+def draw_growth(rows: list[dict[str, float]], path: Path) -> None:
+    """Draw seconds against T and N, with a line for the planned training samples at the mean speed of all runs."""
     table = pd.DataFrame(rows)
     table["planned"] = table["train"] * table["seconds"].sum() / table["train"].sum()
     sns.set_theme(context="paper", style="whitegrid")

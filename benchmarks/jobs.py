@@ -1,4 +1,4 @@
-"""What a job costs beside training, and how jobs share a machine: measured from outside, in processes."""
+"""Measure from outside, in processes, what a job costs beside training and how jobs share a machine."""
 
 import json
 import os
@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -23,13 +23,23 @@ ENVIRONMENT = os.environ | {
 
 
 def measure_start_up(repeats: int) -> dict[str, float]:
-    """Seconds from process start to the first training step on digits; the first call, which fills the cache, aside."""
+    """Return the seconds from process start to the first training step on digits.
+
+    A first call, which fills the cache, is not counted.
+    """
     seconds = [_child("first_step", str(time.time()))["seconds"] for _ in range(repeats + 1)][1:]
     return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
 
 
 def measure_sharing(name: str, device: "torch.device", seconds: float, rounds: int) -> dict[str, dict[str, float]]:
-    """Samples per second of all jobs together, for different ways to share the machine, in turns."""
+    """Return the samples per second of all jobs together, for different ways to share the machine.
+
+    Args:
+        name: the network.
+        device: the device to share.
+        seconds: how long each turn lasts.
+        rounds: how often each way has its turn.
+    """
     cores = os.cpu_count() or 1
     if device.type == "cuda":
         ways = {f"{n} job(s) on one GPU": ("ours", n, 1) for n in (1, 2, 4)}
@@ -53,12 +63,12 @@ def measure_sharing(name: str, device: "torch.device", seconds: float, rounds: i
 
 
 def measure_memory(names: list[str]) -> dict[str, dict[str, int]]:
-    """Peak memory of a run of each network on images of CIFAR's number and shape."""
+    """Return the peak memory of a run of each network on images of CIFAR's number and shape, in MB."""
     return {name: _child("memory", name) for name in names}
 
 
 def measure_workflow(n_runs: int) -> dict[str, float]:
-    """Seconds that Snakemake adds to each job: tiny runs one after another, less the same runs without it."""
+    """Return the seconds that Snakemake adds to each job: the time of tiny runs with it minus the time without it."""
     study = {
         "study": "bench",
         "defaults": {"dataset": "digits", "model": "resnet20", "n_megabatches": 1, "epochs": 1, "train_limit": 64},
@@ -70,7 +80,7 @@ def measure_workflow(n_runs: int) -> dict[str, float]:
             (folder / part).symlink_to(ROOT / part)
         (folder / "bench.yaml").write_text(yaml.safe_dump(study | {"grid": [{"method": "dense", "seed": [0]}]}))
         call = ("snakemake", "experiments", "--cores", "1", "--configfile", "bench.yaml")
-        _timed(call, folder)  # fills the cache and compiles the workflow's files
+        _timed(call, folder)  # this call fills the cache and compiles the workflow's files
         nothing_to_do = _timed(call, folder)
         (folder / "bench.yaml").write_text(yaml.safe_dump(study))
         with_snakemake = _timed(call, folder) - nothing_to_do
@@ -93,16 +103,16 @@ def _timed(arguments: tuple[str, ...], folder: Path) -> float:
     return time.perf_counter() - started
 
 
-def _child(*arguments: str) -> dict:
+def _child(*arguments: str) -> dict[str, Any]:
     return _finish(_start(*arguments))
 
 
-def _start(*arguments: str) -> subprocess.Popen:
+def _start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.children", *arguments]
     return subprocess.Popen(command, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
-def _finish(child: subprocess.Popen) -> dict:
+def _finish(child: subprocess.Popen[str]) -> dict[str, Any]:
     out, _ = child.communicate()
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, child.args)

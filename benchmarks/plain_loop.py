@@ -1,6 +1,7 @@
-"""The loop that people would otherwise use, in the style of the published code: what ours is compared with.
+"""Train as the published code does, for comparison with our loop.
 
-A DataLoader with two workers, PIL transforms, float32 NCHW, masks multiplied in every forward pass, `.item()` per step.
+This plain loop has a DataLoader with two workers, PIL transforms and float32 NCHW images. It multiplies the masks in
+every forward pass and calls `.item()` in every step.
 """
 
 from collections.abc import Iterator
@@ -17,8 +18,8 @@ from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.pruning.prunable import prunable_weights
 
 
-class PilImages(Dataset):
-    """uint8 images [N, H, W, C] as PIL images, each transformed when it is asked for."""
+class PilImages(Dataset[tuple[Tensor, int]]):
+    """Serve uint8 images [N, H, W, C] as PIL images, each transformed when it is asked for."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray):
         import_torchvision()
@@ -42,19 +43,20 @@ class PilImages(Dataset):
 
 
 class Batches:
-    """Batches without end from a DataLoader with two workers.
+    """Serve batches without end from a DataLoader with two workers.
 
-    The workers keep four batches ready, and make a new one whenever one is taken: a turn that begins and ends with all
-    four ready has paid for as many as it took.
+    The workers keep four batches ready and make a new one whenever one is taken. A turn that begins and ends with all
+    four ready has therefore paid for as many batches as it took.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, batch_size: int):
         self._loader = DataLoader(
             PilImages(images, labels), batch_size, shuffle=True, num_workers=2, drop_last=True, pin_memory=False
         )
-        self._batches: Iterator = iter(())
+        self._batches: Iterator[tuple[Tensor, Tensor]] = iter(())
 
     def next(self) -> tuple[Tensor, Tensor]:
+        """Return the next images [B, C, H, W] and labels [B]."""
         try:
             return next(self._batches)
         except StopIteration:
@@ -63,7 +65,7 @@ class Batches:
 
 
 def multiply_masks_in_forward(model: nn.Module, masks: Masks) -> None:
-    """Let every convolution compute with weight * mask."""
+    """Let every convolution compute with the product of its weight and its mask."""
     names = {id(weight): name for name, weight in prunable_weights(model).items()}
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -76,7 +78,7 @@ def _masked_forward(self: nn.Conv2d, images: Tensor) -> Tensor:
 
 
 class PlainLoop:
-    """A network and its optimiser, trained as described above."""
+    """Hold a network and its optimiser, and train them as the module describes."""
 
     def __init__(self, model: nn.Module, masks: Masks, batches: Batches):
         multiply_masks_in_forward(model, masks)
@@ -85,7 +87,7 @@ class PlainLoop:
         self.optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-4)
 
     def train(self, n_steps: int) -> None:
-        """Steps of SGD with their loss and accuracy."""
+        """Take steps of SGD and sum their loss and accuracy."""
         self.model.train()
         loss_sum, correct = 0.0, 0
         for _ in range(n_steps):

@@ -1,19 +1,23 @@
-"""The measured numbers as Markdown tables, for the README and for a closing look, and where they are written."""
+"""Write measured numbers as JSON and as Markdown tables, which the README shows."""
 
 import json
 from pathlib import Path
+from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 
 
-def publish(result: dict, text: str, folder: Path, part: str = "") -> Path:
+def publish(result: dict[str, Any], text: str, folder: Path, part: str = "") -> Path:
     """Write a machine's result as JSON and its tables as Markdown, and print them.
 
     Args:
-        part: what was measured, if not all: becomes part of the files' name.
+        result: the numbers; `machine` holds the `id` that begins the names of the files.
+        text: the tables.
+        folder: where the files are written; it is made if missing.
+        part: name of what was measured, for the names of the files; empty for everything.
 
     Returns:
-        The path of both without a suffix.
+        The path of both files without their suffix.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = "-".join(filter(None, (result["machine"]["id"], part)))
@@ -23,8 +27,8 @@ def publish(result: dict, text: str, folder: Path, part: str = "") -> Path:
     return folder / name
 
 
-def to_markdown(result: dict) -> str:
-    """Tables of one machine's result: speed, techniques, and what a job costs."""
+def to_markdown(result: dict[str, Any]) -> str:
+    """Return tables of one machine's result: speed, techniques, and what a job costs."""
     machine = result["machine"]
     lines = [
         f"{machine['name']}, {machine['threads']} threads, torch {machine['torch']}, batch size 64, 32 x 32 images. "
@@ -57,7 +61,7 @@ def to_markdown(result: dict) -> str:
     return "\n".join([*lines, "", *_jobs(result), ""])
 
 
-def _jobs(result: dict) -> list[str]:
+def _jobs(result: dict[str, Any]) -> list[str]:
     start, workflow = result["start_up"], result["workflow"]
     start_range = f"{start['min']:.2f}–{start['max']:.2f}"
     lines = [

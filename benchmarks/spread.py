@@ -1,7 +1,7 @@
-"""How far results differ where they are not the same to the bit: `python -m benchmarks.spread`, about 20 minutes.
+"""Measure how far results differ that are not the same to the bit: `python -m benchmarks.spread`, about 20 minutes.
 
-One run of the demonstration in several seeds, each computed again in ways that change rounding and nothing else. Writes
-benchmarks/results/<machine>-spread.json and .md.
+One run of the demonstration is computed with several seeds, and again in ways that change nothing but rounding. The
+numbers are written to benchmarks/results/<machine>-spread.json and .md.
 """
 
 import argparse
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from scipy.stats import t as student_t
@@ -25,13 +26,13 @@ from benchmarks.report import RESULTS, publish
 
 RUN = {"dataset": "digits", "model": "resnet20", "n_megabatches": 4, "epochs": 3, "lr": 0.02, "lr_milestones": [2]}
 REFERENCE = "float32, 1 thread"
-# By name: changed settings of the run and of its execution, and the environment of its process.
-WAYS: dict[str, tuple[dict, dict, dict]] = {
+# For each way by name: changed settings of the run, changed settings of its execution, and variables of its process.
+WAYS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
     REFERENCE: ({}, {}, {}),
     "the same again": ({}, {}, {}),
     "`deterministic: true`": ({}, {"deterministic": True}, {}),
     "2 threads": ({}, {"threads": 2}, {}),
-    # What a processor without AVX512 would compute.
+    # A processor without AVX512 would compute these numbers.
     "with AVX2 instead of AVX512": ({}, {}, {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}),
     "`compile: true`": ({}, {"compile": True}, {}),
     "bfloat16": ({"precision": "bfloat16"}, {}, {}),
@@ -40,7 +41,7 @@ TABLES = (layout.MEGABATCHES, layout.EPOCHS, layout.LAYERS)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run everything, write and print the table."""
+    """Run all ways with all seeds, and write and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.spread", description=__doc__)
     parser.add_argument("--seeds", type=int, default=10, help="runs of each way (default: 10)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
@@ -60,8 +61,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def run(way: str, seed: int, folder: Path) -> dict:
-    """One run in a process of its own: its numbers, and a digest of all that it wrote but times and settings."""
+def run(way: str, seed: int, folder: Path) -> dict[str, Any]:
+    """Compute one run in a separate process.
+
+    Args:
+        way: a key of `WAYS`.
+        seed: the seed of the run.
+        folder: where the run and the data are written.
+
+    Returns:
+        Its final numbers, and as `content` a digest of everything that it wrote except times and settings.
+    """
     settings, execution, environment = WAYS[way]
     content = {"precision": "float32", **RUN, **settings, "seed": seed}
     content["execution"] = {"device": "cpu", "threads": 1, "data_dir": str(folder / "data"), **execution}
@@ -81,7 +91,7 @@ def run(way: str, seed: int, folder: Path) -> dict:
 
 
 def digest_of_content(folder: Path) -> str:
-    """SHA-256 of the weights and tables of a run, but for the seconds that it took."""
+    """Return the SHA-256 of the weights and tables of a run, without the seconds that it took."""
     digest = hashlib.sha256((folder / layout.WEIGHTS).read_bytes())
     for name in TABLES:
         with open(folder / name, newline="") as file:
@@ -90,8 +100,8 @@ def digest_of_content(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def to_markdown(result: dict) -> str:
-    """One row for each way, compared seed by seed with the reference."""
+def to_markdown(result: dict[str, Any]) -> str:
+    """Return a table with one row for each way, compared seed by seed with the reference."""
     runs, machine = result["runs"], result["machine"]
     reference = runs[REFERENCE]
     lines = [
@@ -114,7 +124,7 @@ def to_markdown(result: dict) -> str:
 
 
 def _describe(values: list[float], references: list[float], digits: int) -> str:
-    """Two cells: the values, and their differences from the references."""
+    """Return two cells: the values, and their differences from the references."""
     cell = f"{statistics.mean(values):,.{digits}f} ± {statistics.stdev(values):.{digits}f}"
     differences = [value - reference for value, reference in zip(values, references)]
     if not any(differences):

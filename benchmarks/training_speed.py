@@ -1,7 +1,8 @@
-"""Ways to train measured in turns in one process: A B C, A B C, ... with the machine's ceiling in each round."""
+"""Measure ways to train in turns in one process, with the machine's ceiling in each round."""
 
 import statistics
 import time
+from typing import Any
 
 import torch
 
@@ -9,25 +10,27 @@ from anytime_pruning import build_model
 from anytime_pruning.machine.devices import autocast
 from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.pruning.pruners import score
-from anytime_pruning.pruning.selection import select_masks
+from anytime_pruning.pruning.selections.unstructured import select_masks
 from anytime_pruning.training.evaluation import evaluate
 from benchmarks.ceiling import copy_bytes_per_s, gemm_flops_per_s, median_seconds, synchronize, training_flops
 from benchmarks.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_variants
 
-# Between turns: the workers of a DataLoader have to fill up again, or the next turn would pay for them.
+# A pause between turns lets the workers of a DataLoader refill, for which the next turn would pay otherwise.
 SETTLE_S = 0.2
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def measure_training(name: str, device: torch.device, rounds: int, turn_s: float) -> dict:
-    """Samples per second of each way to train one network, beside the ceiling.
+def measure_training(name: str, device: torch.device, rounds: int, turn_s: float) -> dict[str, Any]:
+    """Measure the samples per second of each way to train one network, beside the ceiling.
 
     Args:
-        rounds: how often each has its turn.
-        turn_s: about how long a turn lasts.
+        name: the network.
+        device: the device that computes.
+        rounds: how often each way has its turn.
+        turn_s: about how many seconds a turn lasts.
 
     Returns:
-        Medians with the lowest and highest round; ratios are of medians of the ratio in each round.
+        Medians with the lowest and the highest round. A ratio is the median of the ratios in each round.
     """
     variants = make_variants(name, device)
     n_steps = {way: _steps_of_a_turn(variant, device, turn_s) for way, variant in variants.items()}
@@ -38,14 +41,14 @@ def measure_training(name: str, device: torch.device, rounds: int, turn_s: float
         for precision, dtype in DTYPES.items():
             ceilings[precision].append(gemm_flops_per_s(device, dtype))
         bandwidth.append(copy_bytes_per_s(device))
-        # Each round begins with another one, so that none always follows the same.
+        # Each round begins with another way, so that no way always follows the same one.
         for way in _rotated(list(variants), turn):
             variant = variants[way]
             seconds = _take_turn(variant, n_steps[way], device)
             speeds[way].append(n_steps[way] * BATCH_SIZE / seconds)
     trainer = variants["ours"].trainer
     flops = training_flops(build_model(name, 10, IMAGE_SHAPE), IMAGE_SHAPE, BATCH_SIZE)
-    precision = trainer.settings.precision
+    precision = trainer.options.precision
     return {
         "precision": precision,
         "gflop_per_sample": flops / 1e9,
@@ -59,10 +62,10 @@ def measure_training(name: str, device: torch.device, rounds: int, turn_s: float
     }
 
 
-def measure_scoring(ours: Variant, device: torch.device) -> dict:
-    """Samples per second of SNIP and of evaluation, and seconds to select masks among all scores."""
+def measure_scoring(ours: Variant, device: torch.device) -> dict[str, float]:
+    """Measure the samples per second of SNIP and of evaluation, and the seconds to select masks from all scores."""
     trainer = ours.trainer
-    model, data, precision = trainer.model, trainer.data, trainer.settings.precision
+    model, data, precision = trainer.model, trainer.data, trainer.options.precision
     indices = torch.arange(10 * BATCH_SIZE)
     with autocast(device, precision):
         score_s = median_seconds(lambda: score(model, "snip", data.batches(indices, BATCH_SIZE)), device)
