@@ -16,8 +16,11 @@ from anytime_pruning.foundation.files import file_sha256
 def describe_code() -> dict[str, str | bool | None]:
     """Return the `commit` of the checkout that holds the package, and whether its files are `modified`.
 
-    Both are None where git cannot tell.
+    Both are None where git cannot tell. An installed package may lie inside somebody's own repository: its commit is
+    not the package's, so git must know the package's files.
     """
+    if _git("ls-files", "--error-unmatch", "__init__.py") is None:
+        return {"commit": None, "modified": None}
     commit = _git("rev-parse", "HEAD")
     changes = _git("status", "--porcelain", "--untracked-files=no")
     return {"commit": commit, "modified": None if changes is None else bool(changes)}

@@ -1,6 +1,8 @@
 import hashlib
+import subprocess
 
-from anytime_pruning.machine.provenance import describe_container
+import anytime_pruning
+from anytime_pruning.machine.provenance import describe_code, describe_container
 
 
 def test_the_image_is_named_by_what_is_in_its_file(tmp_path, monkeypatch):
@@ -17,3 +19,20 @@ def test_outside_there_is_none(monkeypatch):
     for name in ("APPTAINER_CONTAINER", "SINGULARITY_CONTAINER"):
         monkeypatch.delenv(name, raising=False)
     assert describe_container() is None
+
+
+def test_a_package_in_somebody_elses_repository_has_no_commit(tmp_path, monkeypatch):
+    """As in a virtual environment inside a project's folder, which git ignores."""
+    package = tmp_path / ".venv" / "anytime_pruning"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    monkeypatch.setattr(anytime_pruning, "__file__", str(package / "__init__.py"))
+    commands = (
+        ["init", "-q"],
+        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "x"],
+    )
+    for command in commands:
+        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+    assert describe_code() == {"commit": None, "modified": None}
+    subprocess.run(["git", "add", "-f", "."], cwd=tmp_path, check=True)
+    assert describe_code()["modified"] is True
