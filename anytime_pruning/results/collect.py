@@ -151,6 +151,10 @@ def _check_column(path: Path, column: "pd.Series[Any]") -> None:
     if is_numeric_dtype(column) and np.abs(column.to_numpy()).max(initial=0) < 1e300:
         return
     is_name = column.name == "layer"
-    if column.isna().any() or (not is_name and not pd.to_numeric(column, errors="coerce").abs().lt(1e300).all()):
+    try:
+        is_complete = is_name or bool(pd.to_numeric(column, errors="coerce").abs().lt(1e300).all())
+    except OverflowError:  # an integer of hundreds of digits
+        is_complete = False
+    if column.isna().any() or not is_complete:
         kind = "name" if is_name else "number"
         raise DataError(f"{path}: column {column.name} has a value that is no {kind}; {REMEDY}")

@@ -1,14 +1,16 @@
 """Define metrics.json: what a finished run states, as one typed model, in the order of the file."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
 
 from anytime_pruning.foundation.errors import DataError, show
 
 SCHEMA_VERSION: Literal[4] = 4
 REMEDY = "remove the run's folder to train it again"
+# A whole number that fits a 64-bit column of a table.
+Whole = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Part(BaseModel):
@@ -25,25 +27,25 @@ class FinalNumbers(_Part):
     """
 
     test_acc_pct: float
-    cumulative_error_count: int
+    cumulative_error_count: Whole
     cumulative_error_rate: float
     anytime_relative_errors: list[float]
     generalization_gap_pct: float
     clean_gap_pct: float
     density: float
-    kept_count: int
-    prunable_count: int
-    macs_kept: int
-    macs_count: int
-    samples: int
+    kept_count: Whole
+    prunable_count: Whole
+    macs_kept: Whole
+    macs_count: Whole
+    samples: Whole
 
 
 class PlannedSamples(_Part):
     """Hold the samples that the plan passes through the network, by purpose."""
 
-    train: int
-    score: int
-    evaluate: int
+    train: Whole
+    score: Whole
+    evaluate: Whole
 
 
 class RunCost(_Part):
@@ -74,8 +76,8 @@ class NetworkInput(_Part):
 class FileSizes(_Part):
     """Hold the bytes of a network's weights as they are, and with the zeros left out."""
 
-    dense_bytes: int
-    sparse_bytes: int
+    dense_bytes: Whole
+    sparse_bytes: Whole
 
 
 class Code(_Part):
@@ -98,13 +100,13 @@ class Hardware(_Part):
     device: str
     processor: str
     cpu_capability: str
-    cores: int
-    threads: int
+    cores: Whole
+    threads: Whole
     deterministic: bool = False
-    peak_memory_mb: int
+    peak_memory_mb: Whole
     gpu: str | None = None
     cuda: str | None = None
-    peak_gpu_memory_mb: int | None = None
+    peak_gpu_memory_mb: Whole | None = None
 
     @property
     def computed_on(self) -> str:
@@ -115,9 +117,9 @@ class Hardware(_Part):
 class EarlierPart(_Part):
     """Describe one earlier part of a run that was interrupted and resumed, and how far this part came."""
 
-    t: int
-    epochs: int
-    step: int
+    t: Whole
+    epochs: Whole
+    step: Whole
     code: Code
     container: Container | None = None
     versions: dict[str, str]
@@ -132,17 +134,17 @@ class MetricsFile(_Part):
     """
 
     schema_version: Literal[4]
-    results_version: int
+    results_version: Whole
     digest: str
-    seed: int
+    seed: Whole
     final: FinalNumbers
     cost: RunCost
     precision: Literal["float32", "bfloat16"]
     input: NetworkInput
-    parameter_count: int
+    parameter_count: Whole
     size: FileSizes
     data_sha256: str
-    test_images_in_train: int | None
+    test_images_in_train: Whole | None
     code: Code
     container: Container | None = None
     versions: dict[str, str]

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from pydantic import ValidationError
+
 from anytime_pruning.foundation import metrics
 from anytime_pruning.foundation.metrics import MacCount
 from anytime_pruning.pruning.protocols import make_protocol
@@ -130,14 +132,20 @@ def _check_totals(settings: RunSettings, stored: MetricsFile, rows: Rows) -> Ite
         rows.epochs,
         rows.layers,
     )
+    try:
+        final, cost = records.final_numbers(), records.cost()
+    except ValidationError as error:
+        place = error.errors()[0]["loc"][0]
+        yield problem(f"no possible value of {place} follows from the tables", layout.METRICS)
+        return
     for part, found, expected in (
-        ("final", stored.final.model_dump(), records.final_numbers().model_dump()),
-        ("cost", stored.cost.model_dump(), records.cost().model_dump()),
+        ("final", stored.final.model_dump(), final.model_dump()),
+        ("cost", stored.cost.model_dump(), cost.model_dump()),
     ):
         for name in expected | found:
             yield from check_equal(f"{part}.{name}", found.get(name), expected.get(name), layout.METRICS)
     # The samples to score on are not in the rows. `reevaluation` plans them again where the images exist.
     parts = [(row.train_count, row.valid_count, 0) for row in rows.megabatches]
-    cost = plan_cost(settings.epochs, settings.densities(), parts, rows.megabatches[0].test_count)
-    yield from check_equal("cost.planned_samples.train", planned.train, cost.train, layout.METRICS)
-    yield from check_equal("cost.planned_samples.evaluate", planned.evaluate, cost.evaluate, layout.METRICS)
+    again = plan_cost(settings.epochs, settings.densities(), parts, rows.megabatches[0].test_count)
+    yield from check_equal("cost.planned_samples.train", planned.train, again.train, layout.METRICS)
+    yield from check_equal("cost.planned_samples.evaluate", planned.evaluate, again.evaluate, layout.METRICS)

@@ -12,6 +12,7 @@ from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.verification.findings import Finding
 
+# This limit excludes values that are not finite, and integers that are too large for arithmetic with floats.
 LIMIT = 1e300
 Row = TypeVar("Row", MegabatchRow, Epoch, LayerRow)
 
@@ -85,9 +86,9 @@ def _read(path: Path, kind: type[Row]) -> list[Row]:
         raise DataError(f"{path}: not readable ({error})") from None
     if not rows:
         raise DataError(f"{path}: no rows")
+    numbers = [name for name, of in columns.items() if of is not str]
     for row in rows:
-        for name, of in columns.items():
-            # The limit excludes values that are not finite, and integers that are too large for arithmetic with floats.
-            if of is not str and not abs(getattr(row, name)) < LIMIT:
+        for name in numbers:
+            if not abs(getattr(row, name)) < LIMIT:
                 raise DataError(f"{path}: column {name} has a value that is no number")
     return rows
