@@ -37,7 +37,7 @@ def test_a_study_of_one_stream():
     assert {figures[plot].kinds for plot in plots} == {("pdf", "png", "csv")}
     assert figures["results"].kinds == ("md", "html", "tex", "csv")
     assert len(figures["short"].runs) == 8
-    assert shown(figures[f"layers-{name}"]) == ["app/magnitude", "app/snip"]  # the series that are pruned more than once
+    assert shown(figures[f"layers-{name}"]) == ["app/magnitude", "app/snip"]  # pruned more than once
     assert figures["framework"].options["densities"][0] == pytest.approx(0.8)
     assert len(figures["framework"].options["densities"]) == 8
 
