@@ -24,17 +24,17 @@ WATCH = """
 
 with open("started", "a") as file:
     file.write("a job\\n")
-_epoch_done = Keeper.epoch_done
+_epoch_done = Checkpointer.epoch_done
 
 
 def _watched(self, epoch):
     with open("trained", "a") as file:
-        file.write(f"{self._checkpoints.folder.parent} {epoch.t} {epoch.epoch}\\n")
+        file.write(f"{self._options.files.folder.parent} {epoch.t} {epoch.epoch}\\n")
     time.sleep(SECONDS)
     _epoch_done(self, epoch)
 
 
-Keeper.epoch_done = _watched
+Checkpointer.epoch_done = _watched
 """
 COMMAND = ("snakemake", "experiments", "--cores", "2", "--configfile", "config/tiny.yaml")
 
@@ -43,7 +43,7 @@ def make_study(folder, watched=None):
     make_checkout(folder)
     write_config(folder, STUDY)
     if watched is not None:
-        with (folder / "anytime_pruning" / "resume.py").open("a") as file:
+        with (folder / "anytime_pruning" / "runs" / "checkpointing" / "checkpointer.py").open("a") as file:
             file.write(WATCH.replace("SECONDS", str(watched)))
     return folder
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from anytime_pruning import build_model
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.pruning.selection import select_masks
+from anytime_pruning.pruning.selections.unstructured import select_masks
 from benchmarks import __main__, children, growth
 from benchmarks.ceiling import training_flops
 from benchmarks.plain_loop import multiply_masks_in_forward
