@@ -3,19 +3,19 @@
 `members.py` finds and reads the files, and `decoding.py` decodes them; here they become the arrays of a dataset.
 """
 
+from __future__ import annotations
+
 import hashlib
 import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import numpy as np
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
-from tqdm import tqdm
 
 from anytime_pruning.datasets.base import DatasetSettings, ImageArrays, Labels, Pixels
-from anytime_pruning.datasets.decoding import DecodedImage, decode_all
 from anytime_pruning.datasets.members import (
     ImageFile,
     ImageKey,
@@ -31,7 +31,10 @@ from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.foundation.fields import Count, FilePath, Number, refuse_bool
 from anytime_pruning.foundation.registry import register
 
-Decoded = dict[ImageKey, DecodedImage]
+if TYPE_CHECKING:
+    from anytime_pruning.datasets.decoding import DecodedImage
+
+    Decoded = dict[ImageKey, DecodedImage]
 
 
 class ImageFileSource(DatasetSettings):
@@ -82,6 +85,11 @@ class ImageFileSource(DatasetSettings):
         Raises:
             DataError: a file is no readable image, or two files have one key.
         """
+        # Imported here, because planning a study needs the settings of this class and never decodes an image.
+        from tqdm import tqdm
+
+        from anytime_pruning.datasets.decoding import decode_all
+
         decoded: Decoded = {}
         images = decode_all(files, self.image_size, self.channels)
         hidden = not sys.stderr.isatty()
