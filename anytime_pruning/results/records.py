@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from anytime_pruning.foundation import metrics
 from anytime_pruning.foundation.metrics import MacCount
 from anytime_pruning.results.metrics_file import FinalNumbers, PlannedSamples, RunCost
-from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
+from anytime_pruning.results.rows import EpochRow, LayerRow, MegabatchRow
 from anytime_pruning.settings.cost import PlannedCost
 
 
@@ -26,10 +26,10 @@ class Records:
     planned: PlannedCost
     macs: MacCount
     megabatches: list[MegabatchRow] = field(default_factory=list)
-    epochs: list[Epoch] = field(default_factory=list)
+    epochs: list[EpochRow] = field(default_factory=list)
     layers: list[LayerRow] = field(default_factory=list)
 
-    def append(self, megabatch: MegabatchRow, epochs: Sequence[Epoch], layers: Sequence[LayerRow]) -> None:
+    def append(self, megabatch: MegabatchRow, epochs: Sequence[EpochRow], layers: Sequence[LayerRow]) -> None:
         """Append the rows of one megabatch."""
         self.megabatches.append(megabatch)
         self.epochs += epochs

@@ -38,7 +38,7 @@ class MegabatchRow:
 
 
 @dataclass(frozen=True)
-class Epoch:
+class EpochRow:
     """Hold one row of epochs.csv.
 
     `train_*` are running means over the epoch: in train mode, on augmented images, while the weights change. `valid_*`
@@ -73,8 +73,8 @@ class LayerRow:
 
 
 # The tables of a run and the kind of their rows.
-TABLES: dict[str, type[MegabatchRow] | type[Epoch] | type[LayerRow]] = {
+TABLES: dict[str, type[MegabatchRow] | type[EpochRow] | type[LayerRow]] = {
     layout.MEGABATCHES: MegabatchRow,
-    layout.EPOCHS: Epoch,
+    layout.EPOCHS: EpochRow,
     layout.LAYERS: LayerRow,
 }

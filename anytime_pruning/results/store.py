@@ -18,7 +18,7 @@ from anytime_pruning.foundation.safe_text import parse_yaml
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import REMEDY, SCHEMA_VERSION, MetricsFile, parse_metrics
 from anytime_pruning.results.records import Records
-from anytime_pruning.results.rows import TABLES, Epoch, LayerRow, MegabatchRow
+from anytime_pruning.results.rows import TABLES, EpochRow, LayerRow, MegabatchRow
 from anytime_pruning.results.variants import AXES, plain_settings
 from anytime_pruning.settings.run import RunSettings
 
@@ -46,7 +46,7 @@ def write_run(
     """
     write_atomically(weights_path, write_weights)
     write_text(out_dir / layout.CONFIG, yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=False))
-    tables: dict[str, Sequence[MegabatchRow | Epoch | LayerRow]] = {
+    tables: dict[str, Sequence[MegabatchRow | EpochRow | LayerRow]] = {
         layout.MEGABATCHES: records.megabatches,
         layout.EPOCHS: records.epochs,
         layout.LAYERS: records.layers,
@@ -165,7 +165,7 @@ def stored_run(out_dir: Path, settings: RunSettings) -> MetricsFile | None:
     return metrics
 
 
-def _to_csv(rows: Sequence[MegabatchRow | Epoch | LayerRow]) -> str:
+def _to_csv(rows: Sequence[MegabatchRow | EpochRow | LayerRow]) -> str:
     text = io.StringIO()
     writer = csv.DictWriter(text, [column.name for column in fields(rows[0])], lineterminator="\n")
     writer.writeheader()

@@ -6,7 +6,7 @@ from typing import Self
 
 from tqdm import tqdm
 
-from anytime_pruning.results.rows import Epoch, MegabatchRow
+from anytime_pruning.results.rows import EpochRow, MegabatchRow
 from anytime_pruning.runs.checkpointing.state import RunState
 from anytime_pruning.settings.cost import PlannedCost
 
@@ -27,7 +27,7 @@ class Console:
         )
         self._say(f"{name}: {n_megabatches} megabatch{'es' if n_megabatches > 1 else ''}, {cost}")
 
-    def epoch_done(self, epoch: Epoch) -> None:
+    def epoch_done(self, epoch: EpochRow) -> None:
         """Advance the bar by the samples of one epoch."""
         self._bar.update(epoch.samples)
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from anytime_pruning.results.rows import Epoch
+from anytime_pruning.results.rows import EpochRow
 from anytime_pruning.training.evaluation import Evaluation
 
 
@@ -71,7 +71,7 @@ class MegabatchProgress:
     is_pruned: bool = False
     prune_seconds: float = 0.0
     seconds: float = 0.0
-    epochs: list[Epoch] = field(default_factory=list)
+    epochs: list[EpochRow] = field(default_factory=list)
     best_correct: int = -1
     best_epoch: int = 0
     best_state: dict[str, Tensor] = field(default_factory=dict)
@@ -123,7 +123,7 @@ class MegabatchProgress:
         )
         evaluations = [Evaluation(**evaluation) for evaluation in content["evaluations"]]
         parts = {
-            "epochs": [Epoch(**epoch) for epoch in content["epochs"]],
+            "epochs": [EpochRow(**epoch) for epoch in content["epochs"]],
             "validation": content["validation"] and Evaluation(**content["validation"]),
             "evaluations": LastEpochEvaluations(*evaluations) if evaluations else None,
             "best_state": {name: tensor.to(device) for name, tensor in tensors_below("best/", tensors).items()},

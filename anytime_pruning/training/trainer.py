@@ -16,7 +16,7 @@ from anytime_pruning.foundation.errors import DivergenceError
 from anytime_pruning.foundation.metrics import accuracy_pct
 from anytime_pruning.machine.randomness import random_states
 from anytime_pruning.pruning.masks import Masks
-from anytime_pruning.results.rows import Epoch
+from anytime_pruning.results.rows import EpochRow
 from anytime_pruning.stream.batching import batch_bounds
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.cuda_graph import RecordedStep
@@ -37,7 +37,7 @@ class MegabatchTraining:
         evaluations: of the last epoch's weights.
     """
 
-    epochs: list[Epoch]
+    epochs: list[EpochRow]
     best_epoch: int
     evaluations: LastEpochEvaluations
 
@@ -73,7 +73,7 @@ class Trainer:
         masks: Masks,
         train: Tensor,
         valid: Tensor,
-        listeners: Iterable[Callable[[Epoch], None]] = (),
+        listeners: Iterable[Callable[[EpochRow], None]] = (),
     ) -> MegabatchTraining:
         """Train on a replay-inclusive set and leave the network with the weights of its best validation accuracy.
 
@@ -112,7 +112,7 @@ class Trainer:
         validation = self._evaluate(valid, is_augmented=self.options.selects_on_augmented)
         check_finite(validation.loss, f"megabatch {t}, validation after epoch {epoch}")
         progress.epochs.append(
-            Epoch(
+            EpochRow(
                 t=t,
                 epoch=epoch,
                 lr=self.options.learning_rate.of_epoch(epoch),

@@ -10,7 +10,7 @@ from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import MetricsFile
 from anytime_pruning.results.records import Records
-from anytime_pruning.results.rows import Epoch, MegabatchRow
+from anytime_pruning.results.rows import EpochRow, MegabatchRow
 from anytime_pruning.settings.cost import PlannedCost, plan_cost
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.training.learning_rate import LearningRate
@@ -90,7 +90,7 @@ def _check_accuracies(row: MegabatchRow) -> Iterator[Finding]:
     yield from check_equal(f"clean_gap_pct at t={row.t}", row.clean_gap_pct, clean)
 
 
-def _check_epochs(row: MegabatchRow, epochs: list[Epoch], settings: RunSettings) -> Iterator[Finding]:
+def _check_epochs(row: MegabatchRow, epochs: list[EpochRow], settings: RunSettings) -> Iterator[Finding]:
     """Check the number of epochs, the choice of the best one, and what the megabatch's row takes from the last one."""
     if [epoch.epoch for epoch in epochs] != list(range(1, settings.epochs + 1)):
         yield problem(f"{len(epochs)} epochs at t={row.t}, not 1 to {settings.epochs}", layout.EPOCHS)
@@ -110,7 +110,7 @@ def _check_epochs(row: MegabatchRow, epochs: list[Epoch], settings: RunSettings)
     yield from check_equal(f"samples at t={row.t}", row.samples, sum(epoch.samples for epoch in epochs))
 
 
-def _check_epoch(epoch: Epoch, row: MegabatchRow, rate: LearningRate) -> Iterator[Finding]:
+def _check_epoch(epoch: EpochRow, row: MegabatchRow, rate: LearningRate) -> Iterator[Finding]:
     where, file = f"at t={row.t}, epoch {epoch.epoch}", layout.EPOCHS
     yield from check_equal(f"samples {where}", epoch.samples, row.train_count, file)
     yield from check_equal(f"lr {where}", epoch.lr, rate.of_epoch(epoch.epoch), file)

@@ -8,13 +8,13 @@ from typing import TypeVar, get_type_hints
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import MetricsFile
-from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
+from anytime_pruning.results.rows import EpochRow, LayerRow, MegabatchRow
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.verification.findings import Finding
 
 # This limit excludes values that are not finite, and integers that are too large for arithmetic with floats.
 LIMIT = 1e300
-Row = TypeVar("Row", MegabatchRow, Epoch, LayerRow)
+Row = TypeVar("Row", MegabatchRow, EpochRow, LayerRow)
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Rows:
     """Hold the three tables of a run."""
 
     megabatches: list[MegabatchRow]
-    epochs: list[Epoch]
+    epochs: list[EpochRow]
     layers: list[LayerRow]
 
     @classmethod
@@ -34,11 +34,11 @@ class Rows:
         """
         return cls(
             _read(folder / layout.MEGABATCHES, MegabatchRow),
-            _read(folder / layout.EPOCHS, Epoch),
+            _read(folder / layout.EPOCHS, EpochRow),
             _read(folder / layout.LAYERS, LayerRow),
         )
 
-    def epochs_at(self, t: int) -> list[Epoch]:
+    def epochs_at(self, t: int) -> list[EpochRow]:
         """Return the epochs on megabatch t."""
         return [epoch for epoch in self.epochs if epoch.t == t]
 

@@ -13,7 +13,7 @@ from anytime_pruning.datasets.restricted_imagenet import RestrictedImageNet
 from anytime_pruning.foundation import errors, registry, safe_text
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.registry import names
-from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
+from anytime_pruning.results.rows import EpochRow, LayerRow, MegabatchRow
 from anytime_pruning.settings import run, study
 from anytime_pruning.settings.execution import ExecutionSettings
 from anytime_pruning.settings.run import RunSettings, parse_settings
@@ -61,7 +61,7 @@ def test_your_own_data(tmp_path):
 def test_every_key_and_column_is_explained_and_defaults_are_right():
     keys = {*Study.model_fields, *RunSettings.model_fields, *ExecutionSettings.model_fields}
     keys |= {*ImageFolder.model_fields, *RestrictedImageNet.model_fields}
-    rows = {*MegabatchRow.__dataclass_fields__, *LayerRow.__dataclass_fields__, *Epoch.__dataclass_fields__}
+    rows = {*MegabatchRow.__dataclass_fields__, *LayerRow.__dataclass_fields__, *EpochRow.__dataclass_fields__}
     missing = [key for key in keys | rows if f"`{key}`" not in README]
     assert set(missing) <= {"name", "source"}  # a dataset's name is its key, and the source is shown with its value
     settings = parse_settings({"dataset": "digits", "model": "resnet20"})

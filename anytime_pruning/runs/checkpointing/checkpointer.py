@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from anytime_pruning.foundation.signals import Interrupted
-from anytime_pruning.results.rows import Epoch
+from anytime_pruning.results.rows import EpochRow
 from anytime_pruning.runs.checkpointing.files import Checkpoints
 from anytime_pruning.runs.checkpointing.state import RunState
 
@@ -67,7 +67,7 @@ class Checkpointer:
         """Seconds that this run took so far, earlier parts included."""
         return self._earlier_seconds + time.perf_counter() - self._options.started
 
-    def epoch_done(self, epoch: Epoch) -> None:
+    def epoch_done(self, epoch: EpochRow) -> None:
         """Write a checkpoint if one is due."""
         # The coming checkpoint counts as time as well, as long as the last one: a share of 1 then puts none off.
         spent = self._spent + self._last

@@ -9,7 +9,7 @@ from torch import Tensor
 from anytime_pruning.machine.randomness import restore_random_states
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.results.records import Records
-from anytime_pruning.results.rows import Epoch, LayerRow, MegabatchRow
+from anytime_pruning.results.rows import EpochRow, LayerRow, MegabatchRow
 from anytime_pruning.training.progress import MegabatchProgress, tensors_below
 from anytime_pruning.training.trainer import Trainer
 
@@ -70,5 +70,5 @@ class RunState:
         self.progress = MegabatchProgress.restored(content["position"], tensors, device)
         rows = content["rows"]
         self.records.megabatches = [MegabatchRow(**row) for row in rows["megabatches"]]
-        self.records.epochs = [Epoch(**row) for row in rows["epochs"]]
+        self.records.epochs = [EpochRow(**row) for row in rows["epochs"]]
         self.records.layers = [LayerRow(**row) for row in rows["layers"]]

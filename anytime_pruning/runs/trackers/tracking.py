@@ -11,7 +11,7 @@ import torch
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.results.rows import Epoch, MegabatchRow
+from anytime_pruning.results.rows import EpochRow, MegabatchRow
 from anytime_pruning.settings.run import RunSettings
 
 
@@ -40,7 +40,7 @@ class Tracking:
         self._tracker: Tracker | None = None
         self._guarded(lambda: setattr(self, "_tracker", make(settings, out_dir, samples)))
 
-    def epoch_done(self, epoch: Epoch) -> None:
+    def epoch_done(self, epoch: EpochRow) -> None:
         """Report an epoch's losses and accuracies."""
         self._samples += epoch.samples
         self._log("epoch", asdict(epoch))
