@@ -10,21 +10,17 @@ from anytime_pruning.orchestration.places import project_root
 COPIED = ("config/demo.yaml", "config/claims.yaml", "profiles/default/config.yaml", "profiles/slurm/config.yaml")
 SNAKEFILE = """\
 # Run the rules of the package anytime-pruning in this folder: snakemake --cores all
+# One configuration file is one study; without --configfile it is config/demo.yaml of this folder.
 from anytime_pruning.orchestration.places import project_root
 
 
-# One file is one study.
-configfile: "config/demo.yaml"
+include: str(project_root() / "Snakefile")
 
 
-module anytime:
-    snakefile:
-        str(project_root() / "Snakefile")
-    config:
-        config
-
-
-use rule * from anytime
+rule study:
+    default_target: True
+    input:
+        rules.all.input,
 """
 
 
