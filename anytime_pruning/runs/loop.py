@@ -87,7 +87,7 @@ def run_megabatches(
     apply_masks(model, masks)
     records = Records(planned=cost, macs=count_macs(model, arrays.image_shape))
     state = RunState(trainer, records, masks, MegabatchProgress())
-    step = _Preparation(settings, arrays, state)
+    preparation = _Preparation(settings, arrays, state)
     checkpointer = Checkpointer(checkpoints, state)
     name = f"{settings.dataset.name} {settings.model} {settings.method}"
     with (
@@ -100,7 +100,8 @@ def run_megabatches(
         listeners = (console.epoch_done, tracking.epoch_done, checkpointer.epoch_done)
         for megabatch in plan[state.progress.t - 1 :]:
             if not state.progress.is_pruned:
-                step.prepare(megabatch)
+                preparation.start(megabatch)
+                preparation.prune(megabatch)
             training = trainer.train_megabatch(state.progress, state.masks, megabatch.train, megabatch.valid, listeners)
             check_weights(model, state.masks, megabatch.t, may_hold_zeros=settings.initial_weights is not None)
             tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
@@ -115,7 +116,7 @@ def run_megabatches(
 
 
 class _Preparation:
-    """Prepares the network for a megabatch: starts it as the settings say, then prunes it."""
+    """Prepares the network for a megabatch: first starts it as the settings say, then prunes it by the protocol."""
 
     def __init__(self, settings: RunSettings, arrays: ImageArrays, state: RunState):
         self._settings, self._state = settings, state
@@ -128,11 +129,14 @@ class _Preparation:
         trainer = state.trainer
         self._chooser = MaskChooser(trainer.model, trainer.data, scoring_options(settings), self._build_afresh)
 
-    def prepare(self, megabatch: PlannedMegabatch) -> None:
-        """Start a megabatch and prune the network to its density; pruned weights stay pruned."""
+    def start(self, megabatch: PlannedMegabatch) -> None:
+        """Let the network begin the megabatch: warm, or as another registered start says."""
+        state, generator = self._state, make_generator(self._settings.seed, f"start {megabatch.t}")
+        self._start(StartContext(megabatch.t, state.trainer, state.masks, self._build_afresh, generator))
+
+    def prune(self, megabatch: PlannedMegabatch) -> None:
+        """Prune the network to the megabatch's density; pruned weights stay pruned."""
         state, t, model = self._state, megabatch.t, self._chooser.model
-        generator = make_generator(self._settings.seed, f"start {t}")
-        self._start(StartContext(t, state.trainer, state.masks, self._build_afresh, generator))
         masks = self._protocol.choose_masks(self._chooser, state.masks, self._densities, t, megabatch.sample)
         apply_masks(model, masks)
         expected = partial(self._protocol.expected_kept, self._densities, t, self._settings.scope)
