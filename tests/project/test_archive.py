@@ -1,4 +1,4 @@
-"""The archive to deposit: of a small checkout, and of this one as a user unpacks it in integration/test_archive.py."""
+"""Test the archive to deposit, made in a clone of this checkout; integration/test_reviewer.py unpacks and uses it."""
 
 import hashlib
 import json
@@ -20,7 +20,7 @@ MAKE = "workflow/release/make_archive.py"
 def clone(tmp_path):
     folder = tmp_path / "project"
     subprocess.run(["git", "clone", "-q", ROOT, folder], check=True)
-    # What is tested is the program as it is here.
+    # The clone holds the last commit, but the test is about the program in the working tree.
     (folder / MAKE).parent.mkdir(parents=True, exist_ok=True)
     (folder / MAKE).write_text((ROOT / MAKE).read_text())
     git = ["git", "-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-am", "x"]
@@ -76,7 +76,7 @@ def test_what_is_not_committed_is_refused(clone, tmp_path):
 
 
 def test_its_metadata_validates_as_a_workflow_ro_crate(unpacked, monkeypatch):
-    """Offline, with the context that rocrate brings, a later one: two terms stand where version 1.1 has them."""
+    """Validate without a network, with the later context that rocrate holds and two terms moved back as in 1.1."""
     terms = (files("rocrate") / "data" / "ro-crate.jsonld").read_text()
     terms = terms.replace("https://bioschemas.org/terms/", "https://bioschemas.org/")
 
@@ -97,6 +97,6 @@ def test_its_metadata_validates_as_a_workflow_ro_crate(unpacked, monkeypatch):
         result = services.validate(settings)
         assert [issue.message for issue in result.get_issues(models.Severity.REQUIRED)] == []
         assert result.passed()
-    # And it can fail: a file that the crate names is not there.
+    # The validator must also be able to fail: now a file that the crate names is missing.
     (unpacked / "Snakefile").unlink()
     assert not services.validate(settings).passed()

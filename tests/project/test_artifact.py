@@ -1,4 +1,4 @@
-"""ARTIFACT.md and CITATION.cff: what they name is there."""
+"""Test that everything that ARTIFACT.md and CITATION.cff name exists."""
 
 import re
 import subprocess
@@ -25,7 +25,7 @@ def test_every_make_target_and_file_that_is_named_exists():
 
 
 def test_every_figure_of_the_study_is_where_a_claim_is_seen():
-    """Each figure and table of the study in git, but the diagram of the method, is where a claim is seen."""
+    """Find every figure and table of the study in git beside a claim, except the diagram of the method."""
     stems = {path.stem for path in (ROOT / "paper_figures" / "cifar10-jpeg").iterdir()} - {"framework"}
     assert {re.sub(r".*/|\..*", "", name) for name in re.findall(r"\(paper_figures/([^)]+)\)", TEXT)} == stems
 

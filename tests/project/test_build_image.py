@@ -1,4 +1,4 @@
-"""What `make image` calls, with stand-ins for the programs that build: which it takes, and how it fails."""
+"""Test which builder the script behind `make image` takes and how it fails, with stand-ins for the builders."""
 
 import shutil
 import subprocess
@@ -30,7 +30,7 @@ WRITES_SIF = 'while [ $# -gt 2 ]; do shift; done; echo new > "$1"'
 
 @pytest.fixture
 def build(tmp_path):
-    """Call the script with nothing but the given programs, each a line of shell."""
+    """Return a function that runs the script where only the given programs exist, each written as a line of shell."""
     project = tmp_path / "project"
     (project / "envs").mkdir(parents=True)
     for name in ("Dockerfile", "envs/build-image.sh", "envs/requirements.txt", "envs/requirements.lock"):
@@ -63,7 +63,7 @@ def build(tmp_path):
 def test_a_working_builder_is_found_and_the_image_replaced_whole(build):
     done, image = build(docker='[ "$1" != info ]', buildah=BUILDS, apptainer=WRITES_SIF)
     assert done.returncode == 0, done.stderr
-    assert "with buildah" in done.stdout  # a docker without a daemon is none
+    assert "with buildah" in done.stdout  # docker without its daemon does not work
     assert image == "new"
 
 

@@ -1,4 +1,4 @@
-"""What DVC reads is in step with the studies, and holds nothing of one machine. No DVC needed."""
+"""Test, without DVC, that its files agree with the studies and hold nothing of a single machine."""
 
 import configparser
 import json
@@ -50,7 +50,7 @@ def test_what_is_plotted_is_there():
 
 @pytest.mark.parametrize("study", IN_GIT)
 def test_the_weights_of_a_study_in_git_are_those_of_all_its_runs(study):
-    """`dvc add` in a clone without them would drop them."""
+    """Count the weights, because `dvc add` in a clone without weights would drop them."""
     (weights,) = yaml.safe_load((ROOT / "results" / study / "checkpoints.dvc").read_text())["outs"]
     metrics = [json.loads(path.read_text()) for path in (ROOT / "results" / study / "runs").rglob("metrics.json")]
     assert weights["path"] == "checkpoints"
@@ -66,7 +66,7 @@ def test_the_shared_configuration_names_no_machine_and_no_credentials():
     assert set(config["core"]) == {"analytics", "check_update", "remote"}
     assert config["core"]["analytics"] == "false"
     assert set(remote) == {"url", "verify"}
-    assert remote["verify"] == "true"  # DVC does not check what it downloads otherwise
+    assert remote["verify"] == "true"  # otherwise DVC does not check downloads
     assert "://" not in remote["url"]
     assert not PurePosixPath(remote["url"]).is_absolute()
     assert "/config.local" in (ROOT / ".dvc" / ".gitignore").read_text().split()

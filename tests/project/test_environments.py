@@ -1,4 +1,4 @@
-"""The lists of packages in envs/: exported from uv.lock, and enough for the programs that they are for."""
+"""Test that the lists of packages in envs/ agree with uv.lock and suffice for their programs."""
 
 import ast
 import re
@@ -20,7 +20,7 @@ import anytime_pruning
 LOCK = tomllib.loads((ROOT / "uv.lock").read_text())
 LOCKED = {package["name"]: package["version"] for package in LOCK["package"] if package["name"] != "anytime-pruning"}
 GPU = re.compile(r"nvidia-|cuda-|triton$")
-# What Dockerfile has.
+# The platform of the image that Dockerfile describes.
 HERE = {
     "sys_platform": "linux",
     "platform_machine": "x86_64",
@@ -32,7 +32,7 @@ HERE = {
 
 
 def pins(name):
-    """The versions of a list, by normalized name, as far as pip would install them on Linux."""
+    """Return the versions that pip would install from a list on Linux, by normalized name."""
     if name.endswith(".yaml"):
         lines = yaml.safe_load((ROOT / "envs" / name).read_text())["dependencies"][2]["pip"]
     else:
@@ -51,7 +51,7 @@ LISTS = sorted(path.name for path in (ROOT / "envs").iterdir() if path.suffix in
 
 
 def test_every_list_is_as_the_lock_says():
-    """And the lock is as pyproject.toml says; neither check asks a package index."""
+    """Compare the lists with the lock and the lock with pyproject.toml, both without a package index."""
     for command in (["-m", "uv", "lock", "--check", "--offline", "--no-config"], [export_versions.__file__, "--check"]):
         done = subprocess.run([sys.executable, *command], cwd=ROOT, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -82,13 +82,13 @@ def test_figures_need_a_part_of_what_training_needs():
 
 
 def test_everything_that_is_installed_here_is_in_the_lock():
-    """What tests see are the versions of the lock, whatever pip chose."""
+    """Compare the installed versions with the lock, because tests are about the versions of the lock."""
     for name, version in pins("dev.txt").items():
         assert metadata.version(name).partition("+")[0] == version, name
 
 
 def test_every_version_installs_on_the_oldest_python_that_is_promised():
-    """Python 3.11.0: that of a distribution may be any release of 3.11."""
+    """Check Python 3.11.0, because a distribution may hold any release of 3.11."""
     assert "Python 3.11 or newer" in (ROOT / "README.md").read_text()
     assert tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"] == ">=3.11"
     for package in pins("dev.txt"):
@@ -103,7 +103,7 @@ def test_the_image_of_gpus_has_the_same_versions_with_the_hash_of_every_file_and
             assert re.fullmatch(r"[^#]+?( +--hash=sha256:[0-9a-f]{64})+", line), line
     locked, pinned = pins("requirements.lock"), pins("requirements.txt")
     assert locked.items() >= pinned.items()
-    # More is only what torch needs on a GPU, which pip finds by itself where it takes such a build of torch.
+    # Only the lock names the GPU packages of torch. Without the lock, pip adds them if it takes a GPU build of torch.
     more = locked.keys() - pinned.keys()
     assert {"triton", "nvidia-cudnn-cu13"} <= more
     assert [name for name in more if not GPU.match(name)] == []
@@ -112,7 +112,7 @@ def test_the_image_of_gpus_has_the_same_versions_with_the_hash_of_every_file_and
 
 
 def test_no_list_without_hashes_names_a_build_for_gpus():
-    """So that a CPU build of torch brings no gigabytes of GPU packages with it."""
+    """Find no GPU packages, because gigabytes of them would be installed beside a CPU build of torch."""
     for name in set(LISTS) - {"requirements.lock"}:
         assert [package for package in pins(name) if GPU.match(package)] == [], name
     for name in ("figures.txt", "report.txt", "archive.txt", "figures.yaml", "report.yaml"):
@@ -122,7 +122,7 @@ def test_no_list_without_hashes_names_a_build_for_gpus():
 @pytest.mark.parametrize(
     ("name", "rooms", "elsewhere"),
     [
-        # Each as its message says: envs/extras.txt.
+        # The packages of the last column are optional: without them, a message names the list to install.
         ("train", ["*"], {"matplotlib", "onnx", "onnx-ir", "onnxscript", "scipy", "wandb"} | {"nbclient", "nbconvert"}),
         ("figures", ["foundation", "settings", "results", "figures"], {"nbclient", "nbconvert", "nbformat"}),
         ("report", ["foundation", "settings", "results", "figures"], set()),
@@ -138,14 +138,14 @@ def test_a_conda_environment_has_all_that_its_programs_import(name, rooms, elsew
                 imported.add(node.module.split(".")[0])
     named = {"PIL": "pillow", "yaml": "pyyaml", "sklearn": "scikit-learn"}
     found = {named.get(module, canonicalize_name(module)) for module in imported - set(sys.stdlib_module_names)}
-    # The shim of torchvision lies in the foundation, and is asked for by datasets and models alone.
+    # Every environment has the foundation, whose shim imports torchvision only when datasets or models ask for it.
     only_training = {"torch", "torchvision"} if name != "train" else {"nbformat"}
     assert {"pydantic", "pyyaml", "numpy"} <= found
     assert found - {"anytime-pruning"} - elsewhere - only_training <= pins(f"{name}.yaml").keys()
 
 
 def test_planning_collecting_and_drawing_import_nothing_else():
-    """What is installed but not in envs/figures.txt must not be imported."""
+    """Forbid the import of every installed package that envs/figures.txt does not name."""
     named = (pins("dev.txt").keys() | pins("requirements.txt").keys()) - pins("figures.txt").keys()
     modules = {{"scikit-learn": "sklearn"}.get(name, name.replace("-", "_")) for name in named}
     assert {"torch", "torchvision", "sklearn", "seaborn"} <= modules
@@ -164,7 +164,7 @@ def test_planning_collecting_and_drawing_import_nothing_else():
 
 
 def test_the_version_stands_in_one_place():
-    """Everything else reads it there; the citation, which cannot, says the same."""
+    """Compare the citation with the package, because every other file reads the version from the package."""
     assert yaml.safe_load((ROOT / "CITATION.cff").read_text())["version"] == anytime_pruning.__version__
     assert "version" not in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     (ours,) = (package for package in LOCK["package"] if package["name"] == "anytime-pruning")

@@ -1,4 +1,4 @@
-"""The house stays one that can be lived in: small modules and functions, documented, no circle, few floors."""
+"""Test the structure of the package: small and documented modules and functions, no circle of imports, few floors."""
 
 import ast
 import statistics
@@ -12,7 +12,7 @@ from conftest import ROOT
 PACKAGE = ROOT / "anytime_pruning"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
-# Only the stream loop and the job see everything.
+# Only the stream loop and the job take all settings, and with them more parameters than others.
 SEES_ALL = {"runs/loop.py", "runs/job.py"}
 
 
@@ -21,7 +21,7 @@ def name_of(path):
 
 
 def functions_of(path):
-    """Functions and methods of a module, with whether each is public."""
+    """Return the functions and methods of a module, each with whether it is public."""
 
     def walk(body, is_public):
         for node in body:
@@ -39,13 +39,13 @@ FUNCTIONS = [(path, *found) for path in MODULES for found in functions_of(path)]
 
 @pytest.fixture(scope="module")
 def imports():
-    """Which module imports which, inside the package; imports for types count as well."""
+    """Return the modules that each module of the package imports, imports for types included."""
     graph = grimp.build_graph("anytime_pruning")
     return {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
 
 
 def room_of(module):
-    """The part of a module's name that names its room; the package itself and its door are rooms, too."""
+    """Return the room of a module, by its name; the package itself and each module at its top count as rooms."""
     return module.split(".")[1] if "." in module else module
 
 
@@ -88,7 +88,7 @@ def test_everything_public_is_documented():
 
 
 def test_no_import_runs_in_a_circle(imports):
-    # Raises CycleError, which names the circle.
+    # A circle raises CycleError, which names its modules.
     order = list(TopologicalSorter(imports).static_order())
     assert len(order) == len(imports) > 100
 

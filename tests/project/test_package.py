@@ -1,4 +1,4 @@
-"""The package as it is installed: what the wheel holds, and that it runs in an empty folder, with the workflow."""
+"""Test the installed package: the content of the wheel, and its commands and workflow in an empty folder."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from anytime_pruning.orchestration.scaffold import set_up_workflow
 
 
 def build(folder: Path, out: Path) -> None:
-    """Build both distributions without a network: the build backend is installed."""
+    """Build the wheel and the source distribution without a network, with the installed build backend."""
     command = [sys.executable, "-m", "hatchling", "build", "-d", str(out)]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -35,7 +35,7 @@ def distributions(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def site(distributions, tmp_path_factory) -> Path:
-    """The wheel as pip unpacks it."""
+    """Return a folder with the wheel as pip unpacks it."""
     folder = tmp_path_factory.mktemp("python") / "site-packages"
     (wheel,) = distributions.glob("*.whl")
     with zipfile.ZipFile(wheel) as file:
@@ -96,7 +96,7 @@ def test_the_metadata_are_those_of_the_project(site):
 
 
 def test_the_stub_declares_the_public_calls():
-    """What type checkers see is what `from anytime_pruning import ...` finds, from the same module."""
+    """Compare what type checkers read with what `from anytime_pruning import ...` finds, module by module."""
     stub = (ROOT / "anytime_pruning" / "__init__.pyi").read_text()
     declared = dict(re.findall(r"from (\S+) import \w+ as (\w+)", stub))
     assert {name: module for module, name in declared.items()} == anytime_pruning._PUBLIC
@@ -125,7 +125,7 @@ def test_a_folder_of_ones_own_gets_what_a_user_edits(tmp_path):
         "profiles/slurm/config.yaml",
     }
     assert (folder / "config/demo.yaml").read_bytes() == (ROOT / "config/demo.yaml").read_bytes()
-    # No path of the machine, so that the folder can be moved and the package be upgraded.
+    # The files name no path of this machine, so that the folder can be moved and the package upgraded.
     assert [path for path in written if str(ROOT) in path.read_text() or str(tmp_path) in path.read_text()] == []
 
 
@@ -146,7 +146,7 @@ def test_the_snakefile_is_in_form(tmp_path):
 
 @pytest.mark.workflow
 def test_the_installed_package_plans_a_study_in_a_folder_of_the_users_own(site, tmp_path):
-    """In the folder that the command made, with settings that the user edited."""
+    """Plan with edited settings in the folder that the command made."""
     program = (sys.executable, "-m", "anytime_pruning")
     done = call(site, tmp_path, *program, "workflow", "my study")
     assert done.returncode == 0, done.stderr

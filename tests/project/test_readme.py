@@ -1,4 +1,4 @@
-"""What the README shows works as it stands."""
+"""Test that everything that the README shows works as printed."""
 
 import re
 
@@ -23,7 +23,7 @@ README = (ROOT / "README.md").read_text()
 
 
 def block(language, containing):
-    """The one fenced block of a language that contains a text."""
+    """Return the only fenced block of a language that contains a text."""
     (found,) = [b for b in re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL) if containing in b]
     return found
 
@@ -35,7 +35,7 @@ def test_your_own_network(forget, tmp_path, monkeypatch):
 
 
 def test_a_new_pruner_and_the_parts(forget, toy_model, toy_batches):
-    registry._registered["pruner"].pop("gradient", None)  # a reader may have followed the recipe
+    registry._registered["pruner"].pop("gradient", None)  # somebody who followed the recipe has this pruner already
     exec(block("python", "gradient"), {})
     assert "gradient" in names("pruner")
     scope = {

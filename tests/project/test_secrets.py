@@ -1,4 +1,4 @@
-"""Credentials stay on the machine they are for: not in git, not in the archive, not in the image."""
+"""Test that credentials stay out of git, of the archive and of the image."""
 
 import re
 import subprocess
@@ -10,7 +10,7 @@ from conftest import ROOT
 from project.test_archive import clone, make  # noqa: F401
 
 SECRET = "AKIAIOSFODNN7EXAMPLE"
-# Where tools look for credentials, as a user may have them in the checkout.
+# Tools look for credentials at these places, which a user may have in the checkout.
 PLACES = (
     *(".dvc/config.local", ".env", ".env.local", ".netrc", "_netrc", ".git-credentials", ".pypirc", "pip.conf"),
     *("envs/pip.conf", "envs/.env", "id_ed25519", "server.key", "client.pem", ".aws/credentials", ".ssh/id_rsa"),
@@ -37,7 +37,7 @@ def test_no_file_in_git_holds_what_looks_like_a_credential():
         try:
             texts[name] = (ROOT / name).read_text()
         except (UnicodeDecodeError, FileNotFoundError):
-            continue  # an image; or removed, and not committed yet
+            continue  # the file is an image, or was removed without a commit
     found = {(name, match[0]) for name, text in texts.items() for match in LOOKS_LIKE_ONE.finditer(text)}
     assert len(texts) > 100
     assert {(name, text) for name, text in found if name != "tests/project/test_secrets.py"} == set()
@@ -62,7 +62,7 @@ def test_the_search_finds_credentials(text):
 
 @pytest.fixture
 def planted(clone):  # noqa: F811
-    """A checkout with a credential in every place, in which somebody then committed all that git takes."""
+    """Return a clone with a credential at every place, in which everything that git takes was committed."""
     for place in PLACES:
         (clone / place).parent.mkdir(parents=True, exist_ok=True)
         (clone / place).write_text(f"secret = {SECRET}\n")
@@ -86,7 +86,7 @@ def test_git_and_the_archive_take_no_credentials(planted, tmp_path):
 
 
 def test_the_builder_of_the_image_sees_nothing_but_lists_of_packages(planted):
-    """By the patterns of .dockerignore; for real, in integration/test_container.py."""
+    """Apply the patterns of .dockerignore; integration/test_build_context.py asks a real builder."""
     ignored = pathspec.GitIgnoreSpec.from_lines((ROOT / ".dockerignore").read_text().splitlines())
     files = [str(path.relative_to(planted)) for path in planted.rglob("*") if path.is_file()]
     seen = [name for name in files if not ignored.match_file(name) and not name.startswith(".git/")]
@@ -96,7 +96,7 @@ def test_the_builder_of_the_image_sees_nothing_but_lists_of_packages(planted):
 
 
 def test_the_image_is_given_no_credentials():
-    """What a build is given as an argument or variable can be read in the image."""
+    """Check arguments and variables of the build, because everybody can read them in the image."""
     lines = (ROOT / "Dockerfile").read_text().splitlines()
     given = [line.split(maxsplit=1)[1] for line in lines if line.startswith(("ARG ", "ENV "))]
     assert [text for text in given if re.search(r"key|pass|secret|token|user|index|proxy", text, re.IGNORECASE)] == []

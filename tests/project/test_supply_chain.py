@@ -1,4 +1,4 @@
-"""No program of the project executes what a user may have fetched, and what is installed is pinned."""
+"""Test that no program of the project executes downloaded files, and that every installed package is pinned."""
 
 import re
 import tomllib
@@ -8,18 +8,18 @@ import yaml
 from conftest import ROOT
 from unsafe_code import find_unsafe, project_files, python_of
 
-# What is left, and why.
+# These uses of unsafe names are allowed, each for the given reason.
 ALLOWED = {
     (
         "anytime_pruning/datasets/cifar.py",
         "torchvision.datasets",
     ): "checks the official checksums first: test_malicious_cifar.py",
-    ("anytime_pruning/__init__.py", "importlib.import_module"): "modules of the package, named there",
-    ("tests/cli/test_main.py", "importlib.import_module"): "imports a module of the package that does not exist",
+    ("anytime_pruning/__init__.py", "importlib.import_module"): "imports only modules that it names itself",
+    ("tests/cli/test_main.py", "importlib.import_module"): "imports a module that does not exist",
     ("tests/datasets/test_datasets.py", "pickle"): "makes archives in CIFAR's format",
-    ("tests/datasets/test_datasets.py", "torchvision.datasets"): "makes torchvision expect these",
-    ("tests/datasets/test_malicious_cifar.py", "pickle"): "makes pickles that must not be loaded, and tries one",
-    ("tests/datasets/test_malicious_cifar.py", "torchvision.datasets"): "takes its checks away",
+    ("tests/datasets/test_datasets.py", "torchvision.datasets"): "makes torchvision expect these archives",
+    ("tests/datasets/test_malicious_cifar.py", "pickle"): "proves that its pickle is harmful",
+    ("tests/datasets/test_malicious_cifar.py", "torchvision.datasets"): "removes the checks of torchvision",
     ("tests/project/test_package.py", "extractall"): "unpacks the wheel that it has just built",
     ("tests/project/test_readme.py", "exec"): "runs what the README shows",
 }
@@ -30,7 +30,7 @@ PROGRAMS = project_files("*.py", "*.ipynb", "Snakefile", "*.smk")
 def test_no_program_loads_what_can_run_code():
     found = {(str(path.relative_to(ROOT)), name) for path in PROGRAMS for name in find_unsafe(python_of(path))}
     assert {path.suffix for path in PROGRAMS} == {".py", ".ipynb", ".smk", ""}
-    assert found == set(ALLOWED)  # also: nothing is allowed that is not there any more
+    assert found == set(ALLOWED)  # nor is a use allowed that no longer exists
 
 
 @pytest.mark.parametrize(
@@ -85,13 +85,13 @@ def test_the_search_leaves_the_harmless_alone(code):
     assert find_unsafe(code) == set()
 
 
-# Made by the workflow itself: a digest of hexadecimal digits, the option of one rule, and the command that runs the
-# package, in which `prepare_jobs` has quoted every path.
+# The workflow makes these values itself: a digest of hexadecimal digits, the option of one rule, and the command that
+# runs the package, in which `prepare_jobs` has quoted every path.
 UNQUOTED = {"params.digest", "params.option", "params.program"}
 
 
 def test_the_shell_of_a_rule_gets_every_value_quoted():
-    """A study's or dataset's name could hold what a shell would execute."""
+    """Find quotes around every value, because a shell would execute commands in the name of a study or dataset."""
     texts = {path: path.read_text() for path in PROGRAMS if path.suffix == ".smk"}
     commands = [block for text in texts.values() for block in re.findall(r"shell:\n((?:\s+\".*\"\n?)+)", text)]
     assert len(commands) == sum(text.count("shell:") for text in texts.values()) > 5
@@ -99,14 +99,14 @@ def test_the_shell_of_a_rule_gets_every_value_quoted():
     assert {value for value in values if not value.endswith(":q")} <= UNQUOTED
 
 
-# A version of a package, and on which systems it is needed.
+# A pin names a package, its version and, if need be, the systems that need the package.
 PIN = r"[a-z0-9][a-z0-9.-]*==[A-Za-z0-9.]+( ; [^#@]+)?"
 LISTS = sorted((ROOT / "envs").glob("*.txt"))
 
 
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: path.name)
 def test_every_package_is_pinned_and_from_the_index(path):
-    """No address, no option of pip, no range: what is installed is what the list says, from the index that pip has."""
+    """Find no address, option of pip or range, so that pip installs these versions from the index of its user."""
     lines = [line for line in path.read_text().splitlines() if not line.startswith("#")]
     assert len(lines) > 50
     assert [line for line in lines if not re.fullmatch(PIN, line)] == []
