@@ -1,16 +1,17 @@
 """Prune a network step by step while its training data arrives as a stream of megabatches.
 
-This file offers the public calls and holds the two version numbers. Everything else lives in the rooms of the package,
-whose order pyproject.toml lists: a room imports only from rooms below its own. This file must import no room, because
-planning and drawing must not wait for torch.
+This file offers the public calls and holds the two version numbers. Everything else lives in the subpackages, which the
+project calls rooms. pyproject.toml lists the rooms from top to bottom, and a room imports only from rooms below it.
+This file must import no room when it is loaded, because planning and drawing must not wait for torch.
 """
 
 from importlib import import_module
 
 __version__ = "0.1.0"
 
-# This number is part of every run's digest, so a stored result of another version is never taken for a current one.
-# Whoever changes the numbers of any run raises it by one. The golden test fails if only the numbers changed.
+# This version is part of every run's digest, so a stored result of another version is never mistaken for a current one.
+# Raise the version by one with every change that alters the numbers of any run. The golden test fails if the numbers
+# changed and the version did not.
 RESULTS_VERSION = 2
 
 # The module of each public call. `__init__.pyi` declares the same calls to type checkers.

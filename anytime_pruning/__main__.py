@@ -1,4 +1,4 @@
-"""Runs the command line: `python -m anytime_pruning COMMAND`."""
+"""Run the command line: `python -m anytime_pruning COMMAND`."""
 
 import sys
 

@@ -1,5 +1,5 @@
-"""Hold what every other room builds on: errors, settings files, files on disk, the registry, counts.
+"""Provide the tools that every other room needs: errors, settings files, files on disk, the registry, metrics.
 
-May import: nothing of this project, and at import time neither torch nor torchvision.
-Never belongs here: anything that knows a dataset, a network, a pruner, a setting by name, or a run.
+This package imports nothing else of this project. At import time it loads neither torch nor torchvision. Code that
+knows a dataset, a network, a pruner, a setting by its name, or a run must never be here.
 """

@@ -1,4 +1,4 @@
-"""Print warnings for a person."""
+"""Print warnings for the user."""
 
 import sys
 

@@ -1,16 +1,16 @@
-"""Define the errors that a user can meet, and write values and messages so that they fit on one line."""
+"""Define the errors that a user can meet, and shorten values and messages so that each message fits on one line."""
 
 import reprlib
 
-# Characters of a message, and of a value that a message shows.
+# The longest message, and the longest value inside a message, in characters.
 MESSAGE_LIMIT, VALUE_LIMIT = 1000, 80
 
 
 class ArtifactError(Exception):
-    """Report a problem that the command line prints as one line, without a traceback.
+    """Signals a problem that the command line prints as one line, without a traceback.
 
     Attributes:
-        exit_status: status with which the command line ends.
+        exit_status: exit status of the command line after this error.
     """
 
     exit_status = 1
@@ -20,37 +20,37 @@ class ArtifactError(Exception):
 
 
 class SettingError(ArtifactError, ValueError):
-    """Refuse the value of a setting; the message names the setting, its value and the allowed values."""
+    """Signals that a setting has a wrong value; the message names the setting, its value and the allowed values."""
 
     exit_status = 2
 
 
 class DataError(ArtifactError):
-    """Refuse a data file that is missing, corrupt or of the wrong kind; the message names the file and a remedy."""
+    """Signals a data file that is missing, corrupt or of the wrong kind; the message names the file and a remedy."""
 
     exit_status = 2
 
 
 class DivergenceError(ArtifactError):
-    """Stop at a value that is not finite; the message names the megabatch and the training step."""
+    """Signals a value that is not finite; the message names the megabatch and the training step."""
 
 
 class CapacityError(ArtifactError):
-    """Stop because memory or a disk is full; the message names the settings to lower, or the file."""
+    """Signals that memory or a disk is full; the message names the settings to lower, or the file."""
 
 
 class InvariantError(ArtifactError):
-    """Stop because a property that every run keeps is broken; the message names the property, megabatch and layer."""
+    """Signals that a run broke an invariant; the message names the invariant, the megabatch and the layer."""
 
 
 class VerificationError(ArtifactError):
-    """Report that stored results failed verification; every problem has been printed on its own line before."""
+    """Signals that stored results failed verification; each problem was printed on its own line before."""
 
 
 def one_line(text: str) -> str:
-    """Return a message that a terminal shows on one line.
+    """Return a message in a form that a terminal shows on one line.
 
-    A message quotes names of files and keys, which may hold line breaks or sequences that move a terminal's cursor.
+    A message may quote names of files and keys that hold line breaks or sequences that move a terminal's cursor.
 
     Args:
         text: any message.
@@ -67,18 +67,18 @@ def one_line(text: str) -> str:
 
 
 def show(value: object) -> str:
-    """Return a value as Python writes it, cut to at most `VALUE_LIMIT` characters, however large or deep it is."""
+    """Return the `repr` of a value, cut to at most `VALUE_LIMIT` characters, however large or deep the value is."""
     shown = _shortener.repr(value)
     return shown if len(shown) <= VALUE_LIMIT else shown[: VALUE_LIMIT - 3] + "..."
 
 
 class _Shortener(reprlib.Repr):
-    """Write only the beginning of a value.
+    """Writes only the beginning of a value.
 
-    The aliases of YAML make small files whose values would fill gigabytes when written out.
+    With the aliases of YAML, a small file can describe a value that would fill gigabytes when written out.
     """
 
-    # Snakemake hands its configuration over in this type, which `reprlib` would ask to write itself out in full.
+    # Snakemake passes its configuration as an OrderedDict, whose own `repr` has no limit.
     repr_OrderedDict = reprlib.Repr.repr_dict
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class _Shortener(reprlib.Repr):
         self.maxdict = self.maxlist = self.maxtuple = self.maxset = 12
 
     def repr_int(self, x: int, level: int) -> str:
-        # Python refuses to write out integers of thousands of digits.
+        # Python raises an error when it has to write an integer of thousands of digits.
         return repr(x) if x.bit_length() < 10 * VALUE_LIMIT else f"an integer of {x.bit_length()} bits"
 
 

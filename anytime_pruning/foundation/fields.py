@@ -1,4 +1,4 @@
-"""Define the field types that settings models share, and turn the reports of pydantic into one line."""
+"""Define the field types that settings models share, and turn pydantic's error reports into one line."""
 
 import os
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ def refuse_bool(value: Any) -> Any:
 
 
 def _check_path(path: Path) -> Path:
-    """Return a path that file systems allow, terminals show and Snakemake does not take for a pattern."""
+    """Return a path if file systems allow it, terminals can show it, and Snakemake does not read it as a pattern."""
     if not str(path).isprintable() or set("{}") & set(str(path)):
         raise ValueError("a path without control characters and braces is expected")
     if max(len(os.fsencode(part)) for part in ("", *path.parts)) > 255 or len(str(path)) > 1024:
@@ -68,7 +68,7 @@ def check_name(setting: str, value: object) -> str:
         value: the name to check.
 
     Raises:
-        SettingError: the value is no text, holds a separator or begins with a dot, for example.
+        SettingError: the value is not a valid name, for example because it is not a text or holds a path separator.
     """
     try:
         return TypeAdapter(Name).validate_python(value)
@@ -82,7 +82,7 @@ def _describe(error: ValidationError, prefix: str, whole: str, allowed: Iterable
     Args:
         error: the report of pydantic.
         prefix: text before the names of settings.
-        whole: name of the validated thing, for a problem that no setting inside has.
+        whole: name of the whole object, for a problem that belongs to no single setting.
         allowed: names of the allowed settings.
     """
     first, *others = error.errors()

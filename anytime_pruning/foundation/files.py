@@ -1,4 +1,4 @@
-"""Write files that exist either whole or not at all, whatever happens to the writing process, and digest files."""
+"""Write files so that a crash never leaves half a file, and compute digests of files."""
 
 import hashlib
 import os
@@ -16,21 +16,21 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_if_different(path: Path, text: str) -> None:
-    """Write a text file unless it already holds this text, so that its time tells when its content changed."""
+    """Write a text file unless it already holds this text, so that its modification time is that of the last change."""
     if not path.exists() or path.read_text() != text:
         write_text(path, text)
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let a function fill an empty file beside a path, then move the file to the path.
+    """Let a function write a temporary file beside a path, then move the file to the path.
 
-    The content reaches the disk before the name does, so that a power failure leaves no empty file of that name. The
-    file gets the permissions of the umask even if a library narrows them, as safetensors does. A failure leaves nothing
-    behind.
+    The content is flushed to the disk before the file gets its final name, so that a power failure cannot leave an
+    empty file of that name. The file gets the permissions of the umask even if a library narrows them, as safetensors
+    does. After a failure, the temporary file is removed.
 
     Args:
-        path: where the finished file is to appear; missing folders are made.
-        write: fills the file whose path it is given.
+        path: path of the finished file; missing folders are made.
+        write: a function that takes the path of the temporary file and fills this file.
 
     Raises:
         OSError: the file cannot be written; the error names `path`.
@@ -47,7 +47,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         os.replace(partial, path)
         _flush(path.parent)
     except OSError as error:
-        # The system names the file when opening fails, but not when a full disk stops the writing.
+        # The operating system names the file when opening fails, but not when the disk becomes full during writing.
         error.filename = str(path)
         raise
     except SafetensorError as error:
@@ -74,7 +74,7 @@ def file_sha256(path: Path) -> str:
 
 
 def fingerprint_files(folder: Path, names: Iterable[str]) -> str:
-    """Return a digest of the names, sizes and times of files: cheap, and different whenever a file changes.
+    """Return a cheap digest that changes with the name, size or modification time of any of the files.
 
     Args:
         folder: the folder that holds the files.

@@ -44,17 +44,17 @@ def anytime_relative_errors(error_counts: Sequence[int], test_count: int) -> lis
 
 
 def chance_zeros(prunable_count: int) -> int:
-    """Return how many kept weights may be exactly zero by chance, as floating point sums occasionally are."""
+    """Return how many kept weights may be exactly zero by chance, because a floating point sum occasionally is."""
     return 1 + prunable_count // 1_000_000
 
 
 @dataclass(frozen=True)
 class MacCount:
-    """Count the multiply-accumulates for one image; floating point operations are about twice as many.
+    """Holds the multiply-accumulates of a network for one image; each of them is two floating point operations.
 
     Attributes:
-        positions: for each prunable weight by name, how often one image uses each of its numbers, which is the number
-            of the layer's output pixels.
+        positions: for each prunable weight by name, how often one image uses each number of the weight; this equals the
+            number of output pixels of the layer.
         linear: multiply-accumulates of the linear layers, which are not pruned.
     """
 

@@ -1,7 +1,7 @@
-"""Make parts of the method known by name: pruners, replay policies, datasets, models and the other `KINDS`.
+"""Register parts of the method by name, and look them up: pruners, replay policies, datasets and the other `KINDS`.
 
-A module registers its parts when it is imported, and each package imports its modules explicitly. All names are looked
-up here, so an unknown name always raises the same error, which lists the allowed names.
+A module registers its parts when it is imported, and each package imports its modules explicitly. Every lookup of a
+name happens here, so that an unknown name always raises the same error, which lists the allowed names.
 """
 
 from collections.abc import Callable
@@ -55,8 +55,8 @@ def register(kind: Kind, name: str) -> Callable[[Registered], Registered]:
 def lookup(kind: Kind, name: object) -> Any:
     """Return the object that is registered under a name.
 
-    The interface of a kind is defined in a higher room, which this one cannot import. Callers therefore annotate the
-    variable that takes the result, for example `builder: Builder = lookup("model", name)`.
+    The interface of a kind is defined in a higher room, which this module must not import. Callers therefore annotate
+    the variable that takes the result, for example `builder: Builder = lookup("model", name)`.
 
     Args:
         kind: one of `KINDS`.

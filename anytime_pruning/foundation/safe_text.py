@@ -1,7 +1,7 @@
-"""Read settings in YAML or JSON within limits, so that any text is soon either read or refused.
+"""Read settings in YAML or JSON within limits, so that no text takes long or fills the memory.
 
-A text is refused if it repeats a key, which would silently hide one of the values, if its aliases would make a small
-file huge, or if it asks for Python objects.
+A text is refused if it repeats a key, because one of the two values would be silently lost; if its aliases expand to a
+huge value; or if it asks for Python objects.
 """
 
 import json
@@ -12,13 +12,14 @@ import yaml
 
 from anytime_pruning.foundation.errors import SettingError, show
 
-# The loader of libyaml is ten times faster; not every installation has it.
+# libyaml's loader is ten times faster, but not every installation of PyYAML has it.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_BYTES = 2**20
 MAX_DEPTH = 20
-# Values in one file; the values behind an alias count each time that the alias is used.
+# The most values in one file. The values behind an alias count each time that the alias is used.
 MAX_VALUES = 100_000
-# PyYAML and json raise more than their own errors: for a 13th month, for integers of thousands of digits, for bad tags.
+# PyYAML and json raise other errors than their own for a 13th month, for integers of thousands of digits and for bad
+# tags.
 UNREADABLE = (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError)
 
 
@@ -84,7 +85,7 @@ def parse_json(name: str, text: str) -> Any:
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Make a dictionary of pairs, none of whose keys may be repeated."""
+    """Make a dictionary of pairs; raise ValueError if a key appears twice."""
     values: dict[str, Any] = {}
     for key, value in pairs:
         if key in values:
@@ -94,7 +95,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _check_depth(text: str) -> None:
-    """Refuse deep nesting before libyaml calls itself once for each level and overflows the stack."""
+    """Refuse deep nesting because libyaml calls itself once for each level and could overflow the stack."""
     depth = 0
     for event in yaml.parse(text, LOADER):
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)

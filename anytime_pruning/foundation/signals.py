@@ -1,4 +1,4 @@
-"""Turn SIGTERM and SIGINT into an exception at a moment from which the run can be continued later."""
+"""Turn SIGTERM and SIGINT into an exception, raised only where the run can later be continued."""
 
 import signal
 from collections.abc import Iterator
@@ -10,12 +10,13 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Interrupted(KeyboardInterrupt):
-    """Stop a process that received a signal.
+    """Stops a process that received a signal.
 
     Attributes:
         signum: number of the signal; the exit status is 128 plus this number.
-        is_safe: true if `check` raised the error, where no object is half-changed and the state may be kept.
-        kept: text for a person that says what was kept and where; empty if nothing was kept.
+        is_safe: true if `check` raised the exception. At such a place no object is half-changed, so the state of the
+            run may be saved.
+        kept: text for the user that says what was kept and where; empty if nothing was kept.
     """
 
     def __init__(self, signum: int, is_safe: bool) -> None:
@@ -28,10 +29,10 @@ class Interrupted(KeyboardInterrupt):
 
 @dataclass
 class _State:
-    """Hold the state of the signal handler.
+    """Holds the state of the signal handler.
 
     Attributes:
-        signum: number of the last signal received, None before the first.
+        signum: number of the last signal received; None before the first signal.
         is_deferring: whether the first signal waits for `check`.
     """
 
@@ -39,7 +40,7 @@ class _State:
     is_deferring: bool = False
 
 
-# A global, because Python calls a signal handler without any argument of ours.
+# The state is global, because Python passes no argument of ours to a signal handler.
 _state = _State()
 
 
@@ -60,7 +61,7 @@ def handling() -> Iterator[None]:
 
 @contextmanager
 def deferring() -> Iterator[None]:
-    """Hold back the first signal until `check` is called, or for ever if it is not; a second signal acts at once."""
+    """Hold back the first signal until `check` is called, or for ever without a call; a second signal acts at once."""
     _state.is_deferring = True
     try:
         yield
@@ -69,12 +70,12 @@ def deferring() -> Iterator[None]:
 
 
 def is_due() -> bool:
-    """Return whether `check` would raise."""
+    """Return whether `check` would raise `Interrupted`."""
     return _state.is_deferring and _state.signum is not None
 
 
 def check() -> None:
-    """Raise the signal that was held back; call this wherever the process may stop.
+    """Raise `Interrupted` if a signal was held back; call this function wherever the process may stop.
 
     Raises:
         Interrupted: a signal was held back.

@@ -1,8 +1,8 @@
-"""Import torchvision even where its native library does not load and only its Python parts are needed.
+"""Import torchvision even where its native library does not load, because the Python parts are enough here.
 
 A torchvision built for CUDA fails to import beside a CPU build of torch, because it annotates two operators that its
-native library would have declared. Datasets and network classes never call these operators, so declaring them is
-enough. See issues 9077 and 9085 of pytorch/vision.
+native library should have declared. Datasets and network classes never call these operators, so a declaration without
+an implementation is enough. See issues 9077 and 9085 of pytorch/vision.
 """
 
 import sys
@@ -17,9 +17,10 @@ def import_torchvision() -> ModuleType:
 
     Raises:
         ImportError: torchvision is not installed.
-        RuntimeError: the import fails for another reason than the missing operators.
+        RuntimeError: the import fails for a reason other than the missing operators.
     """
-    # The imports are here because planning and drawing, which import this room, must not wait for torch.
+    # The imports are inside the function, because planning and drawing, which import this room, must not wait for
+    # torch.
     import torch
 
     try:

@@ -1,6 +1,5 @@
 """Prepare the machine that a run computes on: device, precision, memory, random generators, provenance.
 
-May import: `foundation`, and torch.
-Never belongs here: settings models, whose single values arrive as plain arguments; datasets, networks and pruners by
-name.
+This package imports from `foundation`. Settings models must never be here: their values arrive as plain arguments.
+Nothing here knows a dataset, a network or a pruner by its name.
 """

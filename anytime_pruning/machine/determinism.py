@@ -1,4 +1,4 @@
-"""Restrict torch to algorithms that give the same bits again."""
+"""Restrict torch to algorithms that give the same bits each time they run."""
 
 import os
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ import torch
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.devices import choose_device
 
-# The size of the memory that cuBLAS works in decides the order in which it adds.
+# This variable sets the size of cuBLAS's working memory, and the size decides the order in which cuBLAS adds numbers.
 CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 
 
@@ -17,7 +17,8 @@ CUBLAS_WORKSPACE = "CUBLAS_WORKSPACE_CONFIG"
 def deterministic_algorithms(device_name: str, enabled: bool) -> Iterator[None]:
     """Restrict torch to algorithms that repeat their bits, and lift the restriction afterwards.
 
-    Enter this context before CUDA starts: cuBLAS reads its environment variable then, so the variable stays set.
+    Enter this context before CUDA starts, because cuBLAS reads its environment variable at that moment. The variable
+    stays set afterwards.
 
     Args:
         device_name: the setting `execution.device`.

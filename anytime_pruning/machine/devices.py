@@ -1,4 +1,4 @@
-"""Choose the device and the precision that a run computes with, and prepare the process for them."""
+"""Choose the device and the precision of a run, and prepare the process for both."""
 
 import torch
 
@@ -31,7 +31,7 @@ def choose_precision(name: str, device: torch.device) -> str:
     """Return `float32` or `bfloat16`, and warn where bfloat16 would be slow.
 
     Args:
-        name: one of the two, or `auto` for bfloat16 where the device computes with it natively.
+        name: `float32`, `bfloat16`, or `auto` for bfloat16 where the device supports bfloat16 natively.
         device: the device that computes.
     """
     native = has_native_bfloat16(device)
@@ -44,7 +44,7 @@ def has_native_bfloat16(device: torch.device) -> bool:
     """Return whether the device multiplies in bfloat16: NVIDIA GPUs since Ampere, CPUs with AVX512-BF16 or AMX."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    # Older versions of torch cannot tell the capabilities of a CPU.
+    # Older versions of torch do not have this function.
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(present is True and name.endswith("bf16") for name, present in capabilities.items())
 
@@ -66,17 +66,17 @@ def prepare_process(device: torch.device, threads: int, gpu_slots: int = 1, dete
     Args:
         device: the device that computes.
         threads: number of CPU threads that torch computes with.
-        gpu_slots: number of runs that share one GPU; each may take an equal share of the memory.
+        gpu_slots: number of runs that share one GPU; each run may use an equal share of the GPU's memory.
         deterministic: whether to choose only convolution kernels that repeat their bits.
     """
     torch.set_num_threads(threads)
     if device.type == "cuda":
         # Without this line, float32 convolutions would round their inputs to the ten bits of TF32.
         torch.backends.cudnn.allow_tf32 = False
-        # The benchmark picks the fastest kernel, which may differ from run to run.
+        # The benchmark picks the kernel that is fastest at the moment, so two runs may get different kernels.
         torch.backends.cudnn.benchmark = not deterministic
         torch.backends.cudnn.deterministic = deterministic
-        # When the GPU's memory is too small for all runs, this makes the run fail that asks for too much.
+        # If the GPU's memory is too small for all runs, the run that asks for too much fails, and the others go on.
         torch.cuda.set_per_process_memory_fraction(1 / gpu_slots, device)
     else:
         keep_freed_memory(True)

@@ -18,14 +18,14 @@ POLL_S = 0.5
 
 @contextmanager
 def claim_device(name: str, gpu_slots: int) -> Iterator[torch.device]:
-    """Hold a device for the time of one run.
+    """Hold a device until the end of one run.
 
     Args:
         name: the setting `execution.device`; `auto` and `cuda` mean any GPU that has a free slot.
         gpu_slots: number of runs of this user that may share one GPU.
 
     Yields:
-        The device, with the index of the GPU. A CPU is never waited for.
+        The device, with the index of the GPU. A CPU is available without waiting.
 
     Raises:
         SettingError: the machine has no such device, or the folder of the locks cannot be used.
@@ -35,7 +35,7 @@ def claim_device(name: str, gpu_slots: int) -> Iterator[torch.device]:
         yield device
         return
     gpus = range(torch.cuda.device_count()) if device.index is None else [device.index]
-    # The unique identifier of a GPU is the same in every job, whereas its index is not.
+    # Locks are named by the unique identifier of a GPU, because the index of a GPU may differ from job to job.
     identifiers = [str(torch.cuda.get_device_properties(gpu).uuid) for gpu in gpus]
     with claim_slot(identifiers, gpu_slots, _slots_dir()) as position:
         yield torch.device("cuda", gpus[position])
@@ -48,7 +48,7 @@ def claim_slot(names: Sequence[str], slots: int, folder: Path) -> Iterator[int]:
     Args:
         names: names of the resources.
         slots: number of slots that each resource has.
-        folder: where the lock files are; it is made if missing.
+        folder: folder of the lock files; it is made if missing.
 
     Yields:
         The position in `names` of the resource whose slot is held. Resources with fewer held slots come first.

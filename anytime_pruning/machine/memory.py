@@ -1,4 +1,4 @@
-"""Keep freed memory in the process, and turn a failed allocation into one line."""
+"""Keep freed memory in the process, and turn a failed allocation into an error of one line."""
 
 import ctypes
 from collections.abc import Iterator
@@ -8,18 +8,20 @@ import torch
 
 from anytime_pruning.foundation.errors import CapacityError
 
-# Numbers of the options of mallopt in glibc's malloc.h.
+# These numbers name the options of mallopt in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 
 
 def keep_freed_memory(keep: bool) -> None:
     """Tell the C library whether to keep freed memory or to give it back to the system.
 
-    Every training step frees its activations. If they are given back, the next step has to fault in and clear each page
-    again, which costs 4 to 14 % of the training time on a CPU. Only glibc has the switch; elsewhere nothing happens.
+    Every training step frees its activations. If their memory is given back, the next step has to request and
+    clear each page again, which costs 4 to 14 % of the training time on a CPU. Only glibc has this switch; with other C
+    libraries nothing happens.
 
     Args:
-        keep: true keeps the memory; false sets what glibc reaches by itself in a process that frees large blocks.
+        keep: true keeps the memory; false sets the limits that glibc itself adopts in a process that frees large
+            blocks.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -32,7 +34,7 @@ def keep_freed_memory(keep: bool) -> None:
 
 @contextmanager
 def out_of_memory_as_capacity_error(advice: str) -> Iterator[None]:
-    """Turn a failed allocation into one line.
+    """Turn a failed allocation into an error of one line.
 
     Args:
         advice: text that names what does not fit and the settings to lower; the message ends with this text.
@@ -49,5 +51,5 @@ def out_of_memory_as_capacity_error(advice: str) -> Iterator[None]:
             raise
     else:
         return
-    # Raised outside the handlers, so that the failed allocation's traceback keeps no tensors alive.
+    # The error is raised outside the handlers, so that the failed allocation's traceback keeps no tensors alive.
     raise CapacityError(f"out of memory: {advice}")

@@ -1,6 +1,6 @@
-"""Order the numbers of feature maps in memory for speed; results are mathematically the same, only rounding differs.
+"""Choose the memory format of feature maps for speed; results are mathematically the same, only rounding differs.
 
-Weights stay as they are, because a convolution follows the format of its images.
+The format of the weights does not change, because a convolution computes in the format of its input.
 """
 
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.console import warn
 
-# On a CPU channels-last is slower for maps of at most 16 pixels with 256 channels or more, because the kernels work
-# along a row of pixels, and these maps have rows of at most four (oneDNN 3.12, bfloat16 and float32; see benchmarks/).
+# On a CPU, channels-last is slower for maps of at most 16 pixels with 256 channels or more: the kernels work along a
+# row of pixels, and these maps have at most four pixels in a row (oneDNN 3.12, bfloat16 and float32; see benchmarks/).
 SMALL_MAP_PIXELS, MANY_CHANNELS = 16, 256
 FormatHook = Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]
 
@@ -26,18 +26,18 @@ def arrange(
 ) -> None:
     """Let a network compute in the fast memory format: channels-last, except for small maps on a CPU.
 
-    Some networks call `view` on feature maps, which only contiguous maps allow. Such a network stays contiguous, and a
-    warning says so.
+    Some networks call `view` on feature maps, which works only on contiguous maps. Such a network keeps contiguous
+    maps, and a warning says so.
 
     Args:
         model: maps images [B, C, H, W] to logits; its convolutions get hooks that change the format of their inputs.
-        image_shape: (channels, height, width) of the images of a trial.
+        image_shape: (channels, height, width) of the images for a trial forward pass.
         device: the device of the network.
         channels_last: False keeps every map contiguous, to measure the difference.
         small_map_pixels: size up to which maps with many channels stay contiguous on a CPU.
 
     Raises:
-        RuntimeError: the trial fails for another reason than `view`.
+        RuntimeError: the trial fails for a reason other than `view`.
     """
     convert = _choose_format(device, channels_last, small_map_pixels)
     hooks = [module.register_forward_pre_hook(convert) for module in model.modules() if isinstance(module, nn.Conv2d)]
@@ -58,7 +58,7 @@ def arrange(
 
 
 def _choose_format(device: torch.device, channels_last: bool, small_map_pixels: int) -> FormatHook:
-    """Return the hook that changes the format of what enters a convolution."""
+    """Return the hook that changes the format of a convolution's input."""
     if not channels_last:
         return _contiguous
     return partial(_by_map_size, small_map_pixels) if device.type == "cpu" else _channels_last

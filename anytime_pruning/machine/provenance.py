@@ -1,4 +1,4 @@
-"""Describe where numbers come from: commit, container, versions and hardware. Nothing here changes a run."""
+"""Describe how the numbers of a run were computed: commit, container, versions and hardware. No run is changed."""
 
 import os
 import platform
@@ -16,8 +16,8 @@ from anytime_pruning.foundation.files import file_sha256
 def describe_code() -> dict[str, str | bool | None]:
     """Return the `commit` of the checkout that holds the package, and whether its files are `modified`.
 
-    Both are None where git cannot tell. An installed package may lie inside somebody's own repository: its commit is
-    not the package's, so git must know the package's files.
+    Both are None where git cannot tell. An installed package may lie inside a repository of the user. The commit of
+    that repository is not the package's, so git is asked only if it tracks the package's files.
     """
     if _git("ls-files", "--error-unmatch", "__init__.py") is None:
         return {"commit": None, "modified": None}
@@ -29,7 +29,7 @@ def describe_code() -> dict[str, str | bool | None]:
 def describe_container() -> dict[str, str | None] | None:
     """Return the name and the SHA-256 of the image file that this process runs in, or None outside a container.
 
-    The digest is None if the file cannot be read from inside.
+    The digest is None if the file cannot be read from inside the container.
     """
     image = os.environ.get("APPTAINER_CONTAINER") or os.environ.get("SINGULARITY_CONTAINER")
     if not image:
@@ -42,16 +42,16 @@ def describe_container() -> dict[str, str | None] | None:
 
 
 def describe_versions() -> dict[str, str]:
-    """Return the versions of the packages that take part in computing the numbers."""
+    """Return the versions of the packages that compute the numbers."""
     packages = {name: version(name) for name in ("torch", "numpy", "pillow", "safetensors")}
     return {"anytime_pruning": anytime_pruning.__version__, "python": platform.python_version(), **packages}
 
 
 def describe_hardware(device: torch.device) -> dict[str, str | int | None]:
-    """Return the processor, its vector instructions as torch uses them, the memory used, and the GPU if any.
+    """Return the processor, the vector instructions that torch uses, the memory used, and the GPU if any.
 
     Args:
-        device: the device that computed. Keys that begin with `gpu`, `cuda` and `peak_gpu` exist for a GPU only.
+        device: the device that computed. Keys that begin with `gpu`, `cuda` or `peak_gpu` exist only for a GPU.
     """
     hardware: dict[str, str | int | None] = {
         "device": device.type,

@@ -1,4 +1,4 @@
-"""Derive random generators from one seed, one for each purpose, so that no purpose shifts the draws of another."""
+"""Derive random generators from one seed, one for each purpose, so that purposes never affect each other's draws."""
 
 import hashlib
 
@@ -11,7 +11,7 @@ def derive_seed(seed: int, purpose: str) -> int:
 
     Args:
         seed: the seed of the run; all methods with one seed see the same data and the same initial weights.
-        purpose: what is drawn, such as `stream`.
+        purpose: name of the purpose, such as `stream`.
     """
     return int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8]) >> 1
 
