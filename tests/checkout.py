@@ -1,4 +1,4 @@
-"""A copy of the checkout with a tiny study, in which the workflow runs for real as a user runs it."""
+"""Copy the checkout and add a tiny study, so that tests can run the workflow as a user does."""
 
 import os
 import re
@@ -34,12 +34,12 @@ def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def snakemake(folder: Path, *arguments: str, config: str = "config/tiny.yaml") -> subprocess.CompletedProcess:
-    # The target comes first: --configfile takes all names that follow it.
+    # The target comes first, because --configfile takes all names that follow the option.
     return call(folder, "snakemake", *arguments, "--cores", "2", "--configfile", config)
 
 
 def jobs(done: subprocess.CompletedProcess, rule: str) -> int:
-    """How many jobs of a rule finished."""
+    """Return how many jobs of a rule finished in a call of Snakemake that succeeded."""
     assert done.returncode == 0, done.stderr
     return len(re.findall(rf"\(Rule: {rule}\)", done.stderr))
 
@@ -49,7 +49,7 @@ def write_config(folder: Path, content: dict, name: str = "tiny") -> None:
 
 
 def with_lr(lr: float) -> dict:
-    """The tiny study with another learning rate in its first entry."""
+    """Return the tiny study with another learning rate in its first entry."""
     return TINY | {"grid": [TINY["grid"][0] | {"lr": lr}, TINY["grid"][1]]}
 
 

@@ -1,4 +1,4 @@
-"""What tests share: a toy network, a toy image folder, settings of a run that takes a second."""
+"""Define what tests share: a toy network, toy images, and settings of a run that takes a second."""
 
 import csv
 import io
@@ -23,9 +23,9 @@ from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import parse_settings
 
 torch.set_num_threads(1)
-# Whoever starts the tests in the background has them ignore SIGINT, and so every process that they start.
+# A shell makes a process in its background ignore SIGINT, and the processes that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-# Property tests call torch, whose first call is slow; time is never what they are about.
+# Property tests have no deadline, because the first call of torch is slow and no property is about time.
 settings.register_profile("project", deadline=None, derandomize=True)
 settings.register_profile(
     "fuzz", deadline=None, max_examples=10_000, database=None, suppress_health_check=list(HealthCheck)
@@ -36,13 +36,13 @@ ROOT = Path(__file__).parent.parent
 
 @pytest.fixture(scope="session")
 def data_dir(tmp_path_factory) -> Path:
-    """One data folder for all tests, so that digits are read once."""
+    """Return one data folder for all tests, so that digits are read once."""
     return tmp_path_factory.mktemp("data")
 
 
 @pytest.fixture
 def tiny(data_dir):
-    """Settings of a tiny run as a mapping; keyword arguments change them."""
+    """Return a function that makes the settings of a tiny run, changed by its keyword arguments."""
 
     def make(**changes):
         settings = {
@@ -63,7 +63,7 @@ def tiny(data_dir):
 
 @pytest.fixture(scope="session")
 def trained_study(data_dir, tmp_path_factory):
-    """A study of three runs with weights and tables, as the workflow lays it out."""
+    """Return the folder of a study of three runs, with weights and tables where the workflow puts them."""
     study = tmp_path_factory.mktemp("results") / "tiny"
     tiny = {"dataset": "digits", "model": "resnet20", "n_megabatches": 2, "train_limit": 400, "epochs": 2}
     tiny |= {"precision": "float32"}
@@ -79,20 +79,20 @@ def trained_study(data_dir, tmp_path_factory):
 
 @pytest.fixture
 def study(trained_study, tmp_path):
-    """A copy of it, to be damaged."""
+    """Return a copy of the trained study, which a test may damage."""
     return shutil.copytree(trained_study, tmp_path / "tiny")
 
 
 @pytest.fixture
 def run(study):
-    """Folder of its run by APP, the first."""
+    """Return the folder of the first run of the study, by APP in the protocol of the paper."""
     (folder,) = (study / "runs").rglob("app/snip/seed0-*")
     return folder
 
 
 @pytest.fixture
 def toy_model():
-    """Two convolutions with batch norm between, biases, and a classifier; float64, so that derivatives are exact."""
+    """Return two convolutions, batch norm and a classifier, in float64 so that derivatives are exact."""
     torch.manual_seed(0)
     return nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1),
@@ -106,14 +106,14 @@ def toy_model():
 
 @pytest.fixture
 def toy_batches():
-    """Two batches of different sizes for `toy_model`: images [B, 1, 4, 4], labels [B]."""
+    """Return two batches of different sizes for `toy_model`: images [B, 1, 4, 4] and labels [B]."""
     generator = torch.Generator().manual_seed(1)
     return [(torch.rand(n, 1, 4, 4, dtype=torch.float64, generator=generator), torch.arange(n) % 4) for n in (5, 3)]
 
 
 @pytest.fixture
 def forget():
-    """Take back what a test registers, and nothing that modules register when a test is the first to import them."""
+    """Remove what a test registers, but keep what modules register when a test is the first to import them."""
     from anytime_pruning import datasets, models  # noqa: F401
     from anytime_pruning.pruning import pruners  # noqa: F401
     from anytime_pruning.runs import trackers  # noqa: F401
@@ -127,14 +127,14 @@ def forget():
 
 
 def encode(image: Image.Image, kind: str = "PNG") -> bytes:
-    """An image file's bytes."""
+    """Return the bytes of an image file."""
     file = io.BytesIO()
     image.save(file, kind)
     return file.getvalue()
 
 
 def toy_files(n_train: int = 4, n_test: int = 2, size: int = 6) -> dict[str, bytes]:
-    """Files of a toy image folder with the classes cat and dog, by path; every image has its own brightness."""
+    """Return the files of a toy image folder by path: cats and dogs, each image with a brightness of its own."""
     files = {}
     for split, count in (("train", n_train), ("test", n_test)):
         for label, name in enumerate(("cat", "dog")):
@@ -146,7 +146,7 @@ def toy_files(n_train: int = 4, n_test: int = 2, size: int = 6) -> dict[str, byt
 
 
 def write_folder(files: dict[str, bytes], folder: Path) -> Path:
-    """Files into a folder."""
+    """Write files into a folder and return the folder."""
     for name, content in files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -155,7 +155,7 @@ def write_folder(files: dict[str, bytes], folder: Path) -> Path:
 
 
 def write_archive(files: dict[str, bytes], path: Path) -> Path:
-    """Files into a .zip or a tar of the kind that the path's ending names."""
+    """Write files into a .zip or a tar archive, whichever the ending of the path names, and return the path."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w") as archive:
             for name, content in files.items():
@@ -171,12 +171,12 @@ def write_archive(files: dict[str, bytes], path: Path) -> Path:
 
 
 def read_csv(path):
-    """Rows of a table, as text."""
+    """Return the rows of a table as texts."""
     with open(path) as file:
         return list(csv.DictReader(file))
 
 
 def without_times(path):
-    """Rows of a table but for the columns that no two runs share."""
+    """Return the rows of a table without times, which differ between equal runs."""
     rows = read_csv(path)
     return [{key: value for key, value in row.items() if "seconds" not in key} for row in rows]

@@ -1,12 +1,20 @@
-"""The command line with faults: something happens to the process at an event that is bound to come, again and again.
+"""Run the command line with faults, each of which happens at a chosen event in the process.
 
-`python -m tests.faulty EVENT ACTION [EVENT ACTION ...] -- train ...`; a program of the tests in `integration/`.
+The tests in `integration/` call `python -m tests.faulty EVENT ACTION [EVENT ACTION ...] -- train ...`.
 
-Events: `score N`, `step N`, `validate N`, `test N` (before the N-th of the process), `load` (before the data is read),
-`half FILE` (a file is half-written), `replace FILE`, `replaced FILE` (before and after it gets its name), `unlinked
-FILE`, `half clear` (while checkpoints are removed). Actions: `KILL`, `STOP`, `TERM`, `INT` are signals that the process
-gets; `TERM+INT` are two, `fill FILE` writes a file to the end of the disk, `nearly fill FILE` but for 8 kB,
-`limit` makes files of 512 bytes the largest.
+Events:
+    `score N`, `step N`, `validate N`, `test N`: before the N-th such call of the process
+    `load`: before the data is read
+    `half FILE`: when half of a file is written
+    `replace FILE`, `replaced FILE`: before and after a file gets its name
+    `unlinked FILE`: after a file is removed
+    `half clear`: after half of the checkpoints are removed
+
+Actions:
+    `KILL`, `STOP`, `TERM`, `INT`: send this signal to the process
+    `TERM+INT`: send two signals
+    `fill FILE`, `nearly fill FILE`: write a file until the disk is full, or has 8 kB left
+    `limit`: forbid files of more than 512 bytes
 """
 
 import os
@@ -33,20 +41,28 @@ from anytime_pruning.training.step import TrainingStep
 
 
 def build(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """Small, so that faults are what takes the time; with all that a checkpoint may lose: statistics and draws."""
+    """Build a small and fast network with batch statistics and dropout, whose state a checkpoint could lose."""
     layers = [nn.Conv2d(image_shape[0], 8, 3, padding=1, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
     layers += [nn.Conv2d(8, 16, 3, stride=2), nn.BatchNorm2d(16), nn.ReLU(), nn.Dropout(0.3)]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(16 * 9, n_classes))
 
 
 class Faults:
-    """What is to happen when. Every event is told by name; `before` patches a function so that it tells one."""
+    """Act at chosen events.
+
+    The methods `before` and `watch_files` patch functions, so that each event calls `happen` with its name.
+    """
 
     def __init__(self, actions: dict[str, str]):
         self._actions, self._counts = actions, {}
 
     def happen(self, event: str, path: str | Path | None = None) -> None:
-        """Act if this is an event to act on; a file that is half-written is cut in half."""
+        """Act if an action was given for this event.
+
+        Args:
+            event: the name of the event.
+            path: the file that is being written, which is cut in half first.
+        """
         action = self._actions.get(event)
         if not action:
             return
@@ -63,7 +79,7 @@ class Faults:
                 time.sleep(0.01)
 
     def before(self, place: object, name: str, event: str) -> None:
-        """Count the calls of a function."""
+        """Patch a function so that each call first makes the event happen, with the number of the call."""
         original = getattr(place, name)
 
         def counted(*args, **kwargs):
@@ -74,7 +90,10 @@ class Faults:
         setattr(place, name, counted)
 
     def watch_files(self) -> None:
-        """Tell what happens to files: a file has its name before `.partial`, without the dot in front."""
+        """Patch the functions that change files.
+
+        A partial file is called `.FILE.partial...`, and its event names FILE.
+        """
         replace, unlink, fsync, rmtree = os.replace, os.unlink, os.fsync, shutil.rmtree
 
         def watched_replace(source, target):
@@ -103,7 +122,7 @@ class Faults:
 
 
 def fill(path: Path, leave: int) -> None:
-    """Write a file until the disk is full, then leave so many bytes."""
+    """Write a file until the disk is full, then cut the file so that `leave` bytes are free."""
     with path.open("wb", buffering=0) as file:
         for size in (1 << 16, 1):
             try:
@@ -115,9 +134,9 @@ def fill(path: Path, leave: int) -> None:
 
 
 def run(arguments: Sequence[str]) -> int:
-    """The command line after `--`, with the faults before it."""
+    """Run the command line that follows `--`, with the faults that precede `--`, and return its exit status."""
     torch.set_num_threads(1)
-    # Here, and not where tests import this: they would find one model more.
+    # The model is registered here and not on import, because tests that import this module list the models.
     register("model", "fragile")(build)
     end = arguments.index("--")
     faults = Faults(dict(zip(arguments[:end:2], arguments[1:end:2])))
@@ -131,11 +150,11 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def run_apart(arguments: Sequence[str], out: Path, err: Path) -> None:
-    """As a process that was forked: with an output of its own, and signals as a terminal's processes have them."""
+    """Run in a forked process whose output goes to files and whose signals act as in a terminal."""
     for stream, path in ((sys.stdout, out), (sys.stderr, err)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Not one that processes share, and that nobody would free when this one is killed.
+    # By default tqdm shares a lock between processes, which nobody would release after this process is killed.
     tqdm.set_lock(threading.RLock())
     sys.exit(run(arguments))
 

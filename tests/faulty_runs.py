@@ -1,4 +1,4 @@
-"""Runs in processes of their own that are interrupted, and what has to come of them all the same."""
+"""Start runs in separate processes, interrupt them, and read what they leave on disk."""
 
 import json
 import multiprocessing
@@ -18,9 +18,10 @@ from tests.faulty import run_apart
 TABLES = ("megabatches.csv", "epochs.csv", "layers.csv")
 
 
-# A shell that starts the tests in its background has them ignore SIGINT.
+# A shell makes a process in its background ignore SIGINT, so `env` restores the usual reaction.
 PLAIN = ("env", "--default-signal=INT", sys.executable, "-m", "anytime_pruning")
-# Two epochs and the end of three megabatches: nine checkpoints, each after an epoch. Twelve steps of a first epoch.
+# The run writes nine checkpoints: one after each of two epochs and one at the end of each of three megabatches. The two
+# epochs of the first megabatch have twelve steps.
 FRAGILE = {
     "dataset": "digits",
     "model": "fragile",
@@ -35,14 +36,15 @@ FRAGILE = {
 }
 
 
-# Starts processes that have imported torch already, which is most of the time that a short run takes.
+# The server forks processes in which torch is imported already, because the import would take most of the time of a
+# short run.
 multiprocessing.set_forkserver_preload(["tests.faulty"])
 forked = multiprocessing.get_context("forkserver")
 
 
 @dataclass
 class Run:
-    """One run in a folder of its own; started as often as it takes."""
+    """Start one run in a folder of its own, as often as a test needs."""
 
     folder: Path
     settings: dict
@@ -56,7 +58,12 @@ class Run:
         return self.out / "resume"
 
     def start(self, *faults: str, program: Sequence[str] = PLAIN) -> subprocess.Popen:
-        """The same command each time, whatever happens to it (`faulty.py`)."""
+        """Start the command of the run.
+
+        Args:
+            faults: events and actions, as `faulty.py` takes them.
+            program: the command without its arguments.
+        """
         self.folder.mkdir(exist_ok=True)
         if faults or self.settings["model"] == "fragile":
             program = (*program[:-1], "tests.faulty", *faults, "--")
@@ -64,7 +71,7 @@ class Run:
         return subprocess.Popen((*program, *self._arguments()), cwd=ROOT, **output)
 
     def go(self, *faults: str) -> subprocess.CompletedProcess:
-        """To its end, whichever that is."""
+        """Run until the process ends, whether or not it succeeds."""
         if self.settings["model"] != "fragile":
             process = self.start(*faults)
             out, err = process.communicate(timeout=120)
@@ -81,7 +88,7 @@ class Run:
         return ("train", "--settings", json.dumps(self.settings), "--out", str(self.out))
 
     def finish(self) -> subprocess.CompletedProcess:
-        """To its good end, with nothing left over."""
+        """Run to the end; assert that the run succeeds and leaves nothing but its results."""
         done = self.go()
         assert done.returncode == 0, done.stderr
         assert {path.name for path in self.folder.rglob("*") if path.is_file()} == {
@@ -92,7 +99,7 @@ class Run:
         return done
 
     def results(self) -> dict:
-        """What must not depend on interruptions: every bit of the weights, every number but times."""
+        """Return what interruptions must not change: all bits of the weights, and all numbers except times."""
         metrics = json.loads((self.out / "metrics.json").read_text())
         tables = {name: without_times(self.out / name) for name in TABLES}
         numbers = {key: metrics[key] for key in ("digest", "size", "precision", "data_sha256")}
@@ -101,20 +108,20 @@ class Run:
         return {"weights": weights, "final": final, "config": (self.out / "config.yaml").read_text()} | numbers | tables
 
     def resumed(self) -> list[dict]:
-        """The earlier parts that the result names."""
+        """Return the earlier parts of the run that its result records."""
         return json.loads((self.out / "metrics.json").read_text())["resumed"]
 
     def checkpoints(self) -> dict[str, bytes]:
-        """Files of the checkpoints that are there, hidden ones included, by name."""
+        """Return the contents of all checkpoint files by name, hidden files included."""
         return {path.name: path.read_bytes() for path in sorted(self.resume.iterdir())} if self.resume.exists() else {}
 
     def copy(self, folder: Path) -> "Run":
-        """The same run, as far as it is, in another folder."""
+        """Copy the run in its present state to another folder."""
         shutil.copytree(self.folder, folder)
         return Run(folder, self.settings)
 
     def phase(self) -> str:
-        """How far a process came before it was killed, by what it left on disk."""
+        """Return how far a killed process had come, as the files on disk show."""
         files = {path.relative_to(self.out).as_posix() for path in self.out.rglob("*") if path.is_file()}
         if any("/." in name for name in files):
             return "writing a checkpoint"
@@ -127,11 +134,14 @@ class Run:
 
 
 def in_parallel(attempt: Callable, trials: Iterable) -> list:
-    """What came of each trial, two at a time: most of a trial is other processes."""
+    """Return the result of each trial.
+
+    Two trials run at a time in threads, because a trial mostly waits for other processes.
+    """
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(attempt, trials))
 
 
 def execution(data_dir: Path, **others: object) -> dict:
-    """As many checkpoints as there are epochs, however short these are."""
+    """Return execution settings with which every epoch, however short, writes a checkpoint."""
     return {"execution": {"device": "cpu", "threads": 1, "data_dir": str(data_dir), "checkpoint_share": 1, **others}}

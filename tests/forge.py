@@ -1,4 +1,4 @@
-"""Changes stored results with their checksums, as a forger or wrong code would; or without, as a broken disk."""
+"""Change stored results with their checksums, as a forger or wrong code would, or without, as a broken disk would."""
 
 import csv
 import json
@@ -13,7 +13,7 @@ from anytime_pruning.verification.stored import verify
 
 
 def forge(folder: Path, change: Callable[[dict[str, Any]], object] = lambda content: None) -> None:
-    """Let metrics.json of a run say something else, and agree with all files as they are now."""
+    """Change metrics.json of a run, and bring its checksums in line with all files as they are now."""
     path = folder / METRICS
     content = json.loads(path.read_text())
     for name in content["files"]:
@@ -24,7 +24,7 @@ def forge(folder: Path, change: Callable[[dict[str, Any]], object] = lambda cont
 
 
 def edit(path, change):
-    """Change rows of a CSV file, which are mappings of texts."""
+    """Change the rows of a CSV file, given as mappings of texts."""
     with open(path, newline="") as file:
         rows = list(csv.DictReader(file))
     rows = change(rows) or rows
@@ -35,23 +35,23 @@ def edit(path, change):
 
 
 def put(file, row, **values):
-    """Puts other values into a row of a table."""
+    """Return a change that puts other values into a row of a table."""
     return lambda run: edit(run / file, lambda rows: rows[row].update(values))
 
 
 def say(**values):
-    """Puts other values into metrics.json."""
+    """Return a change that puts other values into metrics.json."""
     return lambda run: forge(run, lambda content: content.update(values))
 
 
 def in_all(file, column, value):
-    """Puts a value into all rows of a table."""
+    """Return a change that replaces each value of a column by `value` of that value."""
     return lambda run: edit(
         run / file, lambda rows: [row.update({column: value(row[column])}) for row in rows] and None
     )
 
 
 def problems_in(folder, evaluate=False):
-    """What is found wrong with stored results."""
+    """Return the problems that `verify` finds in stored results."""
     *_, done = verify([folder], evaluate)
     return done.problems

@@ -28,7 +28,7 @@ RUN = {
     "initial_mask": {"path": "x.safetensors", "sha256": "0" * 64},
     "execution": {"device": "cpu", "threads": 1, "data_dir": "data", "tracker": "none"},
 }
-# These are written into a text without quotes. The first of them are allowed somewhere.
+# These values are written into a text without quotes. The first of these values are allowed for some key.
 RAW = (
     *("1", "2", "3", "8", "0.5", "true", "off", "null", "cpu", "digits", "app", "osp", "dense", "0x10", "1_0", "1e-1"),
     *("[1]", "[1, 2]", "[[1, 2], [3]]", "[0.1, 0.2, 0.3]", "[app, dense]", "none", "local", "released", "{}", "[]"),

@@ -1,4 +1,4 @@
-"""A real OpenSSH server for tests, on the loopback device and with keys of its own."""
+"""Start a real OpenSSH server for tests, on the loopback device and with its own keys."""
 
 import getpass
 import os
@@ -11,14 +11,14 @@ SSHD = Path("/usr/sbin/sshd")
 
 
 def closed_port() -> int:
-    """A port at which nothing listens."""
+    """Return a port at which nothing listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return free.getsockname()[1]
 
 
 class SSHServer:
-    """OpenSSH on the loopback device, with keys of its own in a folder."""
+    """Run OpenSSH on the loopback device, with its keys and its log in a folder."""
 
     def __init__(self, folder: Path):
         self.folder = folder
@@ -32,7 +32,7 @@ class SSHServer:
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nSubsystem sftp internal-sftp\n"
         )
         if os.getuid() == 0:
-            Path("/run/sshd").mkdir(exist_ok=True)  # sshd asks for it when started by root
+            Path("/run/sshd").mkdir(exist_ok=True)  # sshd needs this folder when root starts it
         self.log = (folder / "log").open("w")
         self.process = subprocess.Popen([SSHD, "-D", "-e", "-f", folder / "sshd_config"], stderr=self.log)
         self.url = f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{folder}/store"

@@ -1,4 +1,4 @@
-"""The benchmark measures what it says. Its numbers are nobody's business here: no test depends on time."""
+"""Test that the benchmark measures what its tables name. No test depends on a measured time."""
 
 import json
 import re
@@ -44,7 +44,7 @@ def test_the_plain_loop_computes_with_masked_weights():
 
 
 def test_flops_are_those_of_a_convolution_counted_by_hand():
-    """Two products of 2 * 8 * 8 pixels * 4 channels * 27 weights: forward, and the weights' gradient."""
+    """Count 2 * 8 * 8 pixels * 4 channels * 27 weights twice: once forward, once for the gradient of the weights."""
     model = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.AdaptiveAvgPool2d(1), nn.Flatten())
     assert training_flops(model, (3, 8, 8), 5) == 2 * 2 * 8 * 8 * 4 * 27
 
@@ -55,14 +55,14 @@ def test_growth_is_measured_and_drawn(tmp_path, monkeypatch):
     monkeypatch.setattr(growth, "FIXED_T", 2)
     monkeypatch.setattr(growth, "FIXED_N", 120)
     rows = growth.measure_growth(1)
-    # 90 % of N (T + 1) / 2.
+    # Training sees 90 % of the images, and with full replay N (T + 1) / 2 images in all.
     assert {(row["T"], row["N"]): row["train"] for row in rows} == {(1, 120): 108, (2, 120): 162, (2, 60): 81}
     growth.draw_growth(rows, tmp_path / "growth.png")
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_child_says_its_peak_memory():
-    assert children.memory("resnet20")["peak_memory_mb"] > 150  # the images alone
+    assert children.memory("resnet20")["peak_memory_mb"] > 150  # the images alone take most of it
 
 
 def test_a_device_that_is_not_there_is_one_line(monkeypatch, capsys):
@@ -74,9 +74,9 @@ def test_a_device_that_is_not_there_is_one_line(monkeypatch, capsys):
 
 
 def test_the_tables_in_the_repository_are_made_of_the_stored_numbers():
-    """Of the machine whose figure the README shows; there may be results of a user's own machine beside it."""
+    """Check the results that the README shows, because a user may have added those of another machine."""
     readme = (ROOT / "README.md").read_text()
     (stem,) = re.findall(r"\((benchmarks/results/\S+)-growth\.png\)", readme)
     text = to_markdown(json.loads((ROOT / f"{stem}.json").read_text()))
     assert (ROOT / f"{stem}.md").read_text() == text
-    assert text.split("\n\n")[1] in readme  # the first table
+    assert text.split("\n\n")[1] in readme  # the README repeats the first table
