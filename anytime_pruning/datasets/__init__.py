@@ -1,9 +1,9 @@
-"""Hold the datasets, one module a source, and read each into arrays in memory, from a cache if possible.
+"""Read datasets into arrays in memory, from a cache if possible.
 
-The modules of the sources are imported here, which registers them.
+Each source of images is one module. This file imports these modules, and the import registers the sources.
 
-May import: `foundation`, numpy, Pillow and scikit-learn; torchvision inside functions that read CIFAR.
-Never belongs here: torch at import time, the division of a dataset into megabatches, augmentation.
+This package imports from `foundation`. Its functions that read CIFAR import torchvision, but the package itself must
+never import torch. Megabatches and augmentation must never be here.
 """
 
 from anytime_pruning.datasets import cifar, digits, image_folder, restricted_imagenet  # noqa: F401

@@ -1,17 +1,17 @@
-"""Limit how much of an archive or image file is read, so that no file fills the memory or is read for hours."""
+"""Limit how much of an archive or image file is read, so that no file fills the memory or takes hours to read."""
 
 from pathlib import Path
 
 from anytime_pruning.foundation.errors import DataError
 
-# ImageNet has 1.4 million files. Larger datasets are read from a folder.
+# The limit leaves room for ImageNet, which has 1.4 million files. Larger datasets can be read from a folder.
 MAX_MEMBERS = 2_000_000
-# Unpacked bytes of all members together, and of one image file.
+# The most unpacked bytes of all members together, and the most bytes of one image file.
 MAX_TOTAL_BYTES, MAX_FILE_BYTES = 64 * 2**30, 64 * 2**20
 
 
 class Tally:
-    """Count the members of one archive and their unpacked bytes, and refuse what exceeds a limit.
+    """Counts the members of one archive and their unpacked bytes, and raises an error when a limit is exceeded.
 
     Args:
         path: the archive, for messages.

@@ -1,8 +1,8 @@
 """Read the members of a tar or zip one after another, within limits, without unpacking anything to disk.
 
-An archive may come from anybody. The modules of Python check less than this needs: `tarfile` reads headers of any
-length into memory and takes a damaged header for the end of the archive; `zipfile` unpacks some methods of compression
-in one piece.
+An archive may be damaged or hostile, and Python's own modules do not check enough. `tarfile` reads headers of any
+length into memory and mistakes a damaged header for the end of the archive. `zipfile` unpacks a member in one piece if
+the member uses one of the rarer compression methods.
 """
 
 import gzip
@@ -21,9 +21,10 @@ from anytime_pruning.foundation.errors import DataError
 
 # `tarfile` reads a long name, and the attributes that precede a member, in one piece.
 MAX_HEADER_BYTES = 2**20
-# `zipfile` unpacks members of other methods in one piece, whatever their size.
+# `zipfile` unpacks members compressed by any other method in one piece, whatever their size.
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-# Errors that reading a damaged archive raises, found by flipping single bits: the modules parse before they check.
+# A damaged archive can raise any of these errors, because the modules parse before they check. The list was found by
+# flipping single bits of archives.
 # OSError includes gzip.BadGzipFile, and RuntimeError includes NotImplementedError.
 CORRUPT = (
     tarfile.TarError,
@@ -37,7 +38,7 @@ CORRUPT = (
     RuntimeError,
     ValueError,
 )
-# Types of headers that hold a long name or attributes of the next member.
+# These types of headers hold a long name, or attributes of the member that follows.
 DESCRIBING = (
     tarfile.GNUTYPE_LONGNAME,
     tarfile.GNUTYPE_LONGLINK,
@@ -50,13 +51,13 @@ OPENERS: dict[str, Callable[[Path, str], object]] = {".gz": gzip.open, ".xz": lz
 
 @dataclass(frozen=True)
 class Member:
-    """Describe one member of an archive; a link, a device or a pipe is neither a file nor a folder.
+    """Describes one member of an archive; a link, a device or a pipe is neither a file nor a folder.
 
     Attributes:
         name: path inside the archive, as the archive states it.
         is_file: whether the member is a regular file.
         is_folder: whether the member is a folder.
-        read: returns the content; works only until the next member is asked for.
+        read: a function that returns the content; it works only until the next member is requested.
         where: name of the member for messages.
     """
 
@@ -71,7 +72,7 @@ def iterate_members(path: Path) -> Iterator[Member]:
     """Iterate over the members of an archive.
 
     Args:
-        path: a .zip, or a tar of which .gz and .xz name the compression.
+        path: a .zip file, or a tar file; the endings .gz and .xz say how a tar file is compressed.
 
     Raises:
         DataError: the archive exceeds a limit, or the name of a member leads out of the archive.
@@ -93,8 +94,8 @@ def _iterate_zip(path: Path) -> Iterator[Member]:
                 if member.compress_type not in ZIP_METHODS:
                     raise DataError(f"{where}: compressed by an unusual method, not by deflate; pack it again")
                 with archive.open(member) as file:
-                    # Asked for a number of bytes, `zipfile` never unpacks more at once. The one byte beyond the
-                    # claimed size makes it reach the end, where it compares the checksum.
+                    # With a given number of bytes, `zipfile` never unpacks more than these bytes at once. One byte more
+                    # than the claimed size is requested, so that `zipfile` reaches the end and compares the checksum.
                     return file.read(member.file_size + 1)
 
             yield Member(member.filename, not member.is_dir(), member.is_dir(), read, where)
@@ -102,14 +103,13 @@ def _iterate_zip(path: Path) -> Iterator[Member]:
 
 def _iterate_tar(path: Path) -> Iterator[Member]:
     tally = Tally(path)
-    # A stream is read once, front to back. It is unpacked here, because the streams of `tarfile` check no checksum of
-    # gzip.
+    # The archive is unpacked here and not by `tarfile`, because the streams of `tarfile` ignore gzip's checksum.
     with (
         _open_unpacked(path) as unpacked,
         tarfile.open(mode="r|*", fileobj=unpacked, tarinfo=_Header) as archive,
     ):
         while member := archive.next():
-            # `tarfile` remembers every member, which takes a gigabyte for a million of them.
+            # `tarfile` keeps a list of all members, which takes a gigabyte of memory for a million members.
             archive.members.clear()  # type: ignore[attr-defined]  # the list has no type in typeshed
             tally.add_member(member.name, member.size)
             where = f"{member.name} in {path}"
@@ -128,7 +128,7 @@ def _open_unpacked(path: Path) -> IO[bytes]:
 
 
 def _read_to_the_end(archive: tarfile.TarFile, tally: Tally) -> None:
-    """Read what follows the last member, because the checksums of gzip and xz come at the very end."""
+    """Read everything after the last member, because gzip and xz store their checksums at the very end."""
     stream = cast(IO[bytes], archive.fileobj)
     while padding := stream.read(2**16):
         tally.add_bytes(len(padding))
@@ -137,14 +137,14 @@ def _read_to_the_end(archive: tarfile.TarFile, tally: Tally) -> None:
 
 
 class _Header(tarfile.TarInfo):
-    """Refuse a damaged header, which `tarfile` takes for the end, silently dropping the files that follow."""
+    """Refuses a damaged header; `tarfile` would treat the header as the end and silently drop the files that follow."""
 
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         try:
             header = super().frombuf(buf, encoding, errors)
         except tarfile.HeaderError as error:
-            # A block of zeros is the end of the archive.
+            # A block of zeros marks the end of the archive.
             if buf and not any(buf):
                 raise
             raise tarfile.ReadError(f"unexpected end of data: {error}") from None

@@ -1,6 +1,6 @@
-"""Define what every dataset has: settings that say where its images come from, and the arrays that reading gives.
+"""Define the settings of a dataset, which say where its images come from, and the arrays of a dataset in memory.
 
-Each source of images is one module with one class, which reads, decodes and downloads; `cache.py` stores the arrays.
+Each source of images is one module with one class, which downloads, reads and decodes; `cache.py` stores the arrays.
 """
 
 from abc import abstractmethod
@@ -22,7 +22,7 @@ Labels = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ImageArrays:
-    """Hold a dataset in memory, with its constants.
+    """Holds a dataset in memory, with its constants.
 
     Attributes:
         train_images: uint8 [N, C, H, W].
@@ -31,11 +31,11 @@ class ImageArrays:
         test_labels: int64 [N_test].
         class_names: one name for each label.
         mean: mean of each channel of images scaled to [0, 1]; the network normalises with it.
-        std: standard deviation of each channel, as above.
+        std: standard deviation of each channel of images scaled to [0, 1].
         crop_padding: pixels of zeros around an image before its random crop; 0 means no crop.
         flip: whether a mirrored image still shows the same class.
         content_sha256: digest of the source files, independent of how they are packed.
-        test_images_in_train: number of test images whose pixels are those of some training image; None until the cache
+        test_images_in_train: number of test images with the same pixels as some training image; None until the cache
             has counted them.
     """
 
@@ -53,28 +53,28 @@ class ImageArrays:
 
     @property
     def n_classes(self) -> int:
-        """Number of classes."""
+        """Return the number of classes."""
         return len(self.class_names)
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(channels, height, width) of every image."""
+        """Return (channels, height, width), which is the same for every image."""
         _, channels, height, width = self.train_images.shape
         return channels, height, width
 
 
 class DatasetSettings(BaseModel):
-    """Base of every dataset source. `name` labels results and folders; `source` is the registered source."""
+    """Holds what all sources share: `name` labels results and folders, and `source` names the registered class."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    # These fields say where the data lies and not which data it is, so digests leave them out.
+    # These fields say where the data is stored. They do not determine the images, so digests leave them out.
     location: ClassVar[frozenset[str]] = frozenset()
 
     name: Name
     source: str
 
     def identity(self) -> dict[str, Any]:
-        """Return the settings that determine the images: the source and everything but the location.
+        """Return the settings that determine the images: all settings except the location.
 
         Settings with their default value are left out, so that a setting added later changes no digest.
         """
@@ -82,7 +82,7 @@ class DatasetSettings(BaseModel):
         return {"source": self.source, **content}
 
     def is_pinned(self) -> bool:
-        """Return whether these settings determine the images, wherever they lie; only then may results be reused."""
+        """Return whether these settings alone determine the images; only then may results be reused."""
         return True
 
     def is_there(self, data_dir: Path) -> bool:
@@ -90,7 +90,7 @@ class DatasetSettings(BaseModel):
         return True
 
     def fingerprint(self) -> str | None:
-        """Return a cheap digest that changes when the source files do, or None where no such sign exists."""
+        """Return a cheap digest that changes with the source files, or None where no such digest is needed."""
         return None
 
     def train_count(self) -> int | None:
@@ -116,8 +116,8 @@ def parse_dataset(value: Any) -> DatasetSettings:
         value: a mapping with `name` and `source`, the name of a source, or settings that were parsed before.
 
     Raises:
-        SettingError: the source or a key is unknown, a value is wrong, or the name would pass the images off as those
-            of another source.
+        SettingError: the source or a key is unknown, a value is wrong, or the name is that of another source, so that
+            results would carry a misleading name.
     """
     if isinstance(value, DatasetSettings):
         return value

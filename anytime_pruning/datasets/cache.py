@@ -1,7 +1,7 @@
 """Store each dataset in one checksummed file, so that images are decoded or downloaded once and read by every run.
 
-A lock lets many runs ask for a dataset at once, and the file appears only when it is complete. A damaged file is
-noticed by its checksum and made again.
+A lock makes it safe for many runs to ask for a dataset at once. The file appears only when it is complete. A damaged
+file is recognised by its checksum and made again.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ CONSTANTS = ("class_names", "mean", "std", "crop_padding", "flip", "content_sha2
 
 
 class _UnusableCacheError(DataError):
-    """Refuse a cache file that has to be made again; the message says why."""
+    """Signals that a cache file has to be made again; the message says why."""
 
 
 def cache_path(dataset: DatasetSettings, data_dir: Path) -> Path:
@@ -38,14 +38,14 @@ def cache_path(dataset: DatasetSettings, data_dir: Path) -> Path:
 
 
 def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
-    """Return a dataset's arrays from the cache, which is filled from the source first if necessary.
+    """Return a dataset's arrays from the cache; read the source and fill the cache first if necessary.
 
     Args:
         dataset: the settings of the dataset.
         data_dir: folder for downloads and caches.
 
     Raises:
-        DataError: the source is needed and is missing, corrupt or of the wrong kind.
+        DataError: the cache has to be filled, and the source is missing, corrupt or of the wrong kind.
     """
     path = cache_path(dataset, data_dir)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,8 +56,8 @@ def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
             except _UnusableCacheError as error:
                 print(f"{error}; making it again", file=sys.stderr)
         _write_cache(path, dataset.read(Path(data_dir)), dataset.fingerprint())
-        # The first run reads the cache like all later ones. Arrays fresh from the source may have other strides, by
-        # which torch chooses its kernels, and kernels round differently.
+        # The first run reads the cache, as all later runs do. Arrays that come directly from the source may have other
+        # strides; torch chooses its kernels by the strides, and kernels round differently.
         return _read_cache(path, dataset)
 
 
@@ -99,9 +99,9 @@ def _read_cache(path: Path, dataset: DatasetSettings) -> ImageArrays:
 def _write_cache(path: Path, arrays: ImageArrays, fingerprint: str | None) -> None:
     contents = {name: getattr(arrays, name) for name in ARRAYS}
     header = {name: getattr(arrays, name) for name in CONSTANTS} | {"fingerprint": fingerprint}
-    # Counting takes 0.2 s for the 60,000 images of CIFAR, which every run would pay otherwise.
+    # The number is stored, because counting takes 0.2 s for the 60,000 images of CIFAR in every run.
     header["test_images_in_train"] = count_test_images_in_train(arrays.train_images, arrays.test_images)
-    # The checksum is that of the header as it will be read, where tuples have become lists.
+    # The checksum covers the header in the form in which it will be read, because JSON turns tuples into lists.
     header = json.loads(json.dumps(header))
     header["sha256"] = _checksum(contents, header)
     remove_partial(path.parent, path.name)

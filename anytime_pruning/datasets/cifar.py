@@ -1,6 +1,6 @@
 """Read CIFAR-10 and CIFAR-100 with torchvision's classes, whose files are verified before anything is unpickled.
 
-torchvision is imported inside the functions, because it imports torch, which planning a study must not wait for.
+torchvision is imported inside the functions, because it imports torch, and planning a study must not wait for torch.
 """
 
 import hashlib
@@ -15,7 +15,7 @@ from anytime_pruning.foundation.registry import register
 
 
 class CifarSplit(Protocol):
-    """Describe the training or the test set as torchvision loads it.
+    """Describes the training or the test set as torchvision loads it.
 
     Attributes:
         data: uint8 [N, H, W, C].
@@ -29,7 +29,7 @@ class CifarSplit(Protocol):
 
 
 class CifarClass(Protocol):
-    """Describe torchvision's classes CIFAR10 and CIFAR100, which have no types.
+    """Describes torchvision's classes CIFAR10 and CIFAR100, which have no type annotations.
 
     Attributes:
         base_folder: folder that the archive unpacks to.
@@ -54,7 +54,7 @@ class CifarClass(Protocol):
 
 
 class Cifar(DatasetSettings):
-    """50,000 training and 10,000 test images [N, 3, 32, 32]. Mean and std are the constants of the released code."""
+    """Provides 50,000 training and 10,000 test images [N, 3, 32, 32]; mean and std are those of the released code."""
 
     torchvision_class: ClassVar[str]
     mean: ClassVar[tuple[float, ...]]
@@ -65,12 +65,12 @@ class Cifar(DatasetSettings):
         return 50_000
 
     def is_there(self, data_dir: Path) -> bool:
-        """Return whether the archive or all its verified files are in a folder."""
+        """Return whether a folder holds the archive or all its verified files."""
         kind = self._torchvision()
         return (Path(data_dir) / kind.filename).exists() or is_whole(kind, Path(data_dir))
 
     def read(self, data_dir: Path) -> ImageArrays:
-        """Read the verified files, which are unpacked or downloaded first if necessary."""
+        """Read the verified files; download and unpack them first if necessary."""
         kind = self._torchvision()
         fetch_verified(kind, data_dir)
         train, test = (kind(str(data_dir), train=is_train) for is_train in (True, False))
@@ -100,7 +100,7 @@ class Cifar(DatasetSettings):
 
 @register("dataset", "cifar10")
 class Cifar10(Cifar):
-    """CIFAR-10, ten classes."""
+    """Provides CIFAR-10 with its ten classes."""
 
     source: Literal["cifar10"] = "cifar10"
     torchvision_class = "CIFAR10"
@@ -110,7 +110,7 @@ class Cifar10(Cifar):
 
 @register("dataset", "cifar100")
 class Cifar100(Cifar):
-    """CIFAR-100 with its hundred fine labels."""
+    """Provides CIFAR-100 with its hundred fine labels."""
 
     source: Literal["cifar100"] = "cifar100"
     torchvision_class = "CIFAR100"

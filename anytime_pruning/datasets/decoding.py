@@ -1,4 +1,4 @@
-"""Decode image files in parallel, and refuse files that are no images or claim to be huge."""
+"""Decode image files in parallel, and refuse files that are not images or that claim a huge size."""
 
 import hashlib
 import io
@@ -14,21 +14,22 @@ from anytime_pruning.datasets.base import Pixels
 from anytime_pruning.datasets.members import ImageFile, ImageKey
 from anytime_pruning.foundation.errors import DataError
 
-# Pillow turns these modes into 8-bit grey or RGB without loss of meaning; it would clip 16-bit and float images.
+# Pillow converts images of these modes to 8-bit grey or RGB correctly. It would clip 16-bit and float images.
 CONVERTIBLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
-# Without this list Pillow would start Ghostscript on a file that holds PostScript, whatever the file is called.
+# Without this list, Pillow would start Ghostscript on a file that holds PostScript, whatever the file's name.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
-# A small file can claim to be an image of gigabytes. Pillow refuses only twice the number at which it warns.
+# A small file can claim to be an image of gigabytes. Pillow has no hard limit of its own at this size: it warns at one
+# number of pixels and refuses only twice that number.
 MAX_PIXELS = 2**26
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
-# Number and bytes of the files that are held in memory at once.
+# The most files, and the most bytes, that are held in memory at once.
 CHUNK_FILES, CHUNK_BYTES = 1024, 2**28
 
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """Hold a decoded image and the digest of its file.
+    """Holds a decoded image and the digest of its file.
 
     Attributes:
         sha256: digest of the file, 32 bytes.
@@ -40,7 +41,7 @@ class DecodedImage:
 
 
 def decode_all(files: Iterable[ImageFile], image_size: int, channels: int) -> Iterator[tuple[ImageKey, DecodedImage]]:
-    """Decode image files in parallel and yield them in their order.
+    """Decode image files in parallel and yield the images in the order of the files.
 
     Args:
         files: the files to decode.
@@ -48,7 +49,7 @@ def decode_all(files: Iterable[ImageFile], image_size: int, channels: int) -> It
         channels: 3 for RGB, 1 for grey.
 
     Raises:
-        DataError: a file is no readable image; the message names the file.
+        DataError: a file is not a readable image; the message names the file.
     """
 
     def decode(file: ImageFile) -> tuple[ImageKey, DecodedImage]:
@@ -72,7 +73,8 @@ def decode_image(file: ImageFile, image_size: int, channels: int) -> Pixels:
         uint8 [channels, image_size, image_size].
 
     Raises:
-        DataError: the file is no image, is damaged, or has a mode without an 8-bit meaning; the message names the file.
+        DataError: the file is not an image, is damaged, or has a mode without an 8-bit meaning; the message names the
+            file.
     """
     try:
         with Image.open(io.BytesIO(file.content), formats=FORMATS) as opened:
@@ -85,7 +87,7 @@ def decode_image(file: ImageFile, image_size: int, channels: int) -> Pixels:
         raise
     except UnidentifiedImageError:
         raise DataError(f"{file.where}: not a readable image (unknown format); replace or remove it") from None
-    except Exception as error:  # Decoders of hostile bytes raise anything, even struct.error and IndexError.
+    except Exception as error:  # Hostile bytes make decoders raise any error, even struct.error.
         raise DataError(f"{file.where}: not a readable image ({error}); replace or remove it") from None
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
 
@@ -99,7 +101,7 @@ def _check_header(image: Image.Image, where: str) -> None:
 
 
 def _chunks(files: Iterable[ImageFile]) -> Iterator[list[ImageFile]]:
-    """Group files into lists of at most `CHUNK_FILES` files, and of `CHUNK_BYTES` unless one file alone is larger."""
+    """Group files into lists of at most `CHUNK_FILES` files, and of `CHUNK_BYTES` unless a single file is larger."""
     chunk: list[ImageFile] = []
     size = 0
     for file in files:

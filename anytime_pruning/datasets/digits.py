@@ -16,7 +16,7 @@ TRAIN_COUNT = 1797 - TEST_COUNT
 
 @register("dataset", "digits")
 class Digits(DatasetSettings):
-    """A fixed, stratified split into 1,437 training and 360 test images [N, 1, 8, 8]; a mirrored digit is no digit."""
+    """Splits the scans, always alike and stratified, into 1,437 training and 360 test images [N, 1, 8, 8]."""
 
     source: Literal["digits"] = "digits"
 
@@ -25,7 +25,7 @@ class Digits(DatasetSettings):
         return TRAIN_COUNT
 
     def read(self, data_dir: Path) -> ImageArrays:
-        """Read the scans that scikit-learn brings along and split them."""
+        """Read and split the scans, which are part of scikit-learn."""
         # scikit-learn takes a second to import, and planning a study does not need it.
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split
@@ -44,6 +44,6 @@ class Digits(DatasetSettings):
             mean=mean,
             std=std,
             crop_padding=1,
-            flip=False,
+            flip=False,  # a mirrored digit is not a digit
             content_sha256=hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest(),
         )

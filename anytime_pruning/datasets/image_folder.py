@@ -1,6 +1,7 @@
 """Read a user's own images from a folder, .tar, .tar.xz, .tar.gz or .zip with train/<class>/ and test/<class>/.
 
-`members.py` finds and reads the files, and `decoding.py` decodes them; here they become the arrays of a dataset.
+`members.py` finds and reads the files, and `decoding.py` decodes them. This module turns the decoded images into the
+arrays of a dataset.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 
 class ImageFileSource(DatasetSettings):
-    """Base of the sources that read image files: the settings of decoding, and the way from files to arrays."""
+    """Shares between all sources of image files the settings of decoding and the way from files to arrays."""
 
     location: ClassVar[frozenset[str]] = frozenset({"path"})
 
@@ -83,9 +84,9 @@ class ImageFileSource(DatasetSettings):
             total: number of files where it is known, for the progress bar.
 
         Raises:
-            DataError: a file is no readable image, or two files have one key.
+            DataError: a file is not a readable image, or two files have the same key.
         """
-        # Imported here, because planning a study needs the settings of this class and never decodes an image.
+        # The imports are inside the function: planning a study needs this class but never decodes an image.
         from tqdm import tqdm
 
         from anytime_pruning.datasets.decoding import decode_all
@@ -107,7 +108,7 @@ class ImageFileSource(DatasetSettings):
             class_names: names of the classes; the position of a class is its label.
 
         Raises:
-            DataError: the images are not those that `content_sha256` names.
+            DataError: the images differ from the images that `content_sha256` names.
         """
         content_sha256 = _content_digest(decoded)
         if self.content_sha256 not in (None, content_sha256):
@@ -134,13 +135,13 @@ class ImageFileSource(DatasetSettings):
 
 @register("dataset", "image_folder")
 class ImageFolder(ImageFileSource):
-    """Images of any size, cut to the centre and scaled to `image_size`; grey and RGBA become RGB (alpha is dropped)."""
+    """Reads images of any size, cut to the centre and scaled to `image_size`; grey and RGBA become RGB."""
 
     source: Literal["image_folder"] = "image_folder"
 
     def fingerprint(self) -> str | None:
         """Return a digest of the files' names, sizes and times, or None if `content_sha256` names the images."""
-        # A declared digest names the images for good, even if the files have moved or are gone.
+        # A declared digest identifies the images, even if the files have been moved or deleted.
         return None if self.is_pinned() else fingerprint_of(self.path)
 
     def read(self, data_dir: Path) -> ImageArrays:

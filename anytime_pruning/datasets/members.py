@@ -22,12 +22,12 @@ ImageKey = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class ImageFile:
-    """Hold one image file.
+    """Holds one image file.
 
     Attributes:
         key: (split, class, name of the file).
         content: the bytes of the file.
-        where: name of the file for messages.
+        where: name of the file, for messages.
     """
 
     key: ImageKey
@@ -51,7 +51,7 @@ def check_kind(path: Path) -> None:
 
 @contextmanager
 def corruption_as_data_error(path: Path) -> Iterator[None]:
-    """Turn every error that a damaged archive causes into one line; put all reading of the archive inside.
+    """Turn every error that a damaged archive causes into one of one line; all reading of the archive belongs inside.
 
     Raises:
         DataError: the archive is corrupt.
@@ -88,8 +88,8 @@ def read_file(path: Path) -> bytes:
     """Return the content of an image file.
 
     Raises:
-        DataError: the file is missing, too large, or not a regular file. Reading a pipe would wait, and reading a
-            device might never end.
+        DataError: the file is missing, too large, or not a regular file. A pipe would make the reader wait, and
+            reading a device might never end.
     """
     try:
         status = path.stat()
@@ -122,7 +122,7 @@ def count_images(path: Path) -> int | None:
 
 
 def is_image(name: str) -> bool:
-    """Return whether a name is that of an image file; hidden files are not images."""
+    """Return whether a file is an image by its name; hidden files do not count as images."""
     path = PurePosixPath(name)
     return not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
 
@@ -139,7 +139,7 @@ def _walk(folder: Path) -> list[str]:
     found = []
     for split in SPLITS:
         for parent, folders, names in os.walk(folder / split, followlinks=True):
-            # A class may be a link to a folder. A deeper link could lead round in circles.
+            # A class may be a link to a folder. A link below a class could lead into an endless circle.
             links = [] if Path(parent) == folder / split else [n for n in folders if Path(parent, n).is_symlink()]
             if links:
                 raise DataError(f"{Path(parent, links[0])}: lies too deep; only a class may be a link to a folder")
@@ -152,7 +152,7 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def _image_key(name: str) -> ImageKey | None:
-    """Return the key of an image's path, which may begin with one wrapping folder; None for any other path.
+    """Return the key of an image by its path, which may begin with one wrapping folder, or None for any other path.
 
     Raises:
         DataError: an image lies deeper than in its class folder, where it would be silently left out.

@@ -16,7 +16,7 @@ def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, 
         images: uint8 [N, C, H, W].
 
     Returns:
-        C means and C standard deviations of the images scaled to [0, 1], to four decimals.
+        C means and C standard deviations of the images scaled to [0, 1], rounded to four decimals.
     """
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
     for first in range(0, len(images), 1000):
@@ -26,14 +26,14 @@ def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, 
     shares = counts / counts.sum(axis=1, keepdims=True)
     means = shares @ levels
     stds = np.sqrt((shares * (levels - means[:, None]) ** 2).sum(axis=1))
-    # The network divides by these numbers, so a channel that never varies gets a small one instead of zero.
+    # The network divides by the standard deviations, so a constant channel gets a small number instead of zero.
     return tuple(round(float(m), 4) for m in means), tuple(max(round(float(s), 4), 1e-4) for s in stds)
 
 
 def count_test_images_in_train(train_images: Pixels, test_images: Pixels) -> int:
-    """Return how many test images have the pixels of some training image, whatever the labels.
+    """Return how many test images have the same pixels as some training image, whatever the labels.
 
-    Sixteen bytes of digest are kept of each training image, so that large images cost no memory.
+    A digest of sixteen bytes is kept for each training image, so that large images take no extra memory.
 
     Args:
         train_images: uint8 [N, C, H, W].

@@ -17,8 +17,8 @@ from anytime_pruning.foundation.fields import Count, FilePath, Number
 from anytime_pruning.foundation.files import fingerprint_files
 from anytime_pruning.foundation.registry import register
 
-# First and last index of the ImageNet classes of each group. The index of a class is the position of its folder among
-# the 1000 sorted ones.
+# The first and the last ImageNet class of each group. The index of a class is the position of its folder among the 1000
+# sorted class folders, counted from 0.
 GROUPS: dict[str, dict[str, tuple[int, int]]] = {
     "balanced": {
         "bird": (10, 14),
@@ -51,13 +51,13 @@ GROUPS: dict[str, dict[str, tuple[int, int]]] = {
 }
 N_CLASSES = 1000
 WNID = re.compile(r"n\d{8}")
-# ImageNet's folder of each split.
+# ImageNet stores the test split in a folder that is called val.
 FOLDERS = {"train": "train", "test": "val"}
 
 
 @register("dataset", "restricted_imagenet")
 class RestrictedImageNet(ImageFileSource):
-    """From a folder with train/<wnid>/ and val/<wnid>/ of all 1000 classes; only files of the groups are read."""
+    """Reads the images of the groups from a folder with train/<wnid>/ and val/<wnid>/ of all 1000 classes."""
 
     source: Literal["restricted_imagenet"] = "restricted_imagenet"
     path: FilePath = Field(description="folder of ImageNet, with train/<wnid>/ and val/<wnid>/")
@@ -107,7 +107,7 @@ class RestrictedImageNet(ImageFileSource):
         return wnids
 
     def _class_folders(self, folder: str) -> list[str]:
-        """Return the sorted names of the class folders, which must be WordNet IDs: other names would sort otherwise."""
+        """Return the sorted names of the class folders, which must be WordNet IDs because their order counts."""
         if not (self.path / folder).is_dir():
             raise DataError(
                 f"{self.path}: no folder {folder}/; an ImageNet with train/<wnid>/ and val/<wnid>/ is needed"
@@ -134,9 +134,9 @@ class RestrictedImageNet(ImageFileSource):
         return [f"{folder}/{entry.name}" for entry in entries if is_image(entry.name)]
 
     def _take_shots(self, group: str, images: list[str], shots: int) -> list[str]:
-        """Return some images of a group, as if drawn at random, but the same on every machine.
+        """Return some images of a group: as if drawn at random, but the same images on every machine.
 
-        Fewer shots are a subset of more shots.
+        A smaller number of shots gives a subset of the images of a larger number.
 
         Deviation: the released code takes the first images in the order of the folders, so that all shots of a group
         come from its first ImageNet class, while the test images come from every class.
@@ -152,7 +152,7 @@ class RestrictedImageNet(ImageFileSource):
         """Read the chosen images."""
         for split, group, image in chosen:
             path = self.path / image
-            # The name includes the class, because two classes of a group may have images of one name.
+            # The name includes the class, because two classes of a group may have images of the same name.
             name = "-".join(PurePosixPath(image).parts[1:])
             yield ImageFile((split, group, name), read_file(path), str(path))
 

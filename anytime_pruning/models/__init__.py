@@ -1,9 +1,9 @@
-"""Hold the network architectures, one module a family, and build networks from their names.
+"""Build networks from the names of their architectures.
 
-The modules are imported here, which registers their builders.
+Each family of architectures is one module. This file imports these modules, and the import registers their builders.
 
-May import: `foundation`, torch, and torchvision once a network is built.
-Never belongs here: masks and pruning, settings models, datasets.
+This package imports from `foundation`, and imports torchvision only when a network is built. Masks, pruning, settings
+models and datasets must never be here.
 """
 
 from anytime_pruning.models import resnet_cifar, torchvision_nets  # noqa: F401

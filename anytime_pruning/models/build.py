@@ -1,4 +1,4 @@
-"""Build a network from the name of its architecture, with the normalisation of its images inside."""
+"""Build a network from the name of its architecture; the network normalises its images itself."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,15 +7,16 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.registry import lookup
 
-# Maps (number of classes, (channels, height, width)) to a network of images [B, C, H, W] to logits [B, n_classes].
+# A builder takes the number of classes and (channels, height, width) of the images, and returns a network that maps
+# images [B, C, H, W] to logits [B, n_classes].
 Builder = Callable[[int, tuple[int, int, int]], nn.Module]
 
 
 class Normalize(nn.Module):
-    """Subtract the mean and divide by the standard deviation of each channel.
+    """Subtracts the mean of each channel and divides by its standard deviation.
 
     Args:
-        mean: one number for each of C channels, of images in [0, 1].
+        mean: one number for each of the C channels, measured on images in [0, 1].
         std: one positive number for each channel.
     """
 
@@ -24,7 +25,7 @@ class Normalize(nn.Module):
 
     def __init__(self, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
-        # The constants belong to the dataset and are not learnt, so the state dict leaves them out.
+        # The constants belong to the dataset and are not trained, so the state dict leaves them out.
         self.register_buffer("mean", torch.tensor(mean).view(-1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(-1, 1, 1), persistent=False)
 

@@ -7,7 +7,7 @@ from anytime_pruning.foundation.registry import register
 
 
 class ResidualBlock(nn.Module):
-    """Add two 3 x 3 convolutions to a shortcut of option A: subsampled, with zeros in the missing channels.
+    """Adds two 3 x 3 convolutions to a shortcut of option A: subsampled, with zeros in the missing channels.
 
     Args:
         in_channels: channels of the input.
@@ -22,7 +22,7 @@ class ResidualBlock(nn.Module):
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
         self.bn2 = nn.BatchNorm2d(out_channels)
         self.stride = stride
-        # Half of the new channels go before the old ones and half after.
+        # Half of the added channels come before the old channels, and half come after them.
         self.n_before = (out_channels - in_channels) // 2
         self.n_after = out_channels - in_channels - self.n_before
 
@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """Classify images with three stages of n blocks, 6n + 2 layers in all.
+    """Classifies images with three stages of n blocks, 6n + 2 layers in total.
 
     Args:
         n_blocks: n, the number of blocks in each stage.

@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
-# The published ResNets for ImageNet: block, number of blocks in each stage, width of the inner convolutions relative to
-# the usual width.
+# These are the published ResNets for ImageNet. Each entry has the block, the number of blocks in each stage, and the
+# width of the inner convolutions as a multiple of the usual width.
 RESNETS = {
     "resnet18": ("BasicBlock", (2, 2, 2, 2), 1),
     "resnet34": ("BasicBlock", (3, 4, 6, 3), 1),
@@ -53,10 +53,10 @@ for _name in RESNETS:
 
 
 class PooledVgg(nn.Module):
-    """Classify images with convolutional features, a global average pool and one linear layer.
+    """Classifies images with convolutional features, a global average pool and one linear layer.
 
     Args:
-        features: maps images [B, C, H, W] to maps of 512 channels.
+        features: maps images [B, C, H, W] to feature maps of 512 channels.
         n_classes: width of the output.
     """
 
