@@ -1,3 +1,5 @@
+"""Test that collecting runs writes tidy tables, and names every file that is missing, damaged or wrong."""
+
 import json
 import re
 import shutil
@@ -17,7 +19,7 @@ from anytime_pruning.settings.run import parse_settings
 
 @pytest.fixture(scope="module")
 def trained(data_dir, tmp_path_factory):
-    """Two runs that differ in lr and seed; their names and their folder."""
+    """Return the names and the folder of two runs that differ in learning rate and seed."""
     folder, names = tmp_path_factory.mktemp("trained"), []
     tiny = {"dataset": "digits", "model": "resnet20", "n_megabatches": 2, "train_limit": 60, "epochs": 1}
     tiny |= {"lr_milestones": [], "batch_size": 16, "execution": {"device": "cpu", "data_dir": str(data_dir)}}
@@ -30,7 +32,7 @@ def trained(data_dir, tmp_path_factory):
 
 @pytest.fixture
 def stored(trained, tmp_path):
-    """A copy of them, to be damaged."""
+    """Return the names and the folder of a copy of the runs, which a test may damage."""
     names, folder = trained
     return names, shutil.copytree(folder, tmp_path / "runs")
 
@@ -95,7 +97,7 @@ def test_another_schema_is_named(stored, tmp_path):
 
 
 def put(content, place, value):
-    """Put a value at a dotted place of metrics.json, or take it away."""
+    """Put a value at a dotted place of metrics.json, or remove the place if the value is None."""
     *parents, last = place.split(".")
     for key in parents:
         content = content[key]

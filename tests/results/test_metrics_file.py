@@ -1,4 +1,4 @@
-"""metrics.json is read into one model, and what the model writes is the file to the byte."""
+"""Test that one model reads metrics.json and writes the same file again to the byte."""
 
 import json
 import subprocess

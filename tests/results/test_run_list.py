@@ -1,4 +1,4 @@
-"""The list of a study's runs, which changes while the tables hold other runs."""
+"""Test the list of the runs of a study, which changes as long as the tables hold other runs."""
 
 from anytime_pruning.results.run_list import read_runs_list, write_runs_list
 
@@ -10,13 +10,13 @@ def test_tables_of_other_runs_are_not_current(tmp_path):
     before = path.stat().st_mtime_ns
     write_runs_list(path, ["a", "b"], table)
     assert path.stat().st_mtime_ns == before
-    table.write_text("seed,run\n0,a\n")  # as collected while b was missing
+    table.write_text("seed,run\n0,a\n")  # the table was collected while b was missing
     write_runs_list(path, ["a", "b"], table)
     seen = path.read_text()
     assert seen != "a\nb\n"
     assert read_runs_list(path) == ["a", "b"]
     write_runs_list(path, ["a", "b"], table)
-    assert path.read_text() != seen  # each time anew, until they are collected
+    assert path.read_text() != seen  # every call changes the list until the runs are collected
     table.write_text("seed,run\n0,a\n1,b\n")
     seen = path.read_text()
     write_runs_list(path, ["a", "b"], table)

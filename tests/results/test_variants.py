@@ -1,4 +1,4 @@
-"""What runs are called."""
+"""Test the names of variants, which spell out the settings in which runs differ."""
 
 from anytime_pruning.results.variants import name_variants, plain_settings
 from anytime_pruning.settings.run import parse_settings
