@@ -1,3 +1,5 @@
+"""Test that an exported network computes what the trained network computes, and that mistakes are one line."""
+
 import contextlib
 import io
 import json
@@ -24,7 +26,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="the extras are not inst
 
 @pytest.fixture(scope="module")
 def run(data_dir, tmp_path_factory):
-    """A finished run, its weights in the tree of checkpoints as the workflow has them."""
+    """Return the folder of a finished run, with its weights in the tree of checkpoints as in the workflow."""
     root = tmp_path_factory.mktemp("results") / "study"
     settings = {
         "dataset": "digits",
@@ -41,11 +43,11 @@ def run(data_dir, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def exported(run, tmp_path_factory):
-    """Its files, and what the command said."""
+    """Export the run; return the folder of the files and the output of the command."""
     out = tmp_path_factory.mktemp("exported")
     said = io.StringIO()
     with contextlib.redirect_stdout(said), warnings.catch_warnings():
-        warnings.simplefilter("error")  # a user is told nothing of torch's inner affairs
+        warnings.simplefilter("error")  # a user sees no warnings of torch
         assert main(["export", str(run), "--out", str(out)]) == 0
     return out, said.getvalue()
 
@@ -104,7 +106,7 @@ def test_the_sparse_file_is_the_network_exactly(run, exported):
     images = torch.rand(4, 1, 8, 8)
     with torch.no_grad():
         assert torch.equal(load_network(str(run), str(path))(images), load_network(run)(images))
-    # 0.8 ** 9 = 13 % of the weights; of the others one bit, or two where the zero is negative.
+    # The file holds 0.8 ** 9 = 13 % of the weights, and for each pruned weight one bit, or two if a zero is negative.
     assert path.stat().st_size < 0.3 * find_weights(run).stat().st_size
 
 

@@ -1,3 +1,5 @@
+"""Test that the sparse file of a network gives back every bit, and that damaged files are refused."""
+
 import contextlib
 import json
 
@@ -51,8 +53,8 @@ BITS = st.one_of(st.sampled_from([0, 0, 0, 1 << 31, 0x7FC01234, 0x7F800001, 1, 0
 def test_whatever_bits_a_state_has_come_back(drawn):
     state = {}
     for name, (bits, dtype, _) in drawn.items():
-        # The bytes of each number twice, so that numbers of any size fit; two of four, side by side, for example.
-        # 0-d arrays of four bytes stay as they are.
+        # Each number is repeated, so that its eight bytes hold whole numbers of any size. Types of four bytes keep the
+        # single number, so that 0-d arrays are tested.
         twice = torch.from_numpy(np.tile(bits.reshape(-1, 1), 2).view(np.uint8).ravel())
         state[name] = (
             torch.from_numpy(bits).view(dtype)
@@ -65,7 +67,7 @@ def test_whatever_bits_a_state_has_come_back(drawn):
 
 def test_zeros_take_one_bit():
     weight = mostly_zero((64, 32, 3, 3), 0.1)
-    weight = torch.where(weight == 0, 0.0, weight)  # no negative zeros
+    weight = torch.where(weight == 0, 0.0, weight)  # removes negative zeros
     stored = load(pack({"w": weight}, ["w"]))
     assert {name: len(part) for name, part in stored.items()} == {
         "values/w": weight.count_nonzero(),
@@ -74,7 +76,7 @@ def test_zeros_take_one_bit():
 
 
 def test_negative_zeros_take_two_bits_and_stay_negative():
-    weight = mostly_zero((64, 32, 3, 3), 0.1)  # a negative weight times 0
+    weight = mostly_zero((64, 32, 3, 3), 0.1)  # negative weights times 0 are negative zeros
     assert torch.signbit(weight[weight == 0]).any()
     data = pack({"w": weight}, ["w"])
     assert_same({"w": weight}, unpack(data))
@@ -133,7 +135,7 @@ def test_a_prunable_name_must_exist():
 
 
 def rewritten(change, metadata=None):
-    """A good file whose tensors or metadata were changed."""
+    """Return the bytes of a valid file after a change of its tensors or metadata."""
     good = pack({"w": mostly_zero((64, 8), 0.3), "b": torch.ones(3)}, ["w"])
     header = json.loads(good[8 : 8 + int.from_bytes(good[:8], "little")])
     contents = json.loads(header["__metadata__"]["anytime_pruning_sparse"])
