@@ -1,4 +1,4 @@
-"""A forged number of a stored run is found by the other numbers, whatever the checksums say."""
+"""Test that the numbers of a stored run reveal a forged number even if all checksums are right."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.verification.consistency import find_inconsistencies
 from anytime_pruning.verification.stored_run import Rows
 
-# What no other number of a run tells. That of the first line follows from network and images, if they are there.
+# No other number of a run determines these. Those of the first line follow from network and images, if both exist.
 UNCHECKED = {
     *("input", "parameter_count", "size", "data_sha256", "test_images_in_train", "cost.planned_samples.score"),
     *("code", "versions", "hardware", "wall_time_s", "train_loss", "valid_loss"),
@@ -22,13 +22,13 @@ UNCHECKED = {
 
 
 def grow(rows):
-    """A layer has all its weights at the end, and another one as many fewer."""
+    """Give a layer all its weights in the last megabatch, and another layer as many fewer."""
     _, one, other = [row for row in rows if row["t"] == "2"][:3]
     other["kept"] = str(int(other["kept"]) + int(one["kept"]) - int(one["total"]))
     one["kept"] = one["total"]
 
 
-# Each number changed with all checksums put right: only what the numbers say of each other can tell.
+# Each change keeps all checksums right, so only a contradiction between numbers can reveal it.
 FORGERIES = {
     "schema": (lambda run: forge(run, lambda c: c.update(schema_version=5)), "metrics.json: schema_version is 5"),
     "version": (lambda run: forge(run, lambda c: c.update(results_version=0)), f"is 0, expected {RESULTS_VERSION}"),
@@ -113,7 +113,7 @@ def test_a_forged_number_is_found_by_the_others(change, message, run):
 
 @pytest.mark.parametrize(("zeros", "is_right"), [(1, True), (2, False)])
 def test_a_kept_weight_may_be_zero_by_chance(zeros, is_right, run):
-    """As many as while a run is computed: one of up to a million."""
+    """Allow as many zeros as during a run: one among up to a million weights."""
     kept, total = 213926 - zeros, 267408
     with open(run / "layers.csv", newline="") as file:
         first = int(next(csv.DictReader(file))["kept"]) - zeros
@@ -122,7 +122,7 @@ def test_a_kept_weight_may_be_zero_by_chance(zeros, is_right, run):
     settings, content, rows = parse_settings(read_yaml(run / "config.yaml")), read_metrics(run), Rows.read(run)
     found = [problem.text for problem in find_inconsistencies(settings, content, rows)]
     assert found == ([] if is_right else [f"kept_count at t=1 is {kept}, which is not the density asked for"])
-    # Weights to begin with may have any number of zeros.
+    # Initial weights may hold any number of zeros.
     assert not list(find_inconsistencies(settings.model_copy(update={"initial_weights": "x"}), content, rows))
 
 
@@ -138,7 +138,7 @@ def test_the_released_arithmetic_keeps_at_most_what_it_asks_for(kept, is_right, 
 
 
 def leaves(content, place=()):
-    """Place and value of every number and text."""
+    """Yield the place and the value of every number and text."""
     if isinstance(content, dict | list):
         for key, value in content.items() if isinstance(content, dict) else enumerate(content):
             yield from leaves(value, (*place, key))
@@ -147,14 +147,14 @@ def leaves(content, place=()):
 
 
 def other(value):
-    """Something else of its type; what is a whole number stays one."""
+    """Return another value of the same type, so that a whole number remains a whole number."""
     if isinstance(value, bool) or value is None:
         return not value
     return value + (1 if isinstance(value, int) else 0.5) if isinstance(value, int | float) else f"{value}x"
 
 
 def test_every_number_is_checked_or_known_not_to_be(run):
-    """Each of metrics.json and of every first row changed by itself, checksums put right."""
+    """Change each value of metrics.json and of the first row of each table alone, with right checksums."""
     before = {path: path.read_bytes() for path in run.iterdir() if path.is_file()}
     unseen = set()
 

@@ -1,4 +1,4 @@
-"""Tables with values that no arithmetic survives are problems of their file, never a crash."""
+"""Test that values with which no arithmetic is possible are reported as problems of their table, without a crash."""
 
 import pytest
 from forge import edit, forge, in_all, problems_in, put

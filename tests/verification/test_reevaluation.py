@@ -1,4 +1,4 @@
-"""Stored networks tested again: what only the network and the images can tell is told."""
+"""Test that evaluating stored networks again finds the errors that only network and images can reveal."""
 
 import json
 from dataclasses import replace
@@ -17,7 +17,7 @@ from anytime_pruning.results.store import read_metrics
 from anytime_pruning.verification import reevaluation
 from anytime_pruning.verification.stored import verify
 
-# What only the network and the images can tell.
+# Only the network and the images reveal these changes.
 COMPUTED_AGAIN = {
     "images": (say(data_sha256="0" * 64), "data_sha256 is 0000"),
     "input": (say(input={"image_shape": [1, 8, 8], "n_classes": 11, "mean": [0.3], "std": [0.4]}), "input is {"),
@@ -93,7 +93,7 @@ def test_weights_that_are_no_numbers_are_found_without_testing(run):
 
 @pytest.mark.parametrize(("same_machine", "wrong"), [(True, 1), (True, 0), (False, 1), (False, 2)])
 def test_on_another_machine_a_few_images_may_differ(same_machine, wrong, run, monkeypatch):
-    """At most 0.5 %, which is one of 360; where everything is the same, none."""
+    """Allow no differing image on the same machine, and elsewhere at most 0.5 %, which is one of 360 images."""
     machine = {"device": "cpu" if same_machine else "cuda"}
     forge(run, lambda content: content["hardware"].update(machine))
     evaluate = reevaluation.evaluate

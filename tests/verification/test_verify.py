@@ -1,4 +1,4 @@
-"""What was stored and then damaged or mixed up is found, and the file is named."""
+"""Test that verification finds stored results that were damaged or exchanged, and names their files."""
 
 import json
 import random
@@ -29,7 +29,7 @@ def test_results_as_they_were_written_are_whole(study):
 
 
 def test_one_changed_byte_is_found_wherever_it_is_and_its_file_is_named(study):
-    """200 times another byte at a random place of a file drawn at random; every kind of file is among them."""
+    """Change one byte at a random place of a random file, 200 times; the draws cover every kind of file."""
     draw = random.Random(6)
     files = sorted(path for path in study.rglob("*") if path.is_file() and path.name != layout.LOCK)
     seen = set()
@@ -39,7 +39,7 @@ def test_one_changed_byte_is_found_wherever_it_is_and_its_file_is_named(study):
         place = draw.randrange(len(before))
         after = draw.choice([byte for byte in range(256) if byte != before[place]])
         path.write_bytes(before[:place] + bytes([after]) + before[place + 1 :])
-        # Of a run, that run alone; for tables their study.
+        # A table of the study needs the whole study, but every other file needs only its run.
         part, *name = path.parent.relative_to(study).parts
         found = problems_in(study if part == "tables" else study.joinpath("runs", *name))
         assert found, f"byte {place} of {path}"
@@ -51,7 +51,7 @@ def test_one_changed_byte_is_found_wherever_it_is_and_its_file_is_named(study):
 
 
 def test_every_byte_of_metrics_json_counts_whatever_it_becomes(run):
-    """Line breaks, too, which reading as text would put right."""
+    """Change also line breaks, which reading the file as text would normalize."""
     path = run / "metrics.json"
     before = path.read_bytes()
     draw = random.Random(6)
@@ -66,7 +66,7 @@ def test_every_byte_of_metrics_json_counts_whatever_it_becomes(run):
 
 @pytest.mark.parametrize("version", [3, "3", None])
 def test_a_run_of_another_schema_is_refused_and_not_called_damaged(version, run):
-    """One from before checksums, as from another version of this code."""
+    """Read a file without checksums, as older versions of this code wrote."""
     path = run / "metrics.json"
     content = {"schema_version": version, "digest": "0" * 12}
     path.write_text(json.dumps(content, indent=2) + "\n")
