@@ -37,7 +37,7 @@ def test_a_study_of_one_stream():
     assert {figures[plot].kinds for plot in plots} == {("pdf", "png", "csv")}
     assert figures["results"].kinds == ("md", "html", "tex", "csv")
     assert len(figures["short"].runs) == 8
-    assert shown(figures[f"layers-{name}"]) == ["app/magnitude", "app/snip"]  # pruned more than once
+    assert shown(figures[f"layers-{name}"]) == ["app/magnitude", "app/snip"]  # the other runs are pruned at most once
     assert figures["framework"].options["densities"][0] == pytest.approx(0.8)
     assert len(figures["framework"].options["densities"]) == 8
 
@@ -61,7 +61,7 @@ def test_variants_and_rare_series_are_kept_out_of_main_figures_but_not_out_of_si
     assert len(figures["dynamics-digits-resnet20-T8"].runs) == 6
     ablations = [name for name in figures if name.startswith("ablation")]
     assert ablations == ["ablation-digits-resnet20-T8"]
-    # The three methods, two tau, a replay policy and two pruners, two seeds each.
+    # The figure shows three methods, two values of tau, a replay policy and two pruners, with two seeds each.
     assert len(figures[ablations[0]].runs) == 2 * (3 + 2 + 1 + 2)
     assert shown(figures["layers-digits-resnet20-T8"]) == ["app/magnitude", "app/random", "app/snip"]
     assert len(figures["layers-digits-resnet20-T8"].runs) == 6

@@ -34,7 +34,7 @@ def checked(tmp_path, gains, claim=CLAIM, **settings):
     """Return the rows of one claim.
 
     Args:
-        gains: of APP over dense, one for each seed.
+        gains: the gain of APP over dense for each seed.
     """
     where = WHERE | {key: settings.pop(key) for key in ("model", "n_megabatches", "dataset") if key in settings}
     name = where["dataset"] if isinstance(where["dataset"], str) else where["dataset"]["name"]
@@ -171,7 +171,7 @@ def test_measures_by_hand():
     tables = {"megabatches": make_megabatches(**which).assign(density_measured=0.5), "layers": make_layers(**which)}
     assert measure_runs("first_density", tables).tolist() == [0.5, 0.5]
     assert measure_runs("direction_changes", tables).tolist() == [0, 0]  # that gap only rises
-    # Of three layers the first, at t = 1: SNIP keeps all of it, magnitude a quarter.
+    # The first of three layers counts at t = 1: SNIP keeps all of its weights, magnitude a quarter.
     assert early_density(tables["layers"]).tolist() == [100, 25]
 
 

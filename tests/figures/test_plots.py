@@ -50,7 +50,7 @@ def test_a_figure_says_what_it_shows_and_fits_its_page(name):
     for part in ("Mean of 3 seeds", "paper and released", "T = ", "digits", "ResNet-20"):
         assert part in said
     assert "95 % interval of the mean" in said or name == "layers"
-    # Nothing leaves the page, at the width it is printed with, and everything can be read.
+    # At the printed width, every text is inside the page and large enough to read.
     figure.canvas.draw()
     box = figure.get_tightbbox()
     assert box.x0 >= -0.01
@@ -117,7 +117,7 @@ def test_dynamics_of_a_long_stream_says_that_it_shows_the_last_epochs():
     figure, summary = dynamics.draw(make_epochs(lengths=(31,), series=PAPER[:1]))
     (first, *_) = figure.axes[0].lines
     assert first.get_xdata().tolist() == list(range(2, 63, 2))
-    assert len(summary) == 62  # the CSV has all
+    assert len(summary) == 62  # the CSV holds all epochs
     assert "only the last epoch of each megabatch" in figure.get_suptitle()
 
 
@@ -138,7 +138,7 @@ def test_layers_are_in_the_order_of_the_network_and_in_percent():
     assert row.sort_values("depth")["layer"].tolist() == ["conv1", "layer1.conv", "layer2.conv"]
     assert row["density_pct_mean"].tolist() == [50.0] * 3
     assert row["early_minus_overall_points_mean"].tolist() == [0.0] * 3
-    # Magnitude at t = 1: 15 of 60 in the first third of the layers, 255 of 300 in all.
+    # At t = 1, magnitude keeps 15 of 60 weights in the first third of the layers, and 255 of 300 in all.
     hard = summary[(summary["t"] == 1) & (summary["pruner"] == "magnitude")]
     assert hard["early_minus_overall_points_mean"].tolist() == [25.0 - 85.0] * 3
     titles = [axis.get_title() for axis in figure.axes[:3]]

@@ -34,7 +34,7 @@ def reported(tmp_path_factory):
     folder.mkdir()
     make_checkout(folder)
     (folder / "config" / "tiny.yaml").write_text(yaml.safe_dump(STUDY))
-    # Of an earlier grid: no figure of this study.
+    # This figure of an earlier grid does not belong to the study.
     (folder / "paper_figures" / "tiny").mkdir(parents=True)
     (folder / "paper_figures" / "tiny" / "dynamics-old.png").write_bytes(encode(Image.new("RGB", (4, 4))))
     for arguments in (("report", "--cores", "2"), ("report", "--report", "report.html")):
@@ -47,8 +47,8 @@ def test_the_walk_through_leads_through_the_studys_own_numbers(reported):
     page = (reported / "results" / "tiny" / "walkthrough.html").read_text()
     assert "digits is not data of the paper" in page
     assert "3 runs" in page
-    assert "too few seeds to tell" in page  # one seed
-    assert "<code>train_limit=60</code>, <code>epochs=1</code>" in page  # not as in the released commands
+    assert "too few seeds to tell" in page  # the study has one seed
+    assert "<code>train_limit=60</code>, <code>epochs=1</code>" in page  # the released commands set neither
     assert page.count("data:image/png;base64") == 4  # the diagram, short, dynamics and layers, and no other
     assert "APP, SNIP minus Dense baseline" in page
     assert "APP, SNIP (released) minus APP, SNIP" in page
@@ -127,7 +127,7 @@ def look_at(page, category, name):
     return shown, caption
 
 
-# The results that a reader finds in each.
+# The results that a reader finds in each category.
 CATEGORIES = {
     "0 Walk-through": ["walk-through (page)"],
     "1 The method": ["framework"],
