@@ -1,4 +1,4 @@
-"""What a builder of images is really sent of a checkout that holds credentials."""
+"""Test what a real builder of images receives from a checkout that holds credentials."""
 
 import os
 import shutil
@@ -36,7 +36,7 @@ def test_the_builder_is_sent_no_credentials(tmp_path):
     subprocess.run(["buildah", *storage, "push", "--quiet", "context", f"dir:{out}"], check=True, capture_output=True)
     unpacked = tmp_path / "unpacked"
     unpacked.mkdir()
-    for blob in out.iterdir():  # layers are archives, beside them lie a manifest and a configuration
+    for blob in out.iterdir():  # tar fails for the manifest and the configuration
         subprocess.run(["tar", "-xf", blob, "-C", unpacked], capture_output=True)
     sent = sorted(str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file())
     assert sent == sorted(f"envs/{path.name}" for path in (ROOT / "envs").iterdir() if path.suffix in (".txt", ".lock"))

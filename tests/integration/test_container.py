@@ -1,4 +1,4 @@
-"""The workflow inside its image, for real, with the image that `make image` built."""
+"""Test the workflow inside the image that `make image` built."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ rule probe:
 
 @pytest.fixture(scope="module")
 def inside(tmp_path_factory):
-    """A checkout in which the tiny study ran in the image."""
+    """Return a checkout in which the tiny study ran in the image, and the call that ran it."""
     folder = make_checkout(tmp_path_factory.mktemp("inside") / "project")
     (folder / "envs" / IMAGE.name).symlink_to(IMAGE)
     return folder, snakemake(folder, "--use-singularity", "--singularity-args", f"--nv --cleanenv --bind {ROOT}/envs")
@@ -88,16 +88,16 @@ def test_a_job_sees_its_gpu_and_the_images_python_and_nobody_elses_packages(tmp_
         file.write(PROBE)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     monkeypatch.setenv("OF_THE_HOST", "leaked")
-    # With the options of the profile itself.
+    # This call gives no options to the container, so that those of the profile are tested.
     done = call(folder, "snakemake", "probe", "--cores", "1", "--use-singularity", "--configfile", "config/tiny.yaml")
     assert done.returncode == 0, done.stderr
     assert (folder / "probe.txt").read_text().split() == ["/.singularity.d", "1", "/opt/venv/bin/python"]
-    # Nothing of a home folder is left in the checkout, which is one inside.
+    # Inside, the checkout is the home folder, but no program may leave its own files there.
     assert not [path.name for path in folder.iterdir() if path.name in (".config", ".cache", ".local")]
 
 
 def test_the_image_keeps_no_cache_and_no_settings_of_the_machine_that_built_it():
-    # An empty file is what a mount during the build leaves.
+    # A mount during the build leaves an empty file, which is allowed.
     look = "cat /etc/pip.conf; ls -A /root/.cache /home/researcher/.cache /var/lib/apt/lists"
     done = call(ROOT, "apptainer", "exec", "--containall", str(IMAGE), "sh", "-c", look)
     assert done.stdout.removeprefix("/var/lib/apt/lists:").strip() == ""
@@ -108,7 +108,7 @@ def test_the_image_keeps_no_cache_and_no_settings_of_the_machine_that_built_it()
 
 
 def test_the_image_runs_as_nobody_special():
-    """As docker and podman read it; apptainer runs it as whoever calls."""
+    """Check the user that docker and podman read from the image; apptainer keeps the user who calls."""
     listed = call(ROOT, "apptainer", "sif", "list", str(IMAGE)).stdout
     parts = [line.split("|")[0].strip() for line in listed.splitlines() if "JSON" in line]
     contents = [json.loads(call(ROOT, "apptainer", "sif", "dump", part, str(IMAGE)).stdout) for part in parts]
@@ -119,7 +119,7 @@ def test_the_image_runs_as_nobody_special():
 
 
 def test_the_image_holds_no_credentials():
-    # The last one is there, so that the search is seen to work.
+    # The last file exists in the image, which shows that the search works.
     names = (".netrc", "_netrc", ".git-credentials", ".pypirc", ".env", "config.local", "credentials", "id_*", "*.key")
     names += ("requirements.txt",)
     wanted = [part for name in names for part in ("-o", "-name", name)][1:]

@@ -1,4 +1,4 @@
-"""How many runs Snakemake starts at once changes no bit of what they compute."""
+"""Test that the number of runs that Snakemake starts at once changes no bit of their results."""
 
 import pytest
 from checkout import TINY, call, jobs, make_checkout, write_config

@@ -1,4 +1,4 @@
-"""DVC as a user calls it: the stages of dvc.yaml on a tiny study in a git checkout, a folder and a real SSH server."""
+"""Test the stages of dvc.yaml on a tiny study in a git checkout, with a folder and a real SSH server as remotes."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_of_this_user(tmp_path_factory):
-    """No configuration, keys or agent of who runs the tests; DVC's notes on files go where the test's files go."""
+    """Hide the configuration, keys and agent of the user who runs the tests, and keep DVC's cache apart."""
     home = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HOME", str(home))
@@ -38,7 +38,7 @@ def dvc(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def works(folder: Path, *arguments: str) -> str:
-    """What a command that must succeed prints."""
+    """Return what a command prints; assert that the command succeeds."""
     done = call(folder, *arguments)
     assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
     return done.stdout
@@ -50,7 +50,7 @@ def commit(folder: Path) -> None:
 
 
 def make_dvc_checkout(folder: Path) -> Path:
-    """A git checkout with the project's own dvc.yaml, in which the tiny study stands in for those in its lists."""
+    """Make a git checkout with the dvc.yaml of the project, in whose lists the tiny study replaces all others."""
     folder.mkdir()
     make_checkout(folder)
     for name in (".dvc/config", ".dvc/.gitignore", ".dvc/plots/series.json", ".dvcignore", "dvc.yaml", ".gitignore"):
@@ -65,7 +65,7 @@ def make_dvc_checkout(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A checkout after its first `dvc repro`, with its results in git and its weights in DVC's cache."""
+    """Return a checkout after its first `dvc repro`, with results in git and weights in DVC's cache."""
     folder = make_dvc_checkout(tmp_path_factory.mktemp("dvc") / "project")
     done = dvc(folder, "repro")
     assert jobs(done, "train") == RUNS
@@ -85,7 +85,7 @@ def clone(trained, tmp_path):
 
 
 def weights(folder: Path) -> dict[str, str]:
-    """sha256 of every file of weights."""
+    """Return the SHA-256 of every file of weights by its path."""
     root = folder / "results" / "tiny" / "checkpoints"
     files = (path for path in root.rglob("*") if path.is_file())
     return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
@@ -143,7 +143,7 @@ def test_metrics_and_plots_say_something(trained):
     page = (trained / "plots" / "index.html").read_text()
     shutil.rmtree(trained / "plots")
     assert "Test accuracy (%) after each megabatch" in page
-    assert page.count('"t": "2"') == 2 * RUNS  # the last megabatch of each run, in two plots
+    assert page.count('"t": "2"') == 2 * RUNS  # two plots show the last megabatch of each run
     assert "short.png" in page
 
 
@@ -156,10 +156,10 @@ def test_the_papers_study_waits_until_it_is_unfrozen(clone):
 
 
 def test_the_lock_in_git_is_in_step_with_the_results_in_git():
-    """Else a plain repro in a fresh clone would draw again, or train."""
+    """Find no change, because otherwise `dvc repro` in a fresh clone would draw again, or train."""
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
     assert "experiments@cifar10-jpeg" in lock
-    assert json.loads(works(ROOT, "dvc", "status", "--json", *lock)) == {}, "after a look: dvc commit"
+    assert json.loads(works(ROOT, "dvc", "status", "--json", *lock)) == {}, "if these changes are right: dvc commit"
 
 
 @pytest.fixture(scope="module")
@@ -173,7 +173,7 @@ def ssh_server(tmp_path_factory):
 
 @pytest.fixture(scope="module", params=["folder", "ssh"])
 def remote(request, trained, tmp_path_factory):
-    """Local settings of a remote that holds the weights, and the folder in which it keeps them."""
+    """Return the local settings of a remote that holds the weights, and the folder in which the remote keeps them."""
     if request.param == "folder":
         store = tmp_path_factory.mktemp("remote") / "store"
         settings = {"url": str(store)}
@@ -190,11 +190,11 @@ def remote(request, trained, tmp_path_factory):
 def use_remote(folder: Path, settings: dict[str, str]) -> None:
     for key, value in settings.items():
         works(folder, "dvc", "remote", "modify", "--local", "storage", key, value)
-    assert works(folder, "git", "status", "--porcelain") == ""  # nothing of it comes into git
+    assert works(folder, "git", "status", "--porcelain") == ""  # local settings stay out of git
 
 
 def check_nothing_came(done: subprocess.CompletedProcess, folder: Path, message: str) -> None:
-    """The command failed in a few lines that say why, and left nothing half-written."""
+    """Assert that the command failed, gave the reason without a traceback, and left nothing half-written."""
     assert done.returncode != 0
     assert message in done.stderr
     assert "Traceback" not in done.stderr

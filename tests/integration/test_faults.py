@@ -1,4 +1,4 @@
-"""Runs that are killed, in processes of their own: whatever the moment, their results are those of one never killed."""
+"""Test that a run that was killed at any moment ends with the results of a run that was never killed."""
 
 import random
 import shutil
@@ -11,15 +11,16 @@ from faulty_runs import FRAGILE, Run, execution, in_parallel
 
 pytestmark = pytest.mark.integration
 
-# Kinds of runs that differ in what they draw, prune by and keep of the stream; each has dropout and augmentation.
+# These runs differ in their draws, in their pruner and in their replay; each has dropout and augmentation.
 KINDS = {
     "paper": {},
     "released": {"protocol": "released", "pruner": "snip", "replay": "buffer", "buffer_size": 60},
     "local": {"scope": "local", "pruner": "grasp", "warmup_epochs": 1, "replay": "previous"},
     "resnet20": {"model": "resnet20", "pruner": "snip", "train_limit": 600},
 }
-# What a process is killed at for certain, and how far what is on disk then says that it came. Each of the three
-# prunings of `paper` takes 100 rounds; steps are 12, 24 and 34, and each megabatch ends with its third checkpoint.
+# Each event at which a process is killed, and how far the files on disk then show that the process had come. Each of
+# the three prunings of `paper` takes 100 rounds. The three megabatches take 12, 24 and 34 steps, and each of them ends
+# with its third checkpoint.
 AIMED = {
     "paper": {
         "load": "before the first checkpoint",
@@ -50,7 +51,7 @@ AIMED = {
         "half clear": "done, checkpoints not cleared",
     },
 }
-# At random moments, twice each, and chains of several kills of one run.
+# Some runs are killed twice at random moments, and some at each event of a chain.
 N_RANDOM = 6
 CHAINS = [
     (
@@ -68,7 +69,7 @@ CHAINS = [
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, data_dir):
-    """Of each kind of run its settings and results, and how long a process lives."""
+    """Return the settings and results of each kind of run, and the seconds that its process lives."""
     found = {}
     for kind, changes in KINDS.items():
         run = Run(tmp_path_factory.mktemp(kind) / "run", FRAGILE | execution(data_dir) | changes)
@@ -79,7 +80,7 @@ def undisturbed(tmp_path_factory, data_dir):
 
 
 def killed_at(run, *events):
-    """Start a run as often as there are events, each time killed at one; how far it came each time."""
+    """Start a run once for each event, kill the run at this event, and return how far the run came each time."""
     phases = []
     for event in events:
         done = run.go(event, "KILL")
@@ -90,7 +91,7 @@ def killed_at(run, *events):
 
 
 def killed_after(run, fractions, life):
-    """Start a run as often as there are fractions of its life, each time killed after one."""
+    """Kill a run once after each fraction of its life, and return how far the run came each time."""
     phases = []
     for fraction in fractions:
         patience = fraction * life
@@ -103,7 +104,7 @@ def killed_after(run, fractions, life):
                 process.communicate()
             if process.returncode == -signal.SIGKILL:
                 break
-            # It was faster than the one that was measured.
+            # This run ended before it was killed, because it was faster than the run that was measured.
             assert process.returncode == 0
             shutil.rmtree(run.folder)
             patience *= 0.8
@@ -112,7 +113,7 @@ def killed_after(run, fractions, life):
 
 
 def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_bits(undisturbed, tmp_path):
-    """30 trials of one or more kills; one line for each is printed."""
+    """Make 30 trials of one or more kills, and print a line for each trial."""
     draw = random.Random(6)
     trials = [(kind, (event,), expected) for kind, events in AIMED.items() for event, expected in events.items()]
     trials += [(kind, events, None) for kind, events in zip(("paper", "released"), CHAINS)]
@@ -126,7 +127,7 @@ def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_bits(undisturbed,
         phases = killed_at(run, *moments) if isinstance(moments[0], str) else killed_after(run, moments, life)
         last = run.finish()
         assert expected in (None, phases[-1]), (moments, phases)
-        # A run that had a checkpoint does not begin anew; one that is done is not trained at all.
+        # A run with a checkpoint does not begin anew, and a finished run is not trained again.
         if phases[-1].startswith("after"):
             assert "goes on from a checkpoint" in last.stdout
         assert ("megabatches," in last.stdout) == (not phases[-1].startswith("done")), last.stdout
@@ -138,7 +139,7 @@ def test_a_run_that_is_killed_at_any_moment_ends_with_the_same_bits(undisturbed,
 
 
 def first_of_two(run, event):
-    """A process that stands still at an event, and a second one that has said that it waits for it."""
+    """Return a process that is stopped at an event, and a second process that waits for the first process."""
     first = run.start(event, "STOP")
     while "fault" not in first.stdout.readline():
         assert first.poll() is None

@@ -1,4 +1,4 @@
-"""Checkpoints that are damaged, of wrong times or of another run, with runs in processes of their own."""
+"""Test runs in separate processes whose checkpoints are damaged, have wrong times or belong to another run."""
 
 import json
 import os
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory, data_dir):
-    """Settings and results of a run that is over in a second; nothing happened to it."""
+    """Return the settings and results of a run that takes a second and was not disturbed."""
     run = Run(tmp_path_factory.mktemp("fragile") / "run", FRAGILE | execution(data_dir))
     run.finish()
     return run.settings, run.results()
@@ -23,14 +23,14 @@ def fragile(tmp_path_factory, data_dir):
 
 @pytest.fixture(scope="module")
 def killed(fragile, tmp_path_factory):
-    """A run that was killed in the last epoch of megabatch 3, with the checkpoints 6 and 7; not to be changed."""
+    """Return a run that was killed in the last epoch of megabatch 3, with checkpoints 6 and 7; tests copy the run."""
     run = Run(tmp_path_factory.mktemp("killed") / "run", fragile[0])
     assert run.go("step 60", "KILL").returncode == -signal.SIGKILL
     assert list(run.checkpoints()) == ["000006.json", "000006.safetensors", "000007.json", "000007.safetensors"]
     return run
 
 
-# What is damaged, and how: half of a file, one bit of it, or nothing left. Then what is gone on from.
+# The damaged files with the kind of their damage, and the checkpoint from which the run then goes on, if any.
 DAMAGED = {
     (("000007.json", "truncated"),): "megabatch 3, before pruning",
     (("000007.json", "flipped"),): "megabatch 3, before pruning",
@@ -79,7 +79,8 @@ def test_a_clock_that_was_set_back_does_not_matter(fragile, killed, tmp_path):
     assert run.results() == fragile[1]
 
 
-# What differs, and how it does: by these settings, or as another version of the code or other data would write it.
+# The differing value of each checkpoint. These settings change the value, or if there are none, the test writes another
+# value, as another version of the code or other data would.
 OTHER = [
     ("lr", {"lr": 0.06}),
     ("precision", {"precision": "bfloat16"}),
@@ -108,7 +109,7 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(killed, tmp_path):
 
 
 def test_a_run_does_not_go_on_with_other_images(data_dir, tmp_path):
-    """Of a folder of images whose content no setting names."""
+    """Change an image of a folder whose content no setting names."""
     images = write_folder(toy_files(n_train=40, size=8), tmp_path / "images")
     dataset = {"name": "toy", "source": "image_folder", "path": str(images), "image_size": 8}
     changes = {"dataset": dataset, "train_limit": None, "pruner": "snip"}

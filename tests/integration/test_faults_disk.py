@@ -1,4 +1,4 @@
-"""Disks that are full or read-only, with runs in processes of their own: one line, and what was kept stays."""
+"""Test that a full or read-only disk is reported in one line and leaves the checkpoints whole."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.integration
 
 @pytest.fixture(scope="module")
 def fragile(tmp_path_factory, data_dir):
-    """Settings and results of a run that is over in a second; nothing happened to it."""
+    """Return the settings and results of a run that takes a second and was not disturbed."""
     run = Run(tmp_path_factory.mktemp("fragile") / "run", FRAGILE | execution(data_dir))
     run.finish()
     return run.settings, run.results()
@@ -27,7 +27,7 @@ def fragile(tmp_path_factory, data_dir):
 
 @contextmanager
 def small_disk(folder):
-    """A file system of 1 MB in a folder."""
+    """Mount a file system of 1 MB at a folder."""
     folder.mkdir()
     done = subprocess.run(("mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder), capture_output=True, text=True)
     if done.returncode:
@@ -39,7 +39,7 @@ def small_disk(folder):
 
 
 def check_failed(done, *said):
-    """One line, exit status 1."""
+    """Assert that a command failed with exit status 1 and one line that contains these texts."""
     assert done.returncode == 1, done.stderr
     assert done.stderr.startswith("error: "), done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
@@ -48,7 +48,7 @@ def check_failed(done, *said):
 
 
 def check_whole(run, *numbers):
-    """Of the checkpoints with these numbers, each file is what was written; there are no others, nor parts of any."""
+    """Assert that the run has exactly the checkpoints with these numbers, and that all their files are undamaged."""
     found = run.checkpoints()
     assert [name for name in found if name.endswith(".json")] == [f"{number:06}.json" for number in numbers]
     assert not [name for name in found if name.startswith(".")]
@@ -58,7 +58,7 @@ def check_whole(run, *numbers):
         assert content["tensors_sha256"] == hashlib.sha256(found[f"{number:06}.safetensors"]).hexdigest()
 
 
-# When the disk is full; what cannot be written then, and the checkpoints that stay.
+# The event at which the disk is filled, the file that then cannot be written, and the checkpoints that stay.
 FULL = {
     ("unlinked 000001.safetensors", "nearly fill"): ("000004.safetensors", (2, 3)),
     ("replaced 000004.safetensors", "fill"): ("000004.json", (2, 3)),
@@ -88,7 +88,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(fragile,
 
 
 def test_a_file_that_cannot_grow_is_one_line_and_the_run_goes_on(fragile, tmp_path):
-    """As a full disk, for machines on which no small one can be had."""
+    """Limit the size of files, because not every machine can mount a small disk."""
     settings, results = fragile
 
     def attempt(trial):
@@ -122,7 +122,7 @@ def test_a_full_disk_under_the_decoded_images_is_one_line_and_leaves_no_part_of_
 
 @contextmanager
 def read_only(folder):
-    """Nobody can write into a folder: by its mode, or for root, whom that does not stop, by a mount."""
+    """Make a folder read-only: by its mode, or by a mount for root, whom a mode does not stop."""
     if os.geteuid():
         mode = folder.stat().st_mode
         folder.chmod(0o555)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT to a run, in processes of their own: it keeps where it stands, says so and goes on from there."""
+"""Test that SIGTERM and SIGINT make a run write and report a checkpoint, from which the run then goes on."""
 
 import signal
 import time
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.integration
 GOES_ON = "the same command goes on from"
 LAST = f"{GOES_ON} the last checkpoint"
 RELEASED = {"protocol": "released", "pruner": "snip", "warmup_epochs": 1}
-# The kind of run, when which signal comes, and what is said then.
+# The kind of run, the event, the signal that is sent at this event, and the message of the run.
 MOMENTS = [
     ("paper", "load", "TERM", "no results were written"),
     ("paper", "score 50", "INT", "no results were written"),
@@ -30,7 +30,7 @@ MOMENTS = [
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory, data_dir):
-    """Settings and results of each kind of run."""
+    """Return the settings and results of each kind of run."""
     found = {}
     for kind, changes in {"paper": {}, "released": RELEASED}.items():
         run = Run(tmp_path_factory.mktemp(kind) / "run", FRAGILE | execution(data_dir) | changes)
@@ -40,7 +40,7 @@ def undisturbed(tmp_path_factory, data_dir):
 
 
 def check_stopped(done, number, said):
-    """One line and no more, with the exit status of the signal."""
+    """Assert that a process ended with the exit status of a signal and exactly one line."""
     name = signal.Signals(number).name
     assert done.returncode == 128 + number
     assert done.stderr.startswith(f"interrupted by {name}; {said}"), done.stderr
@@ -87,7 +87,7 @@ def test_a_second_signal_stops_at_once_and_leaves_what_was_kept_before(second, u
 
 
 def test_a_run_whose_starter_ignores_the_signal_ignores_it(undisturbed, tmp_path):
-    """As with nohup, or in the background of a shell."""
+    """Ignore SIGINT, as for processes in the background of a shell."""
     settings, results = undisturbed["paper"]
     run = Run(tmp_path / "run", settings)
     ignoring = tuple(part.replace("--default", "--ignore") for part in PLAIN)
@@ -100,7 +100,7 @@ def test_a_run_whose_starter_ignores_the_signal_ignores_it(undisturbed, tmp_path
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_from_outside_at_any_time_stops_a_process_soon(number, undisturbed, tmp_path):
-    """A real network in the plain command; how long it takes is printed, and asserted only to be no hang."""
+    """Train a real network with the plain command; print how long it takes to stop, and assert only that it stops."""
     settings = undisturbed["paper"][0] | {"model": "resnet20", "pruner": "snip"}
     run = Run(tmp_path / "run", settings)
     process = run.start()

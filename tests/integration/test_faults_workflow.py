@@ -1,4 +1,4 @@
-"""The whole workflow, killed and interrupted again and again: every run is trained once, to the same bits."""
+"""Test that a workflow that is killed or interrupted several times trains every run once, to the same bits."""
 
 import os
 import signal
@@ -16,10 +16,10 @@ pytestmark = pytest.mark.integration
 
 DEFAULTS = TINY["defaults"] | {"epochs": 3, "train_limit": 100, "precision": "float32"}
 STUDY = TINY | {"defaults": DEFAULTS, "execution": {"device": "cpu", "checkpoint_share": 1}}
-# 4 runs of 2 megabatches.
+# The study has 4 runs of 2 megabatches with 3 epochs each.
 EPOCHS = 4 * 2 * 3
-# At the end of a module that every job imports: a job leaves a line, and so does an epoch that was trained, which takes
-# so many seconds more that processes of several workflows meet.
+# This code is added to a module that every job imports. Each job and each trained epoch then writes a line, and each
+# epoch takes SECONDS longer, so that processes of several workflows meet.
 WATCH = """
 
 with open("started", "a") as file:
@@ -49,10 +49,10 @@ def make_study(folder, watched=None):
 
 
 def start(folder):
-    """The workflow in a process group of its own, as a terminal has it."""
+    """Start the workflow in a process group of its own, as a terminal does."""
     path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"
     output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    # A shell that starts the tests in its background has them ignore SIGINT.
+    # A shell makes a process in its background ignore SIGINT, so `env` restores the usual reaction.
     command = ("env", "--default-signal=INT", *COMMAND)
     return subprocess.Popen(command, cwd=folder, env=os.environ | {"PATH": path}, start_new_session=True, **output)
 
@@ -62,12 +62,12 @@ def lines(path):
 
 
 def trained(folder):
-    """The epochs that were trained, by whichever process, as often as they were."""
+    """Return a line for each time that any process trained an epoch."""
     return lines(folder / "trained")
 
 
 def start_until(folder, n_epochs):
-    """Start the workflow and wait until it has started a job of its own and so many epochs were trained by any."""
+    """Start the workflow; wait until it has started a job and all processes together have trained `n_epochs`."""
     n_started = len(lines(folder / "started"))
     process = start(folder)
     while len(trained(folder)) < n_epochs or len(lines(folder / "started")) == n_started:
@@ -81,7 +81,7 @@ def logs(folder):
 
 
 def results(folder):
-    """Of each run its weights and its tables but for times; nothing may be there that no run leaves."""
+    """Return weights and tables of each run without times; assert that no checkpoint or partial file is left."""
     root = folder / "results" / "tiny"
     found = {
         str(path.relative_to(root)): without_times(path) if path.suffix == ".csv" else path.read_bytes()
@@ -102,7 +102,7 @@ def undisturbed(tmp_path_factory):
 
 
 def test_a_workflow_that_is_killed_five_times_trains_every_run_once(undisturbed, tmp_path):
-    """Only Snakemake is killed: its jobs go on, and meet those of the next call, which starts at once."""
+    """Kill Snakemake alone, so that its jobs go on and meet the jobs of the next call, which starts at once."""
     folder = make_study(tmp_path / "project", watched=2)
     waited = 0
     for n_epochs in (2, 5, 9, 14, 19):
@@ -122,7 +122,7 @@ def test_a_workflow_that_is_killed_five_times_trains_every_run_once(undisturbed,
 
 
 def test_a_workflow_that_is_interrupted_goes_on_where_its_jobs_stood(undisturbed, tmp_path):
-    """By what Ctrl-C sends, then by what a shutdown does: to every process of the terminal."""
+    """Send every process of the terminal the signal of Ctrl-C, and later the signal of a shutdown."""
     folder = make_study(tmp_path / "project", watched=0.5)
     for n_epochs, number in ((3, signal.SIGINT), (9, signal.SIGTERM)):
         process = start_until(folder, n_epochs)

@@ -1,4 +1,4 @@
-"""The reviewer's path: `make figures` in a real clone of this repository's HEAD, and in the unpacked archive of it."""
+"""Test `make figures` as a reviewer calls it: in a clone of this repository, and in the unpacked archive of HEAD."""
 
 import os
 import random
@@ -21,7 +21,7 @@ def git(folder, *arguments):
 
 
 def make_figures(folder):
-    """What it printed; it must end well and train nothing."""
+    """Call `make figures`; assert that it succeeds and trains nothing."""
     done = call(folder, "make", "figures")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "rule train" not in done.stdout + done.stderr
@@ -31,12 +31,12 @@ def make_figures(folder):
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory):
-    """A clone in which all times were changed before `make figures` was typed for the first time."""
+    """Return a clone in which all files got random times before the first call of `make figures`."""
     folder = tmp_path_factory.mktemp("reviewer") / "project"
     git(ROOT, "clone", "-q", str(ROOT), str(folder))
     for path in folder.rglob("*"):
         if path.is_file() and ".git" not in path.parts:
-            # In the past: Snakemake refuses inputs from the future.
+            # The times are in the past, because Snakemake refuses inputs from the future.
             when = 1_600_000_000 + random.Random(str(path.relative_to(folder))).random() * 1e8
             os.utime(path, (when, when))
     make_figures(folder)

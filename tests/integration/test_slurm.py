@@ -1,4 +1,4 @@
-"""The workflow on a real Slurm: the one that this machine can submit to, with two GPUs or what it takes for them."""
+"""Test the workflow on the Slurm to which this machine submits, with a node that has two real or simulated GPUs."""
 
 import os
 import re
@@ -27,8 +27,8 @@ pytestmark = [
     pytest.mark.skipif("gpu:2" not in partitions.stdout, reason="no node of this Slurm has two GPUs"),
 ]
 
-# Python reads this when it starts: a job that trains writes a line when it starts and when it ends, with the GPU that
-# Slurm gave it, and stays until both GPUs are in use. The very first is cancelled instead, once it has a checkpoint.
+# Python runs this code when it starts. A job that trains writes a line when it starts and when it ends, with the GPU
+# that Slurm gave it, and waits until both GPUs are in use. The first job is cancelled once it has a checkpoint.
 WATCH = """
 import atexit, os, signal, subprocess, sys, threading, time
 from pathlib import Path
@@ -42,7 +42,7 @@ def cancel():
     while not list(resume.glob("*.json")):
         time.sleep(0.001)
     subprocess.run(["scancel", os.environ["SLURM_JOB_ID"]])
-    os.kill(os.getpid(), signal.SIGSTOP)  # until Slurm has it go on and end
+    os.kill(os.getpid(), signal.SIGSTOP)  # Slurm continues and ends the stopped process
 
 if sys.orig_argv[1:4] == ["-m", "anytime_pruning", "train"]:
     log = Path(os.environ["WATCHED"])
@@ -59,7 +59,7 @@ if sys.orig_argv[1:4] == ["-m", "anytime_pruning", "train"]:
 
 
 def make_study(folder, grid=TINY["grid"], seeds=(0, 1)):
-    """A checkout with the tiny study, and a profile that asks for little memory."""
+    """Make a checkout with the tiny study and a profile that asks for little memory."""
     make_checkout(folder)
     write_config(folder, TINY | {"grid": grid, "defaults": TINY["defaults"] | {"seed": list(seeds)}})
     edit_profile(folder, "mem_mb: 8000", "mem_mb: 1000")
@@ -87,7 +87,7 @@ def snakemake(folder, *arguments, timeout=None, **environment):
 
 @pytest.fixture(scope="module")
 def studied(tmp_path_factory):
-    """A checkout whose profile named a wrong partition; what a call said and left; what one with the right one said."""
+    """Return a checkout, a call with a wrong partition, the files that this call left, and a correct call."""
     folder = make_study(tmp_path_factory.mktemp("slurm") / "project")
     (folder / "watch").mkdir()
     (folder / "watch" / "sitecustomize.py").write_text(WATCH)
@@ -104,7 +104,7 @@ def test_a_partition_that_does_not_exist_is_one_line_before_any_job(studied):
     (line,) = [line for line in wrong.stderr.splitlines() if "nowhere" in line or "error" in line.lower()]
     there = sorted({line.split()[0] for line in partitions.stdout.splitlines()})
     assert line == f"error: slurm_partition: 'nowhere' is not known; allowed: {', '.join(there)}"
-    assert left == ["figures.json", "runs.txt"]  # what a plan writes
+    assert left == ["figures.json", "runs.txt"]  # planning writes these files
 
 
 def test_two_jobs_at_a_time_on_different_gpus_and_one_that_is_cancelled_is_submitted_again(studied):
@@ -133,7 +133,7 @@ def test_two_jobs_at_a_time_on_different_gpus_and_one_that_is_cancelled_is_submi
 
 
 def test_only_training_is_a_job_of_slurm(studied):
-    """Four runs, of which one is submitted twice."""
+    """Count five submissions, because one of the four runs is submitted twice."""
     *_, done = studied
     submitted = re.findall(r"Job (\d+) has been submitted", done.stderr)
     trained = re.findall(r"Finished jobid: (\d+) \(Rule: train\)", done.stderr)
@@ -154,7 +154,7 @@ def test_what_is_current_on_a_laptop_is_current_here_and_the_other_way_round(stu
 def test_a_job_that_fails_is_reported_with_its_line_while_others_go_on(tmp_path):
     missing = {"method": "dense", "initial_weights": {"path": "nowhere.safetensors", "sha256": "0" * 64}}
     folder = make_study(tmp_path / "project", [*TINY["grid"][1:], missing], seeds=[0])
-    # The minute is that from the failure to the report; before it, jobs are submitted and start.
+    # A minute passes from the failure to its report; before, the jobs are submitted and start.
     done = snakemake(folder, "experiments", "--retries", "0", timeout=100)
     assert done.returncode == 1
     lines = done.stderr.splitlines()
