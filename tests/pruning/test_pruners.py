@@ -1,3 +1,5 @@
+"""Test the scores of each pruner against their definition, and that scoring leaves the network as it was."""
+
 import copy
 
 import pytest
@@ -18,7 +20,7 @@ def summed_loss(model, batches):
 
 
 def test_snip_is_the_derivative_by_a_mask(toy_model, toy_batches):
-    """Against central differences of the loss as each weight is scaled by 1 + h and 1 - h."""
+    """Compare with central differences of the loss as each weight is scaled by 1 + h and 1 - h."""
     scores = score(toy_model, "snip", toy_batches)
     h = 1e-5
     for name, weight in prunable_weights(toy_model).items():
@@ -54,7 +56,10 @@ def test_random_follows_its_generator(toy_model):
 
 
 def by_differences(model, value, relative):
-    """Central differences of value() by each prunable weight; `relative`: by its logarithm, so times the weight."""
+    """Return central differences of value() for each prunable weight.
+
+    With `relative`, differences are taken for the weight's logarithm and are thus multiplied by the weight.
+    """
     found = {}
     for name, weight in prunable_weights(model).items():
         flat, differences = weight.data.view(-1), torch.zeros(weight.numel(), dtype=torch.float64)
@@ -72,9 +77,12 @@ def by_differences(model, value, relative):
 
 
 def test_grasp_is_the_derivative_of_the_gradients_flow(toy_model, toy_batches):
-    """Against central differences of g_a . g_b, with g_a where the network stands; classes made balanced by hand."""
+    """Compare with central differences of g_a . g_b, with g_a fixed and the classes balanced by hand.
+
+    g_a is the gradient at the network's own weights.
+    """
     images, labels = (torch.cat(parts) for parts in zip(*toy_batches))
-    assert labels.tolist() == [0, 1, 2, 3, 0, 0, 1, 2]  # one image of class 3, so one of each
+    assert labels.tolist() == [0, 1, 2, 3, 0, 0, 1, 2]  # Class 3 has one image, so each class gives one.
     chosen = [(images[:4], labels[:4])]
     scores = score(toy_model, "grasp", iter(toy_batches))
 
@@ -89,11 +97,14 @@ def test_grasp_is_the_derivative_of_the_gradients_flow(toy_model, toy_batches):
         assert torch.allclose(found, expected[name], rtol=1e-5, atol=1e-12)
         assert (found < 0).any()
         assert (found > 0).any()
-        assert found.abs().max() > 1e-7  # far above the tolerance
+        assert found.abs().max() > 1e-7  # The scores are far above the tolerance.
 
 
 def test_grasp_sums_the_fixed_gradient_over_all_batches(toy_model):
-    """H is linear in the batches, so the score is w * (H_1 + H_2)(g_1 + g_2), not the sum of the two alone."""
+    """Check that the score is w * (H_1 + H_2)(g_1 + g_2), and not the sum of the scores of two single batches.
+
+    H is linear in the batches.
+    """
     generator = torch.Generator().manual_seed(3)
     batches = [(torch.rand(4, 1, 4, 4, dtype=torch.float64, generator=generator), torch.arange(4)) for _ in range(2)]
     both = score(toy_model, "grasp", batches)
@@ -112,13 +123,15 @@ def test_grasp_takes_as_many_images_of_each_class_in_their_order(toy_model):
     labels = torch.tensor([2, 2, 0, 2, 0, 0, 3, 3])
     images = torch.arange(8, dtype=torch.float64).view(8, 1, 1, 1)
     found = grasp._balance([(images[:5], labels[:5]), (images[5:], labels[5:])])
-    assert [part.flatten().tolist() for part, _ in found] == [[0, 1, 2, 4, 6, 7]]  # no batch of one image
+    # No batch has a single image.
+    assert [part.flatten().tolist() for part, _ in found] == [[0, 1, 2, 4, 6, 7]]
     assert torch.cat([part for _, part in found]).bincount().tolist() == [2, 0, 2, 2]
 
 
 def test_synflow_is_the_derivative_of_the_flow_of_absolute_weights(toy_model):
     toy_model.train()
-    toy_model(torch.randn(9, 1, 4, 4, dtype=torch.float64))  # running statistics that are not 0 and 1
+    # A forward pass moves the running statistics away from 0 and 1.
+    toy_model(torch.randn(9, 1, 4, 4, dtype=torch.float64))
     scores = score(toy_model, "synflow", [(torch.rand(3, 1, 4, 4, dtype=torch.float64), torch.tensor([0, 1, 2]))])
     positive = copy.deepcopy(toy_model).eval()
     for parameter in positive.parameters():
@@ -135,7 +148,7 @@ def test_synflow_is_the_derivative_of_the_flow_of_absolute_weights(toy_model):
 
 
 def test_synflow_conserves_flow_through_layers_without_biases():
-    """What its paper proves: the scores of each layer sum to the same, the flow itself."""
+    """Check what SynFlow's paper proves: the scores of each layer sum to the same number, which is the flow itself."""
     model = torch.nn.Sequential(
         torch.nn.Conv2d(1, 3, 3, bias=False), torch.nn.ReLU(), torch.nn.Conv2d(3, 5, 2, bias=False), torch.nn.Flatten()
     )
@@ -159,7 +172,10 @@ def test_pruners_that_need_images_say_so(pruner, toy_model):
 
 @pytest.mark.parametrize("pruner", names("pruner"))
 def test_scores_do_not_depend_on_autocast_or_memory_format_where_exact(pruner):
-    """Criteria that differentiate twice or overflow keep their precision; SNIP follows the run's, as in training."""
+    """Check that criteria that differentiate twice or can overflow keep their own precision.
+
+    SNIP uses the precision of the run, as training does.
+    """
     shape, labels = (3, 16, 16), torch.arange(12) % 3
     images = torch.rand(12, *shape, generator=torch.Generator().manual_seed(0))
     plain, arranged = (build_model("resnet20", 3, shape, seed=1) for _ in range(2))
@@ -175,7 +191,7 @@ def test_scores_do_not_depend_on_autocast_or_memory_format_where_exact(pruner):
 
 @pytest.mark.parametrize("pruner", names("pruner"))
 def test_ties_go_by_position(pruner, toy_batches):
-    """A network whose weights are all alike: whatever the criterion, equal scores keep the first."""
+    """Check that of equal scores the first is kept, for any criterion, on a network whose weights are all alike."""
     model = torch.nn.Sequential(
         torch.nn.Conv2d(1, 1, 1, bias=False),
         torch.nn.Conv2d(1, 2, 1, bias=False),
@@ -196,7 +212,7 @@ def test_ties_go_by_position(pruner, toy_batches):
 @pytest.mark.parametrize("training", [True, False])
 def test_scoring_leaves_the_network_as_it_was(pruner, training, toy_model, toy_batches):
     toy_model.train(training)
-    toy_model[1].eval()  # modes of single modules survive, too
+    toy_model[1].eval()  # The modes of single modules survive as well.
     F.cross_entropy(toy_model(toy_batches[0][0]), toy_batches[0][1]).backward()
     before = copy.deepcopy(toy_model.state_dict())
     gradients = {name: parameter.grad.clone() for name, parameter in toy_model.named_parameters()}
@@ -279,5 +295,8 @@ def test_unknown_pruner_lists_the_known():
 def test_a_name_is_registered_once():
     with pytest.raises(ValueError, match="'snip' is registered twice"):
         register("pruner", "snip")(lambda model, batches, generator: {})
-    with pytest.raises(ValueError, match=r"'prunner' is not a kind .* allowed: dataset, method, model, pruner, replay"):
+    with pytest.raises(
+        ValueError,
+        match=r"'prunner' is not a kind .* allowed: dataset, figure, method, model, protocol, prunable, pruner",
+    ):
         register("prunner", "mine")
