@@ -1,3 +1,5 @@
+"""Test which checkpoint a run reads and keeps, and which checkpoints a run refuses."""
+
 import json
 import os
 
@@ -12,7 +14,7 @@ IDENTITY = {"results_version": 1, "lr_milestones": (1, 2), "dataset": {"name": "
 
 @pytest.fixture
 def checkpoints(tmp_path):
-    """Three were written; each holds its number."""
+    """Write three checkpoints, each of which holds its number."""
     checkpoints = Checkpoints(tmp_path / "resume", IDENTITY)
     for number in (1, 2, 3):
         checkpoints.write({"number": number}, {"weight": torch.full((2, 3), float(number))})
@@ -125,7 +127,7 @@ def test_what_cannot_be_written_leaves_the_ones_before(checkpoints, monkeypatch)
 
 
 def test_a_checkpoint_runs_no_code_when_it_is_read(checkpoints):
-    """Text and raw numbers alone: the JSON is JSON, the tensors are safetensors."""
+    """Check that the files hold only text and raw numbers: one file is JSON, the other is in the safetensors format."""
     assert isinstance(json.loads((checkpoints.folder / "000003.json").read_text()), dict)
     size = int.from_bytes((checkpoints.folder / "000003.safetensors").read_bytes()[:8], "little")
     assert (

@@ -1,3 +1,5 @@
+"""Test what a run prints while it works, in a log and on a terminal."""
+
 import sys
 
 import pytest
@@ -16,14 +18,14 @@ def test_a_log_gets_plain_lines(capsys):
 
 
 def test_on_a_terminal_the_bar_is_gone_when_a_run_fails(capsys, monkeypatch):
-    """Or the error would be written into the bar's line."""
+    """Check that the bar is wiped before the error, because the error would otherwise share the bar's line."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
-    # Held by a name, as the traceback of a failing run holds it: tqdm would close a bar that is garbage by itself.
+    # A name refers to the console, as the traceback of a failing run does: tqdm itself closes a bar that is garbage.
     progress = Console("digits resnet20 app", COST, 2)
     with pytest.raises(ValueError, match="the run failed"), progress:
         raise ValueError("the run failed")
     drawn = capsys.readouterr().err
-    assert "0.00/1.00k" in drawn  # there was a bar
-    assert drawn.split("\r")[-1] == ""  # and the cursor is back at the start of a line
-    assert drawn.split("\r")[-2].strip() == ""  # that was wiped
+    assert "0.00/1.00k" in drawn  # The bar was shown.
+    assert drawn.split("\r")[-1] == ""  # The cursor is back at the start of a line.
+    assert drawn.split("\r")[-2].strip() == ""  # The line was wiped.

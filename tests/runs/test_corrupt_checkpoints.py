@@ -1,4 +1,7 @@
-"""Corruption of checkpoints byte by byte; faults of whole processes are `integration/test_faults*.py`."""
+"""Test that every changed byte of a checkpoint is noticed.
+
+`integration/test_faults*.py` test faults of whole processes.
+"""
 
 import random
 
@@ -12,7 +15,7 @@ N_FLIPS = 100
 
 @pytest.fixture
 def checkpoints(tmp_path):
-    """Two generations, as a run leaves them."""
+    """Write two generations of checkpoints, as a run leaves them."""
     checkpoints = Checkpoints(tmp_path / "resume", {"lr": 0.1, "dataset": {"name": "digits"}})
     for number in (1, 2):
         generator = torch.Generator().manual_seed(number)
@@ -22,7 +25,10 @@ def checkpoints(tmp_path):
 
 
 def changes(path, draw):
-    """Contents of a file with one byte changed: at random places to random others, and each line break to another."""
+    """Yield contents of a file with one byte changed.
+
+    A random byte changes at a random place, and in a JSON file each line break becomes a carriage return.
+    """
     content = path.read_bytes()
     for _ in range(N_FLIPS // 4):
         place = draw.randrange(len(content))

@@ -1,3 +1,5 @@
+"""Test runs that start from the weights or the mask of another run."""
+
 import hashlib
 import os
 
@@ -14,20 +16,20 @@ from anytime_pruning.settings.run import parse_settings
 
 
 def named(path):
-    """A file as settings name it."""
+    """Return the value with which settings name a file: the file's path and SHA-256."""
     return {"path": str(path), "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 @pytest.fixture
 def other_run(tiny, tmp_path):
-    """The weights of a run that was pruned to 0.366."""
+    """Train a run that is pruned to a density of 0.366, and return the path of its weights."""
     run_stream(tiny(epochs=1, seed=7, method="osp"), tmp_path / "other")
     return tmp_path / "other" / "weights.safetensors"
 
 
 @pytest.fixture
 def watch_start(monkeypatch):
-    """The network's weights before anything of the stream happens."""
+    """Record the network's state before the run processes any part of the stream."""
     seen = []
     run = anytime_pruning.runs.job.run_megabatches
 
@@ -47,7 +49,7 @@ def test_a_run_starts_from_given_weights(other_run, tiny, tmp_path, watch_start)
 
 
 def test_a_given_mask_is_kept_for_good_and_pruned_further(other_run, tiny, tmp_path):
-    """A dense run stays at the mask; a pruned one leaves it where the schedule is sparser."""
+    """Check that a dense run stays at the mask, and that a pruned run leaves the mask where the schedule is sparser."""
     mask = {name: load_file(other_run)[name] != 0 for name in prunable_weights(build_model("resnet20", 10, (1, 8, 8)))}
     run_stream(tiny(method="dense", epochs=1, initial_mask=named(other_run)), tmp_path / "dense")
     weights = load_file(tmp_path / "dense" / "weights.safetensors")

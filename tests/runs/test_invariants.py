@@ -1,4 +1,4 @@
-"""Each invariant, violated: the run stops with its name and writes no results."""
+"""Test that a run that violates an invariant stops, names the invariant and writes no results."""
 
 import copy
 from functools import partial
@@ -18,18 +18,18 @@ from anytime_pruning.runs import stream_plan
 from anytime_pruning.runs.invariants import chance_zeros, check_indices, check_masks, check_weights
 from anytime_pruning.stream.megabatches import Megabatch
 
-# Functions that a run calls, and where it looks for them.
+# Each pair names a function that a run calls, and the module or class in which the run looks for the function.
 SPLIT, REPLAY, SAMPLE = ((stream_plan, name) for name in ("split_stream", "replay_parts", "draw_sample"))
 MASKS = (PaperProtocol, "choose_masks")
 
 
 def results_in(folder):
-    """Names of the files of a run, but for its lock and the checkpoints of what was right."""
+    """Return the names of a run's files without its lock and its checkpoints, which precede the violation."""
     return {path.name for path in folder.iterdir()} - {layout.LOCK, layout.RESUME}
 
 
 def change_result(monkeypatch, place, name, change, call=2):
-    """Let a run see a changed result of one of the functions that it calls, at the n-th call."""
+    """Let a run get a changed result from its n-th call of one function."""
     original, calls = getattr(place, name), []
 
     def changed(*args):
@@ -41,7 +41,7 @@ def change_result(monkeypatch, place, name, change, call=2):
 
 
 def in_first_layer(change):
-    """Masks or the like with another first entry."""
+    """Return a function that changes the first entry of masks or of another mapping by name."""
 
     def changed(masks, *args):
         (name, mask), *others = masks.items()
@@ -156,7 +156,7 @@ def test_weights_after_training_are_looked_at(revived, message, tiny, tmp_path, 
 
 
 def test_what_was_wrong_is_in_no_checkpoint(tiny, tmp_path, monkeypatch):
-    """Once the fault is gone the run goes on, and comes to what it would have come to without."""
+    """Check that the run resumes once the fault is gone, and ends with the weights of a run without the fault."""
     with monkeypatch.context() as fault:
         change_result(fault, *MASKS, in_first_layer(keep_again), 2)
         with pytest.raises(InvariantError, match="masks nest"):

@@ -1,3 +1,5 @@
+"""Test whole runs: their files, the errors before and during training, and folders that already hold a run."""
+
 import json
 import threading
 
@@ -26,7 +28,7 @@ def test_the_files_of_a_run(tiny, tmp_path):
     assert {"seed", "code", "versions", "hardware", "wall_time_s", "results_version"} <= metrics.keys()
     rows = read_csv(tmp_path / "run" / "megabatches.csv")
     assert [row["t"] for row in rows] == ["1", "2", "3"]
-    # 90 images: 30 a megabatch, 27 of them trained on, two epochs.
+    # Each megabatch has 30 of the 90 images. The run trains on 27 of the 30 images for two epochs.
     assert [int(row["samples"]) for row in rows] == [54, 108, 162]
     assert [int(row["valid_count"]) for row in rows] == [3, 6, 9]
     for row in rows:
@@ -81,7 +83,8 @@ def test_a_network_that_draws_follows_the_seed(forget, tiny, tmp_path):
         return torch.nn.Sequential(*layers)
 
     for global_seed, name in enumerate(("one", "two")):
-        torch.manual_seed(global_seed)  # what the process drew before must not matter, and stays as it was
+        # The state of the process's own generator must not matter to a run, and a run must not change it.
+        torch.manual_seed(global_seed)
         state = torch.get_rng_state()
         run_stream(tiny(model="dropout_for_test", epochs=1), tmp_path / name)
         assert torch.equal(torch.get_rng_state(), state)
@@ -149,14 +152,14 @@ def test_two_processes_on_one_run_take_turns(tiny, tmp_path):
 
 def test_a_run_that_is_done_is_not_computed_again_and_never_overwritten(tiny, tmp_path, monkeypatch):
     first = run_stream(tiny(epochs=1), tmp_path)
-    monkeypatch.setattr(anytime_pruning.runs.job, "load_dataset", lambda *args: pytest.fail("computed again"))
+    monkeypatch.setattr(anytime_pruning.runs.job, "load_dataset", lambda *args: pytest.fail("the run ran again"))
     assert run_stream(tiny(epochs=1), tmp_path) == first
     with pytest.raises(SettingError, match=f"out_dir: .* holds a run with digest {first['digest']}"):
         run_stream(tiny(epochs=2), tmp_path)
 
 
 def test_your_own_network_and_pruner(forget, tiny, tmp_path):
-    """What the README shows."""
+    """Register a network and a pruner as the README shows."""
 
     @register("model", "own_for_test")
     def build(n_classes, image_shape):
@@ -202,7 +205,7 @@ def test_scores_and_masks_as_public_calls():
 
 def test_cuda_without_cuda_is_named(tiny, tmp_path):
     if torch.cuda.is_available():
-        pytest.skip("there is a CUDA device")
+        pytest.skip("this machine has a CUDA device")
     with pytest.raises(SettingError, match="device: 'cuda' is not allowed: this machine has 0 CUDA devices"):
         run_stream(tiny(execution={"device": "cuda"}), tmp_path)
 

@@ -1,3 +1,5 @@
+"""Test the loop over megabatches: densities, the order of steps, the images that are read, and equal bits."""
+
 import itertools
 import json
 
@@ -19,7 +21,7 @@ from anytime_pruning.pruning.schedules import make_schedule
 
 @pytest.fixture
 def watch_masks(monkeypatch):
-    """The masks in force on each megabatch of runs that follow."""
+    """Record the masks of each megabatch in the runs that follow."""
     seen = []
     choose = PaperProtocol.choose_masks
 
@@ -65,7 +67,11 @@ def test_one_shot_pruning_scores_once_and_dense_never(tiny, tmp_path, monkeypatc
 
 
 def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, tmp_path, monkeypatch):
-    """At t > 1 the pruner sees exactly what training on t - 1 left, and training starts from exactly what it leaves."""
+    """Check that no weight changes between training, scoring and training.
+
+    At t > 1 the pruner sees exactly what training on t - 1 left, and training starts from exactly what the pruner
+    leaves.
+    """
     log = []
     score, train = anytime_pruning.pruning.mask_chooser.score, anytime_pruning.runs.loop.Trainer.train_megabatch
 
@@ -95,7 +101,7 @@ def test_the_scored_weights_are_the_trained_ones_and_pruning_comes_first(tiny, t
 
 
 def test_nothing_beyond_the_current_megabatch_is_read(tiny, tmp_path, monkeypatch):
-    """Scoring and training see training parts of M_1 ... M_t only; validation parts are never trained or scored on."""
+    """Check that scoring and training see only training parts of M_1 ... M_t, and never a validation part."""
     streams, used = [], []
     split = anytime_pruning.runs.stream_plan.split_stream
     plan = anytime_pruning.stream.images.ImageSet.plan
@@ -106,14 +112,14 @@ def test_nothing_beyond_the_current_megabatch_is_read(tiny, tmp_path, monkeypatc
         return streams[-1]
 
     def watched_plan(self, indices, *args):
-        if len(self) > 1000:  # the training set
+        if len(self) > 1000:  # Only the training set is this large.
             used.append((len(evaluated), set(indices.tolist()), torch.is_inference_mode_enabled()))
         return plan(self, indices, *args)
 
     evaluate = anytime_pruning.runs.loop.evaluate
 
     def watched_evaluate(*args):
-        evaluated.append(1)  # the test after each megabatch
+        evaluated.append(1)  # The loop evaluates on the test set after each megabatch.
         return evaluate(*args)
 
     monkeypatch.setattr(anytime_pruning.runs.stream_plan, "split_stream", watched_split)
@@ -121,7 +127,8 @@ def test_nothing_beyond_the_current_megabatch_is_read(tiny, tmp_path, monkeypatc
     monkeypatch.setattr(anytime_pruning.runs.loop, "evaluate", watched_evaluate)
     run_stream(tiny(epochs=1), tmp_path)
     (stream,) = streams
-    assert len(used) == 3 * 5  # scoring, training, validation, and the two terms of the gaps, for each megabatch
+    # Each megabatch is read for scoring, for training, for validation, and for the two terms of the gaps.
+    assert len(used) == 3 * 5
     for t, indices, is_evaluation in used:
         train = set(torch.cat([m.train for m in stream[: t + 1]]).tolist())
         valid = set(torch.cat([m.valid for m in stream[: t + 1]]).tolist())
@@ -176,10 +183,11 @@ def numbers(settings, folder):
 
 @pytest.mark.parametrize(("precision", "first_loss"), [("float32", 0.05), ("bfloat16", 0.1)])
 def test_the_fast_path_gives_the_numbers_of_the_slow_one(precision, first_loss, tiny, tmp_path, monkeypatch):
-    """A whole stream in the fast memory format and precision, and in float32 with contiguous maps.
+    """Compare a stream in the fast memory format and precision with one in float32 and contiguous feature maps.
 
-    Rounding grows from step to step as any small change does. Stated tolerance: the loss of the first epoch within
-    `first_loss`, weights kept in each layer within 10 %, the accuracy that the network learns within 8 points, of 89.
+    Rounding errors grow from step to step, as any small change does. The stated tolerance is `first_loss` for the loss
+    of the first epoch, 10 % for the weights that each layer keeps, and 8 points for the accuracy that the network
+    learns, which is 89 %.
     """
     settings = tiny(train_limit=600, lr=0.02, seed=1)
     fast = numbers(settings | {"precision": precision}, tmp_path / "fast")
@@ -187,7 +195,7 @@ def test_the_fast_path_gives_the_numbers_of_the_slow_one(precision, first_loss, 
     slow = numbers(settings | {"precision": "float32"}, tmp_path / "slow")
     losses, expected = ([float(row["train_loss"]) for row in rows[0]] for rows in (fast, slow))
     assert losses[0] == pytest.approx(expected[0], rel=first_loss)
-    assert losses != expected  # two paths indeed
+    assert losses != expected  # The two runs did take different paths.
     for row, like in zip(fast[1], slow[1], strict=True):
         assert int(row["kept"]) == pytest.approx(int(like["kept"]), rel=0.1)
     for row, like in zip(fast[2], slow[2], strict=True):

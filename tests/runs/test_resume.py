@@ -1,4 +1,4 @@
-"""A run that is told to stop, at every moment at which it can stop, goes on to the same bits."""
+"""Test that a run resumes after a stop at any possible moment, and ends with the same bits."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ SECONDS = {"seconds", "prune_seconds"}
 
 @pytest.fixture
 def allow(monkeypatch):
-    """Lets a run pass so many moments at which it could stop, then tells it to."""
+    """Return a function that tells a run to stop after a given number of moments at which the run could stop."""
 
     def allow(count):
         def is_due():
@@ -39,7 +39,7 @@ def allow(monkeypatch):
 
 
 def rows(folder, name):
-    """Of a CSV file, without the columns that say how long something took."""
+    """Return the rows of a CSV file without the columns that hold durations."""
     with open(folder / name, newline="") as file:
         return [{key: value for key, value in row.items() if key not in SECONDS} for row in csv.DictReader(file)]
 
@@ -53,25 +53,28 @@ def assert_same(one, other):
 
 
 def run_in_pieces(settings, folder, allow, monkeypatch):
-    """Stop it after every step and every batch that is evaluated. Returns where it stood each time."""
+    """Stop a run after every step and every evaluated batch, and return where the run stood at each stop."""
     kept, allowed = [], 1
     for _ in range(1000):
         allow(allowed)
         try:
             run_stream(settings, folder)
         except Interrupted as signal:
-            # Without a step forward, what is to be passed is longer than that: pruning, or an evaluation.
+            # Pruning and evaluation have no checkpoint inside, so a run without progress must pass more moments at once.
             allowed = allowed + 1 if kept and kept[-1] in (signal.kept, "") else 1
             kept.append(signal.kept)
         else:
             monkeypatch.setattr(signals, "is_due", lambda: False)
             return kept
-    raise AssertionError("it never ends")
+    raise AssertionError("the run never ends")
 
 
 @pytest.fixture
 def dropout_net(forget):
-    """Draws from torch's own generator, has batch norm's statistics, and one weight under two names."""
+    """Register a network with dropout, batch norm and tied weights.
+
+    The network draws from torch's own generator, has running statistics, and holds one weight under two names.
+    """
 
     @register("model", "dropout_for_test")
     def build(n_classes, image_shape):
@@ -110,12 +113,12 @@ def test_stopped_after_every_step_it_comes_to_the_same_bits(changes, dropout_net
     assert "kept at megabatch 2, before its test" in places
     assert not (tmp_path / "pieces" / RESUME).exists()
     parts = json.loads((tmp_path / "pieces" / "metrics.json").read_text())["resumed"]
-    # Of a process that was stopped in the middle of pruning nothing is in the results.
+    # A process that was stopped in the middle of pruning leaves nothing in the results.
     assert sum(place.startswith("kept at") for place in kept) <= len(parts) <= len(kept)
     assert all(part["hardware"]["device"] == "cpu" and {"code", "versions", "container"} < set(part) for part in parts)
 
 
-# What a checkpoint must hold: without it, a run that is stopped once in the middle comes to other bits.
+# Each entry removes one thing from a checkpoint. A run that is stopped once in the middle then ends with other bits.
 LOSSES = {
     "momentum": lambda tensors: {name: torch.zeros_like(t) if "velocity" in name else t for name, t in tensors.items()},
     "best weights": lambda tensors: {name: 2 * t if "best/" in name else t for name, t in tensors.items()},
@@ -130,7 +133,8 @@ LOSSES = {
 def test_nothing_that_a_checkpoint_holds_can_be_missing(lose, dropout_net, tiny, tmp_path, allow, monkeypatch):
     settings = tiny(model="dropout_for_test", n_megabatches=2, train_limit=90, epochs=3)
     run_stream(settings, tmp_path / "whole")
-    # In the second epoch of the first megabatch, when the first is the best so far and stays it for the comparison.
+    # The run stops in the second epoch of the first megabatch. The first epoch is the best so far, and remains the
+    # best when all epochs are compared.
     allow(6)
     with pytest.raises(Interrupted, match="epoch 2, step"):
         run_stream(settings, tmp_path / "parts")
@@ -160,7 +164,7 @@ def test_time_adds_up_over_the_parts(tiny, tmp_path, allow, monkeypatch):
 
 @pytest.mark.parametrize("seconds", [0, 0.2], ids=["fast disk", "slow disk"])
 def test_checkpoints_come_every_few_epochs_and_after_each_megabatch(seconds, tiny, tmp_path, monkeypatch):
-    """With a share of all the time none is put off, though a checkpoint takes longer than the epochs before it."""
+    """Check that a share of all the time puts off no checkpoint, though writing takes longer than earlier epochs."""
     written = []
     write = Checkpoints.write
     monkeypatch.setattr(Checkpoints, "write", lambda *arguments: (time.sleep(seconds), write(*arguments))[1])
@@ -196,7 +200,7 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(tiny, tmp_path, allow, mo
         SettingError, match=r"^lr: .*resume/.*json is not allowed: .* with lr 0.05, and this one has its default"
     ):
         run_stream(tiny(lr=0.1), tmp_path)
-    # Whatever `auto` resolves to is one of these, and the settings are others all the same.
+    # `auto` resolves to one of these precisions. Settings that name the precision are nevertheless other settings.
     for precision in ("float32", "bfloat16"):
         with pytest.raises(
             SettingError, match=rf"^precision: .* with precision its default, and this one has '{precision}'"

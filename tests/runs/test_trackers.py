@@ -1,3 +1,5 @@
+"""Test that trackers report a run, change none of the run's numbers and cannot make the run fail."""
+
 import json
 import os
 import random
@@ -40,7 +42,7 @@ def test_tensorboard_events_hold_the_numbers_of_the_run(tiny, tmp_path, untracke
     events = accumulator.EventAccumulator(str(tmp_path / "run" / "tensorboard"))
     events.Reload()
     tested = events.Scalars("megabatch/test_acc_pct")
-    assert [event.step for event in tested] == [27, 81, 162]  # training samples so far
+    assert [event.step for event in tested] == [27, 81, 162]  # A step is the number of training samples so far.
     assert tested[-1].value == pytest.approx(metrics["final"]["test_acc_pct"], rel=1e-5)
     assert len(events.Scalars("epoch/train_loss")) == 3
     assert "warning" not in capsys.readouterr().err
@@ -48,7 +50,7 @@ def test_tensorboard_events_hold_the_numbers_of_the_run(tiny, tmp_path, untracke
 
 def test_an_attempt_that_was_broken_off_is_not_shown(tiny, tmp_path):
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    # The first is broken off; the second begins anew; the third goes on after 27 samples.
+    # The first attempt is broken off, the second begins anew, and the third goes on after 27 samples.
     for samples, attempt in ((0, {27: 0.5, 54: 0.25}), (0, {27: 0.75, 54: 0.125}), (27, {54: 0.375})):
         tracker = lookup("tracker", "tensorboard")(parse_settings(tiny()), tmp_path, samples)
         for step, loss in attempt.items():
@@ -75,7 +77,7 @@ run_stream(json.loads(sys.argv[1]), sys.argv[2])
 
 
 def test_wandb_asks_nobody_names_no_machine_and_changes_no_number(tiny, tmp_path, untracked):
-    """In a process of its own, until its end: what a package does when Python exits counts, too."""
+    """Run in a separate process until its end, because what a package does when Python exits counts as well."""
     pytest.importorskip("wandb")
     settings = tiny(epochs=1)
     settings["execution"] |= {"tracker": "wandb"}
@@ -152,11 +154,11 @@ def test_a_failing_tracker_is_said_once_and_changes_nothing(fails_in, forget, ti
     (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
     assert warning == "warning: execution.tracker: failing is off for this run: no space left"
     assert calls.count(fails_in) == 1
-    assert calls[-1] == fails_in  # not called again
+    assert calls[-1] == fails_in  # The failed tracker is not called again.
 
 
 def test_a_tracker_may_draw(forget, tiny, tmp_path):
-    """The random numbers of a network that draws, too, are the same with a tracker that draws and without."""
+    """Check that a tracker that draws random numbers does not change the numbers that a network draws."""
 
     @register("model", "dropout_for_test")
     def build(n_classes, image_shape):
