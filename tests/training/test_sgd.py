@@ -1,3 +1,5 @@
+"""Test SGD with masks against torch's SGD."""
+
 import pytest
 import torch
 from torch import nn
@@ -39,7 +41,7 @@ def test_masks_hold_after_each_step_and_can_be_changed_in_place():
     optimizer.set_lr(0.1)
     (name, weight), *_ = prunable_weights(model).items()
     half, third = (select_masks({name: weight.detach().abs()}, density) for density in (0.5, 0.3))
-    assert not optimizer.set_masks(half)  # nothing was masked before
+    assert not optimizer.set_masks(half)  # No weight was masked before.
     kept = []
     for masks, loss in zip((half, half, third, third), losses(model)):
         optimizer.set_masks(masks)
@@ -51,7 +53,7 @@ def test_masks_hold_after_each_step_and_can_be_changed_in_place():
 
 
 def test_a_parameter_without_gradient_stays_as_it_is():
-    """Not even weight decay moves it, as in torch."""
+    """Check that not even weight decay moves the parameter, as in torch."""
     model = network()
     model.register_parameter("unused", nn.Parameter(torch.ones(3)))
     optimizer = MaskedSGD(model, 0.9, weight_decay=0.1)

@@ -1,3 +1,5 @@
+"""Test recorded and compiled training steps, and that a job imports no package without need."""
+
 import os
 import subprocess
 import sys
@@ -11,7 +13,7 @@ from anytime_pruning.training.step import compile_forward
 
 
 class Sum:
-    """A step that adds what it is given to a total, and counts the times that Python executes it."""
+    """Adds its inputs to a total, and counts how often Python executes the step."""
 
     def __init__(self):
         self.total, self.calls = torch.zeros(()), 0
@@ -23,7 +25,7 @@ class Sum:
 
 
 def replay_by_calling(run):
-    """Recording as CUDA does it, but for speed: nothing is executed now, and later always on the recorded tensors."""
+    """Record as CUDA does, but without its speed: execute nothing now, and later always use the recorded tensors."""
     return run
 
 
@@ -32,7 +34,7 @@ def batches(*sizes):
 
 
 def test_a_recorded_step_does_what_the_step_does():
-    """Full batches before and after recording, short ones in between and at the end."""
+    """Mix full batches before and after recording with short batches in between and at the end."""
     plain, recorded = Sum(), Sum()
     step = RecordedStep(recorded, 4, replay_by_calling)
     recordings = []
@@ -48,13 +50,14 @@ def test_a_recorded_step_does_what_the_step_does():
 
 
 def test_a_recording_reads_only_tensors_that_stay():
-    """What is replayed is never the caller's own batch, which is gone by then."""
+    """Check that a replay never reads the caller's own batch, which no longer exists by then."""
     addresses = set()
     step = RecordedStep(lambda indices: addresses.add(indices.data_ptr()) or (indices.sum(),), 4, replay_by_calling)
-    kept = [torch.arange(4) + i for i in range(8)]  # all alive, so that no address comes again
+    kept = [torch.arange(4) + i for i in range(8)]  # All batches stay alive, so that no address comes again.
     sums = [int(step(indices)[0]) for indices in kept]
     assert sums == [6 + 4 * i for i in range(8)]
-    assert [indices.tolist() for indices in kept] == [[i, i + 1, i + 2, i + 3] for i in range(8)]  # nor written to
+    # The recording does not write to the caller's batches either.
+    assert [indices.tolist() for indices in kept] == [[i, i + 1, i + 2, i + 3] for i in range(8)]
     assert len(addresses) == RecordedStep.WARM_UP + 1
 
 
@@ -80,25 +83,28 @@ def test_without_a_compiler_the_network_is_not_compiled(monkeypatch, capsys, toy
 
 
 def test_only_full_batches_are_compiled(monkeypatch, toy_model, toy_batches):
-    monkeypatch.setenv("CXX", sys.executable)  # something that is installed
+    monkeypatch.setenv("CXX", sys.executable)  # Any installed program will do.
     seen = []
     monkeypatch.setattr(
         torch, "compile", lambda model, **options: lambda images: seen.append(len(images)) or model(images)
     )
     forward = compile_forward(toy_model.eval(), 5)
-    for images, _ in toy_batches:  # five images, then three
+    for images, _ in toy_batches:  # The batches have five images and three images.
         assert torch.equal(forward(images), toy_model(images))
     assert seen == [5]
 
 
 def test_the_start_of_a_job_does_not_import_what_it_does_not_need(tiny, tmp_path):
-    """Each of these costs a second; digits come from the cache and ResNet-20 is ours."""
+    """Check that a run imports none of four packages, each of which costs a second.
+
+    Digits come from the cache, and ResNet-20 is the project's own, so the run needs none of these packages.
+    """
     program = (
         "import sys; from anytime_pruning import run_stream; "
         f"run_stream({tiny(epochs=1, n_megabatches=1)!r}, {str(tmp_path)!r}); "
         "print([m for m in ('torch._dynamo', 'torchvision', 'sklearn', 'pandas') if m in sys.modules])"
     )
-    for _ in range(2):  # the first run may have to fill the cache
+    for _ in range(2):  # The first run may have to fill the cache.
         done = subprocess.run(
             [sys.executable, "-c", program],
             env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -1,3 +1,5 @@
+"""Test how the trainer trains on one megabatch."""
+
 import pytest
 import torch
 
@@ -18,7 +20,7 @@ from anytime_pruning.training.trainer import Trainer
 
 @pytest.fixture
 def make_trainer(tiny, data_dir):
-    """A trainer of ResNet-20 on digits, for given changes of the tiny settings."""
+    """Return a function that makes a trainer of ResNet-20 on digits from changes to the tiny settings."""
 
     def make(device="cpu", **changes):
         settings = parse_settings(tiny(**{"precision": "float32"} | changes))
@@ -63,7 +65,8 @@ def test_the_rate_rises_from_step_to_step_in_warm_up_at_each_megabatch(make_trai
     for t in (1, 2):
         used.clear()
         training = trainer.train_megabatch(MegabatchProgress(t), {}, TRAIN, VALID)
-        # Four steps an epoch; eight to 0.08, whose milestone after the first epoch divides by ten.
+        # An epoch has four steps, and the rate would rise to 0.08 in eight steps. The milestone after the first epoch
+        # divides the rate by ten.
         assert used == pytest.approx([0.01, 0.02, 0.03, 0.04, 0.005, 0.006, 0.007, 0.008] + [0.008] * 4)
         assert [epoch.lr for epoch in training.epochs] == pytest.approx([0.04, 0.008, 0.008])
 
@@ -77,7 +80,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer, monkeypa
     enforce = MaskEnforcer.enforce
 
     def watched_forward(*args):
-        # Before each forward pass: what the step before left behind.
+        # Before each forward pass, the network holds the weights that the step before left.
         left_zero.append(all(bool((weights[name][~mask] == 0).all()) for name, mask in masks.items()))
 
     def watched_enforce(self):
@@ -87,7 +90,7 @@ def test_pruned_weights_are_exactly_zero_after_every_step(make_trainer, monkeypa
     monkeypatch.setattr(MaskEnforcer, "enforce", watched_enforce)
     trainer.model.register_forward_pre_hook(watched_forward)
     trainer.train_megabatch(MegabatchProgress(1), masks, TRAIN, VALID)
-    assert any(moved)  # SGD alone does move them: the test can fail
+    assert any(moved)  # SGD alone does move pruned weights, so the test can fail.
     assert len(left_zero) > 8
     assert all(left_zero)
 
@@ -121,7 +124,7 @@ def test_momentum_lives_on_across_megabatches(make_trainer):
 
 
 def test_running_accuracy_and_loss_are_means_over_samples(make_trainer):
-    """With a rate so small that weights do not move, the running loss is the loss of each batch as it stands."""
+    """Train at a rate so small that weights do not move, so that each batch's loss can be computed afterwards."""
     trainer = make_trainer(lr=1e-12, epochs=1, augment=False, batch_size=32)
     training = trainer.train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID)
     order = TRAIN[torch.randperm(60, generator=make_generator(0, "training"))]
@@ -149,7 +152,7 @@ def test_clean_terms_are_of_the_last_epoch_without_augmentation(make_trainer):
 
 
 def test_the_released_protocol_selects_on_augmented_validation(make_trainer, monkeypatch):
-    """In the paper's protocol only the term of the released gap is augmented, after the last epoch."""
+    """Check that the paper's protocol augments only the term of the released gap, after the last epoch."""
     augmented = {}
     for protocol in ("paper", "released"):
         trainer = make_trainer(epochs=2, protocol=protocol)
@@ -181,7 +184,7 @@ def test_a_loss_that_is_not_finite_is_named(make_trainer):
 
 
 def test_weights_that_break_in_the_last_step_are_noticed(make_trainer):
-    """The loss of the only step is computed before it, and is still finite."""
+    """Check that validation finds the fault: the loss of the only step is computed before the step and is finite."""
     with pytest.raises(DivergenceError, match=r"the loss is (nan|inf) at megabatch 1, validation after epoch 1"):
         make_trainer(lr=1e30, epochs=1, batch_size=64).train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID)
 
@@ -196,7 +199,7 @@ def test_bfloat16_keeps_float32_weights_and_trains(make_trainer):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_trains_as_the_cpu_does(make_trainer):
-    """With batches enough for its step to be recorded and replayed, and a short one at the end."""
+    """Train on enough batches for the step to be recorded and replayed, with a short batch at the end."""
     here, there = make_trainer(epochs=2, batch_size=8), make_trainer("cuda", epochs=2, batch_size=8)
     losses = [
         [
