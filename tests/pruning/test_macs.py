@@ -1,3 +1,5 @@
+"""Test how the multiply-accumulate operations of a network are counted."""
+
 import pytest
 import torch
 from torch import nn
@@ -8,22 +10,25 @@ from anytime_pruning.pruning.macs import count_macs
 
 def test_convolutions_and_linear_layers_are_counted_by_hand():
     model = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1),  # 8 x 8 maps
+        nn.Conv2d(3, 8, 3, padding=1),  # The feature maps have 8 x 8 pixels.
         nn.BatchNorm2d(8),
-        nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=4, bias=False),  # 4 x 4 maps
+        nn.Conv2d(8, 8, 3, stride=2, padding=1, groups=4, bias=False),  # The feature maps have 4 x 4 pixels.
         nn.Flatten(),
         nn.Linear(128, 5),
     )
     macs = count_macs(model, (3, 8, 8))
     assert macs.positions == {"0.weight": 64, "2.weight": 16}
     assert macs.linear == 640
-    # out channels * in channels per group * 9 * pixels
+    # A convolution counts its output channels * its input channels per group * 9 * its pixels.
     assert macs.total({"0.weight": 8 * 3 * 9, "2.weight": 8 * 2 * 9}) == 8 * 3 * 9 * 64 + 8 * 2 * 9 * 16 + 640
     assert macs.total({"0.weight": 0, "2.weight": 1}) == 16 + 640
 
 
 def test_resnet20_has_the_known_count():
-    """40.55 million at 32 x 32, convolutions alone, as is reported for option A; and 640 of the classifier."""
+    """Compare with the 40.55 million that are reported for option A at 32 x 32.
+
+    The reported number counts convolutions alone; the classifier adds 640.
+    """
     model = build_model("resnet20", 10, (3, 32, 32))
     macs = count_macs(model, (3, 32, 32))
     weights = {name: weight.numel() for name, weight in model.named_parameters() if name in macs.positions}

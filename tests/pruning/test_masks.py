@@ -1,3 +1,5 @@
+"""Test which weights a selection keeps, and that masks hold in the network."""
+
 import pytest
 import torch
 from hypothesis import given
@@ -45,7 +47,7 @@ def test_local_gives_each_layer_the_same_density():
 
 
 def test_local_total_is_exact_where_layers_do_not_divide():
-    # Half of 3 + 3 weights is 3: one layer keeps 2 (the first, by position), the other 1.
+    # Half of 3 + 3 weights is 3: the first layer by position keeps 2 weights, and the other layer keeps 1 weight.
     masks = select_masks({"a": tensor([1.0, 2.0, 3.0]), "b": tensor([1.0, 2.0, 3.0])}, 0.5, scope="local")
     assert kept_list(masks["a"]) == [0, 1, 1]
     assert kept_list(masks["b"]) == [0, 0, 1]
@@ -63,7 +65,7 @@ def test_shapes_are_those_of_the_scores():
     seed=st.integers(0, 1000),
 )
 def test_counts_are_exact_and_masks_nest(sizes, densities, scope, levels, seed):
-    """For any layers, any falling densities and many ties."""
+    """Try any layers, any falling densities and many ties."""
     generator = torch.Generator().manual_seed(seed)
     kept = None
     for density in sorted(densities, reverse=True):

@@ -1,4 +1,4 @@
-"""What happens before training on a megabatch: pi_t, rounds, and the mask arithmetic of the two protocols."""
+"""Test the steps before training on a megabatch: drawing pi_t, rounds, and the mask arithmetic of both protocols."""
 
 import copy
 import itertools
@@ -21,12 +21,12 @@ from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.stream.megabatches import split_stream
 from anytime_pruning.stream.sample import SampleDraw
 
-STREAM = split_stream(300, 3, 0.1, make_generator(0, "stream"))  # 90 training images each
+STREAM = split_stream(300, 3, 0.1, make_generator(0, "stream"))  # Each megabatch has 90 training images.
 N_WEIGHTS = 1000
 
 
 def build(seed):
-    """One convolution of 1000 weights; the values tell the seed."""
+    """Build a network with one convolution of 1000 weights, whose values depend on the seed."""
     model = nn.Sequential(nn.Conv2d(1, 40, 5, bias=False), nn.BatchNorm2d(40), nn.Flatten(), nn.Linear(640, 4))
     with torch.no_grad():
         model[0].weight.copy_(torch.randn(40, 1, 5, 5, generator=torch.Generator().manual_seed(seed)))
@@ -51,7 +51,7 @@ def images():
 
 
 def prune(model, masks, densities, images, settings, t):
-    """Prune as the loop does."""
+    """Prune the network as the loop does, and return the masks."""
     chooser = MaskChooser(model, images, scoring_options(settings), build)
     masks = make_protocol(settings.protocol).choose_masks(chooser, masks, densities, t, torch.arange(20))
     apply_masks(model, masks)
@@ -59,7 +59,7 @@ def prune(model, masks, densities, images, settings, t):
 
 
 def run_masks(model, settings, images, before_each=lambda t: None):
-    """Masks at each megabatch, without training between."""
+    """Return the masks at each megabatch of a stream without training in between."""
     masks, seen = {}, []
     for t in range(1, settings.n_megabatches + 1):
         before_each(t)
@@ -103,7 +103,7 @@ def test_the_paper_prunes_trained_weights_to_the_scheduled_density(setting, imag
 
 
 def test_the_released_code_ends_far_below_the_asked_density(setting, images):
-    """Fresh weights compete for the whole quota each time and masks are intersected, so densities multiply."""
+    """Check that densities multiply, because fresh weights compete for the whole quota and masks are intersected."""
     settings = setting(protocol="released")
     model = build(0)
     seen = run_masks(model, settings, images)
@@ -136,11 +136,11 @@ def test_the_released_code_scores_weights_initialised_afresh_beside_what_was_tra
     assert torch.equal(scored[0]["0.weight"], first)
     drawn = [state["0.weight"] for state in scored]
     for t in range(2, 9):
-        assert not torch.equal(drawn[t - 1], drawn[t - 2])  # anew each time
-        assert drawn[t - 1].count_nonzero() == N_WEIGHTS  # pruned weights compete again
+        assert not torch.equal(drawn[t - 1], drawn[t - 2])  # The weights are drawn anew each time.
+        assert drawn[t - 1].count_nonzero() == N_WEIGHTS  # Pruned weights compete again.
         assert (scored[t - 1]["1.weight"] == t).all()
         assert (scored[t - 1]["3.bias"] == t).all()
-    # The network itself goes on with its own weights, fewer of them.
+    # The network itself goes on with its own weights, of which fewer remain.
     kept = model[0].weight != 0
     assert torch.equal(model[0].weight[kept], first[kept])
 
@@ -156,7 +156,7 @@ def test_released_local_scope_asks_for_the_final_density_each_time(setting, imag
 
 
 def test_a_pruner_of_several_rounds_sees_its_own_pruning(setting, images, forget, monkeypatch):
-    """Round k of three selects density (d / d0) ** (k / 3) of d0, on the network as the round before left it."""
+    """Check that round k of three selects density (d / d0) ** (k / 3) of d0, on what the round before left."""
     seen = []
 
     @register("pruner", "in_rounds")

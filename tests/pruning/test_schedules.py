@@ -1,3 +1,5 @@
+"""Test the densities of each schedule, and schedules that are registered from outside."""
+
 import dataclasses
 
 import pytest
@@ -10,13 +12,13 @@ from anytime_pruning.settings.run import parse_settings
 
 def test_app_goes_from_080_to_a_third():
     densities = make_schedule("app").densities(8, 4.5, 0.8)
-    # 0.8 ** (1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5)
+    # The densities are 0.8 ** (1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5).
     assert densities == pytest.approx([0.8, 0.7155, 0.64, 0.5724, 0.512, 0.4579, 0.4096, 0.3664], abs=5e-5)
 
 
 def test_the_cubic_schedule_joins_the_densities_of_app_steeply_at_first():
     densities = make_schedule("app_cubic").densities(5, 4.5, 0.8)
-    # 0.3664 + 0.4336 * (1, 0.75, 0.5, 0.25, 0) ** 3
+    # The densities are 0.3664 + 0.4336 * (1, 0.75, 0.5, 0.25, 0) ** 3.
     assert densities == pytest.approx([0.8, 0.5493, 0.4206, 0.3731, 0.3664], abs=5e-5)
 
 
