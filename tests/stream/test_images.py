@@ -1,3 +1,5 @@
+"""Test how images are batched and augmented."""
+
 from itertools import pairwise
 
 import pytest
@@ -35,7 +37,7 @@ def test_without_augmentation_images_are_as_they_are():
 
 
 def augment_slowly(image, padding, top, left, flipped):
-    """Zero-pad, crop, then mirror, one image at a time: the order of the released code's transforms."""
+    """Zero-pad, crop, then mirror a single image, in the order of the released code's transforms."""
     channels, height, width = image.shape
     padded = torch.zeros(channels, height + 2 * padding, width + 2 * padding, dtype=image.dtype)
     padded[:, padding : padding + height, padding : padding + width] = image

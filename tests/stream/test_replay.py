@@ -1,3 +1,5 @@
+"""Test which earlier images each replay policy keeps."""
+
 import pytest
 import torch
 from hypothesis import given
@@ -24,7 +26,7 @@ def test_the_first_megabatch_has_no_past(policy):
 
 
 def memory(past, size, seed=0):
-    """What a buffer keeps of the past."""
+    """Return the indices of the past that a buffer keeps."""
     return lookup("replay", "buffer")(past, torch.tensor([-1]), size, make_generator(seed, "replay train"))[
         :-1
     ].tolist()
@@ -46,7 +48,7 @@ def test_every_sample_of_the_past_is_kept_equally_often():
     counts = torch.zeros(60)
     for seed in range(1500):
         counts[memory(torch.arange(60).split([30, 20, 10]), 12, seed)] += 1
-    # Binomial with p = 0.2: a standard deviation of 15.5 around 300.
+    # Each count is binomial with p = 0.2: its mean is 300 and its standard deviation is 15.5.
     assert counts.sum() == 1500 * 12
     assert (counts - 300).abs().max() < 5 * 15.5
     for part in counts.split([30, 20, 10]):

@@ -1,3 +1,5 @@
+"""Test how the training set is split into megabatches, and how the pruning sample is drawn."""
+
 import pytest
 import torch
 from hypothesis import given
@@ -31,7 +33,7 @@ def test_cifar_at_eight_megabatches_has_the_papers_sizes():
 
 
 def test_file_order_does_not_matter():
-    """A training set sorted by class still gives every megabatch all ten classes, about equally."""
+    """Check that a training set sorted by class still gives every megabatch all ten classes, about equally."""
     labels = torch.arange(10).repeat_interleave(500)
     for megabatch in split_stream(5000, 5, 0.1, make_generator(3, "stream")):
         counts = torch.bincount(labels[megabatch.train], minlength=10)
