@@ -1,3 +1,5 @@
+"""Test the planned cost of a run against formulas and against what a run does."""
+
 import json
 
 import pytest
@@ -11,7 +13,7 @@ from anytime_pruning.settings.cost import plan_cost
 
 
 def test_full_replay_costs_t_times_n():
-    """E * N * (T + 1) / 2 training samples, here without validation parts."""
+    """Check the formula E * N * (T + 1) / 2 for training samples, here without validation parts."""
     for n_megabatches in (1, 4, 9):
         n = 900 * n_megabatches
         cost = plan_cost(5, [1.0] * n_megabatches, [(900 * t, 0, 0) for t in range(1, n_megabatches + 1)], 0)
@@ -20,7 +22,10 @@ def test_full_replay_costs_t_times_n():
 
 @pytest.mark.parametrize("method", ["app", "osp", "dense"])
 def test_what_is_planned_is_what_passes_through_the_network(method, tiny, tmp_path, monkeypatch):
-    """Counted where batches are made: training by `plan` alone, evaluation in inference mode, scoring the rest."""
+    """Count samples where batches are made.
+
+    Batches in inference mode are for evaluation, batches within `score` for scoring, and all others for training.
+    """
     counted = {"train": 0, "score": 0, "evaluate": 0}
     scoring = []
     plan = anytime_pruning.stream.images.ImageSet.plan

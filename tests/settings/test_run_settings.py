@@ -1,3 +1,5 @@
+"""Test which settings of a run are allowed, and on which settings the run's digest depends."""
+
 import pytest
 
 import anytime_pruning.settings.run
@@ -5,7 +7,7 @@ from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.settings.run import parse_settings
 
 BASE = {"dataset": "digits", "model": "resnet20"}
-# An image folder that does not exist: settings are checked without looking at data.
+# This image folder does not exist, because settings are checked without looking at data.
 FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
 
 
@@ -137,7 +139,10 @@ def test_the_dense_baseline_is_one_run_whatever_the_pruning_settings():
 
 
 def test_settings_without_meaning_for_a_run_do_not_split_it():
-    """A grid names one run once: a buffer's size without a buffer, pruning without pruning."""
+    """Check that a grid names one run once.
+
+    A buffer's size has no meaning without a buffer, and pruning settings have no meaning without pruning.
+    """
     digest = parse_settings(BASE).digest()
     assert parse_settings(BASE | {"buffer_size": 5}).digest() == digest
     for replay in ("none", "previous"):
@@ -165,6 +170,6 @@ def test_a_setting_that_came_later_leaves_digests_alone():
 
 
 def test_the_protocol_is_part_of_a_run_that_is_not_pruned():
-    """Its validation is augmented, so its numbers are others."""
+    """Check that digests differ: the released protocol validates on augmented images, so its numbers differ."""
     dense = [parse_settings(BASE | {"method": "dense", "protocol": name}).digest() for name in ("paper", "released")]
     assert dense[0] != dense[1]

@@ -1,3 +1,5 @@
+"""Test how a study's grid becomes runs, and that the studies in config/ are the ones described."""
+
 import jsonschema
 import pytest
 from conftest import ROOT
@@ -97,7 +99,7 @@ def test_datasets_are_named_by_their_entry():
     ],
 )
 def test_a_wrong_configuration_is_named_in_one_line(changes, message):
-    if message is None:  # an entry that no run uses is not looked into
+    if message is None:  # An entry that no run uses is not checked.
         assert plan(**changes)
         return
     with pytest.raises(SettingError, match=message) as error:
@@ -144,9 +146,10 @@ def test_the_schema_refuses_unknown_keys():
 
 def test_the_studies_are_the_ones_described():
     plans = {path.stem: plan_study(read_yaml(path))[1] for path in CONFIGS}
-    # digits: (app, osp) x (snip, magnitude) and dense, two lengths, three seeds
+    # The demonstration on digits has (app, osp) x (snip, magnitude) and dense, for two lengths and three seeds.
     assert len(plans["demo"]) == (2 * 2 + 1) * 2 * 3
-    # app with two pruners, osp, dense and released, in the same seeds, enough for intervals
+    # This study has app with two pruners, osp, dense and the released protocol. All five use the same seeds, which are
+    # enough for intervals.
     seeds = {run.settings.seed for run in plans["cifar10-jpeg"]}
     assert seeds == {0, 1, 2, 3, 4}
     assert len(plans["cifar10-jpeg"]) == 5 * len(seeds)
@@ -155,7 +158,7 @@ def test_the_studies_are_the_ones_described():
         assert (s.epochs, s.lr, s.lr_milestones, s.valid_frac) == (50, 0.1, (20, 40), 0.1)
         assert (s.momentum, s.weight_decay, s.sample_frac) == (0.9, 1e-4, 0.2)
         assert s.batch_size == (32 if s.dataset.name == "restricted-imagenet-540" else 64)
-    # Every row of the paper's tables and figures, in three seeds.
+    # The grid has every row of the paper's tables and figures for three seeds.
     short = [
         s
         for s in paper
@@ -169,7 +172,7 @@ def test_the_studies_are_the_ones_described():
             s for s in paper if (s.dataset.name, s.model, s.method, s.n_megabatches) == ("cifar10", model, "app", 8)
         ]
         assert {s.pruner for s in of_model} == {"snip", "magnitude", "random", "grasp", "synflow"}
-    # The ablations.
+    # These settings are the ablations.
     assert {s.tau for s in paper} == {2, 3, 4.5, 6, 9}
     assert {s.replay for s in paper} == {"full", "none", "previous", "buffer"}
     assert {s.method for s in paper} == {"app", "app_cubic", "osp", "dense"}
@@ -180,7 +183,7 @@ def test_the_studies_are_the_ones_described():
 
 
 def usual(settings):
-    """The same run with what ablations change as the paper has it."""
+    """Return the settings of a run with the paper's values for everything that ablations change."""
     paper = {"tau": 4.5, "replay": "full", "protocol": "paper", "scope": "global", "prune_on": "replay"}
     return settings.model_copy(update=paper | {"buffer_size": 1000})
 
