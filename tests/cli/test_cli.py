@@ -1,3 +1,5 @@
+"""Test the commands as a user calls them: their output, the files they write, and their exit status."""
+
 import json
 import os
 import subprocess
@@ -14,7 +16,7 @@ from anytime_pruning.settings.run import parse_settings
 
 @pytest.fixture
 def in_folder(tmp_path, monkeypatch):
-    """Run in an empty folder, so that what is written where shows."""
+    """Run in an empty folder, so that every written file is noticed."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -1,4 +1,4 @@
-"""The command line as a whole: what it lists, what it imports, and how it is called."""
+"""Test the command line as a whole: what the program lists and imports, and how users call the program."""
 
 import argparse
 import importlib
