@@ -1,4 +1,7 @@
-"""A new pruner, schedule, start, selection or figure is one file and one import: nothing else knows its name."""
+"""Test that a new pruner, schedule, start, selection or figure takes one file and one import.
+
+Nothing else in the project knows the name of such an addition.
+"""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Everything that has a name runs with everything else: tiny runs, from the first pruning to the files."""
+"""Test that everything with a name runs with everything else, in tiny runs from the first pruning to the files."""
 
 import itertools
 
@@ -18,13 +18,16 @@ UNPRUNED = [method for method in METHODS if not make_schedule(method).prunes]
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Forty images to train on and four to test on, of two classes."""
+    """Write forty training images and four test images of two classes."""
     return write_folder(toy_files(20, 2, 12), tmp_path_factory.mktemp("images"))
 
 
 @pytest.fixture
 def run_tiny(images, tiny, tmp_path, monkeypatch):
-    """One run with two megabatches of twenty images; two rounds, and networks with one narrow block a stage."""
+    """Return a function for one run with two megabatches of twenty images.
+
+    To save time, SynFlow prunes in two rounds, and each stage of a network has one narrow block.
+    """
     monkeypatch.setattr(synflow.score_synflow, "rounds", 2)
     for name, (block, _, width) in list(torchvision_nets.RESNETS.items()):
         monkeypatch.setitem(
@@ -33,14 +36,15 @@ def run_tiny(images, tiny, tmp_path, monkeypatch):
 
     def run(**changes):
         folder = tmp_path / "-".join(map(str, changes.values()))
-        side = 32 if changes["model"].endswith("imagenet_stem") else 8  # that stem would leave one pixel of eight
+        # The ImageNet stem would reduce a side of eight pixels to one pixel.
+        side = 32 if changes["model"].endswith("imagenet_stem") else 8
         dataset = {"name": "toy", "source": "image_folder", "path": str(images), "image_size": side}
         size = {"n_megabatches": 2, "train_limit": None, "epochs": 1, "lr": 1e-3, "sample_frac": 1, "buffer_size": 5}
         metrics = run_stream(tiny(dataset=dataset, **size, **changes), folder)
         rows = read_csv(folder / "megabatches.csv")
         assert len(rows) == 2
         for row in rows:
-            # Of so many normal numbers one in ten million is exactly zero from the start.
+            # About one in ten million normal random numbers is exactly zero, so some weights may start as zeros.
             total = int(row["prunable_count"])
             assert abs(int(row["kept_count"]) - float(row["density_asked"]) * total) <= 1 + 1e-6 * total
         return metrics
@@ -62,7 +66,7 @@ def test_every_method_that_never_prunes_with_every_replay_policy(method, run_tin
 
 @pytest.mark.parametrize("model", names("model"))
 def test_every_network_with_every_pruner_every_replay_policy_and_every_method(model, run_tiny):
-    """In pairs: the product of all four would be a thousand runs."""
+    """Combine names in pairs, because the product of all four kinds would be a thousand runs."""
     place = names("model").index(model)
     replays, methods = itertools.cycle(REPLAYS[place % len(REPLAYS) :] + REPLAYS), itertools.cycle(PRUNED)
     for pruner in PRUNERS:

@@ -1,6 +1,7 @@
 """Test that archives, images and caches with random damage are read correctly or refused in one line.
 
-`make test` tries a bounded number of them, always the same; `make fuzz` tries 10,000 new ones of each kind.
+`make test` tries a bounded number of examples, which are always the same. `make fuzz` tries 10,000 new examples of each
+kind.
 """
 
 from collections import Counter
@@ -18,7 +19,7 @@ from anytime_pruning.datasets.decoding import decode_image
 from anytime_pruning.datasets.members import ImageFile
 from anytime_pruning.foundation.errors import MESSAGE_LIMIT, DataError
 
-# Number of examples of each kind; the profile `fuzz` has more.
+# This is the number of examples of each kind; the profile `fuzz` has more examples.
 COUNT = settings(max_examples=max(100, settings.default.max_examples))
 FILES = toy_files(n_train=2, n_test=1)
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 9, 3), np.uint8)
@@ -71,7 +72,7 @@ def test_any_archive(kind, tmp_path):
             check_message(error, path.name)
             outcomes["refused"] += 1
         else:
-            # One damage of a tar loses no file, because its headers have checksums; a zip has none over names.
+            # One damage to a tar loses no file, because its headers have checksums. A zip has no checksum over names.
             if kind != ".zip":
                 assert len(found.train_images) >= len(images)
             outcomes["accepted"] += 1
@@ -106,7 +107,7 @@ def test_any_image(kind):
 
 
 def test_any_cache(tmp_path, capsys):
-    """A cache is read as it was written, or is said to be damaged and made again."""
+    """Check that a cache is read as it was written, or is reported as damaged and made again."""
     outcomes = Counter()
     archive = write_archive(FILES, tmp_path / "toy.tar")
     dataset = parse_dataset({"name": "toy", "source": "image_folder", "path": str(archive), "image_size": 6})

@@ -1,6 +1,6 @@
 """Test that every configuration file is either accepted with a meaning or refused in one line.
 
-`make test` tries a bounded number of files, always the same; `make fuzz` tries 10,000 new ones of each kind.
+`make test` tries a bounded number of files, which are always the same. `make fuzz` tries 10,000 new files of each kind.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import RunSettings, parse_settings
 from anytime_pruning.settings.study import MAX_RUNS, Study, plan_study
 
-# Number of examples of each kind; the profile `fuzz` has more.
+# This is the number of examples of each kind; the profile `fuzz` has more examples.
 COUNT = settings(max_examples=max(200, settings.default.max_examples))
 KEYS = {"config", "settings", "digest", "claims", *Study.model_fields, *RunSettings.model_fields, *KINDS}
 KEYS |= set(ExecutionSettings.model_fields)
@@ -56,7 +56,7 @@ def check_message(text):
 
 
 def check_run(study, run):
-    """Check that the written settings of an accepted run read back as the same, and that its folder is its own."""
+    """Check that the settings of an accepted run read back unchanged, and that the run has a folder of its own."""
     for dumped in (run.model_dump(mode="json"), json.loads(run.model_dump_json())):
         again = parse_settings(parse_yaml("x", yaml.safe_dump(dumped)))
         assert again == run

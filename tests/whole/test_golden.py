@@ -1,9 +1,12 @@
-"""A tiny run whose numbers are in the repository. If they change, stored results are in doubt: RESULTS_VERSION rises.
+"""Test that a tiny run gives the numbers that are stored in the repository.
 
-    python -m tests.test_golden      writes tests/golden.json anew, after RESULTS_VERSION was raised
+If these numbers change, stored results are in doubt, and RESULTS_VERSION has to rise. This command then writes
+tests/whole/golden.json anew:
 
-On the kind of machine that wrote the file the numbers must be the same to the bit. On another, whose vector
-instructions may round differently, accuracies may differ; counts, densities and how the run starts may not.
+    python -m tests.whole.test_golden
+
+On the kind of machine that wrote the file the numbers must be the same to the bit. Vector instructions of another
+machine may round differently, so accuracies may differ there; counts, densities and the start of the run must agree.
 """
 
 import csv
@@ -32,7 +35,7 @@ SETTINGS = {
     "precision": "float32",
     "execution": {"device": "cpu", "threads": 1},
 }
-# What no rounding can change: the stream, the schedule, counts and what is derived from the density alone.
+# No rounding can change these columns: they hold the stream, the schedule, counts and whatever follows from density.
 EXACT_EVERYWHERE = {
     "megabatches": (
         "t", "density_asked", "density_measured", "kept_count", "prunable_count", "train_count", "valid_count",
@@ -44,7 +47,7 @@ EXACT_EVERYWHERE = {
 
 
 def compute(data_dir: Path, out_dir: Path) -> dict:
-    """All numbers of the tiny run but times, the defaults of every setting, and what computed them."""
+    """Return all numbers of the tiny run except times, the default of every setting, and the machine."""
     settings = SETTINGS | {"execution": SETTINGS["execution"] | {"data_dir": str(data_dir)}}
     run_stream(settings, out_dir)
     content = {}
@@ -77,7 +80,7 @@ def test_the_golden_file_is_of_this_results_version(golden):
 
 
 def test_numbers_have_not_changed(golden, computed):
-    """To the bit on the kind of machine that wrote the file, else what no rounding can change."""
+    """Compare every bit on the kind of machine that wrote the file, and elsewhere only what no rounding can change."""
     same_machine = golden["machine"] == computed["machine"]
     for table, exact in EXACT_EVERYWHERE.items():
         for was, now in zip(golden[table], computed[table], strict=True):
@@ -88,7 +91,10 @@ def test_numbers_have_not_changed(golden, computed):
 
 
 def test_the_start_is_the_same_on_every_machine(golden, computed):
-    """Before rounding has had time to grow: the first epoch's loss, and which layers the first pruning took from."""
+    """Compare numbers that precede the growth of rounding errors.
+
+    These numbers are the first epoch's loss, and how many weights each layer keeps after the first pruning.
+    """
     first, now = golden["epochs"][0], computed["epochs"][0]
     assert float(now["train_loss"]) == pytest.approx(float(first["train_loss"]), rel=0.02)
     for was, row in zip(golden["layers"][:19], computed["layers"][:19], strict=True):
@@ -96,7 +102,7 @@ def test_the_start_is_the_same_on_every_machine(golden, computed):
 
 
 def test_defaults_have_not_changed(golden, computed):
-    """A digest leaves out settings that have their default, so a default can only change with RESULTS_VERSION."""
+    """Compare defaults: a digest omits settings with their default, so RESULTS_VERSION must rise with any change."""
     for key, value in golden["defaults"].items():
         assert computed["defaults"].get(key) == value, f"default of {key} changed: raise RESULTS_VERSION"
 

@@ -1,4 +1,7 @@
-"""Many runs: what is read and compared grows as their number does, no faster. Times are in benchmarks/load.py."""
+"""Test that the work of reading and comparing grows no faster than the number of runs.
+
+benchmarks/load.py measures times.
+"""
 
 import builtins
 import io
@@ -30,7 +33,7 @@ N_SEEDS = 30
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory, data_dir):
-    """A folder with 300 runs of the study, and their plan."""
+    """Fabricate 300 runs of the study in a folder, and return the folder and the planned runs."""
     folder = tmp_path_factory.mktemp("load")
     _, runs = plan_study(make_study(N_SEEDS, str(data_dir)))
     assert fabricate(runs, "load", folder) == len(runs) == 300
@@ -39,7 +42,7 @@ def stored(tmp_path_factory, data_dir):
 
 @pytest.fixture
 def opened(monkeypatch):
-    """How often files below results/ are opened, by the name of the file."""
+    """Count how often files below results/ are opened, by the name of the file."""
     counts, plain = Counter(), open
 
     def counting(file, *arguments, **options):
@@ -47,14 +50,14 @@ def opened(monkeypatch):
             counts[Path(file).name] += 1
         return plain(file, *arguments, **options)
 
-    for module in (builtins, io):  # pathlib takes the second
+    for module in (builtins, io):  # pathlib calls io.open.
         monkeypatch.setattr(module, "open", counting)
     return counts
 
 
 def test_a_fabricated_run_is_one_that_could_have_been_trained(stored):
     folder, runs = stored
-    assert fabricate(runs, "load", folder) == 0  # they are there
+    assert fabricate(runs, "load", folder) == 0  # All runs exist already.
     for run in (runs[0], runs[-1]):
         metrics = read_metrics(folder / run_dir("load", run.name))
         assert (metrics.digest, metrics.seed) == (run.settings.digest(), run.settings.seed)
@@ -86,7 +89,7 @@ def test_listing_runs_opens_none_of_them(stored, opened, tmp_path, monkeypatch, 
 
 
 class Compared(str):
-    """A text that counts how often two of its kind are compared."""
+    """Counts how often two texts of this class are compared."""
 
     count = 0
     __hash__ = str.__hash__
@@ -97,7 +100,7 @@ class Compared(str):
 
 
 def test_planning_figures_compares_each_run_with_few_others():
-    """A grid of which half has other settings, so that runs are told from each other."""
+    """Plan a grid in which six of sixteen runs have other settings, so that figures must tell runs apart."""
     counts = []
     for n_seeds in (N_SEEDS, 2 * N_SEEDS):
         study = make_study(n_seeds)
@@ -126,7 +129,10 @@ def test_the_workflow_plans_what_is_missing_and_nothing_else(stored, tmp_path):
 
 @pytest.mark.parametrize(("kind", "module"), [("load", load), ("spread", spread)])
 def test_the_tables_in_the_repository_are_made_of_the_stored_numbers(kind, module):
-    """Of the machine whose figure the README shows; there may be results of a user's own machine beside it."""
+    """Check the results of the machine whose figure the README shows.
+
+    Results of a user's own machine may lie beside them.
+    """
     readme = (ROOT / "README.md").read_text()
     (stem,) = re.findall(r"\((benchmarks/results/\S+)-growth\.png\)", readme)
     text = module.to_markdown(json.loads((ROOT / f"{stem}-{kind}.json").read_text()))
