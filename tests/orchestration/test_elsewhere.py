@@ -1,4 +1,4 @@
-"""The workflow of a checkout that lies elsewhere: results land in the folder in which Snakemake works."""
+"""Test the workflow of a checkout that lies elsewhere: results land in the folder in which Snakemake works."""
 
 import shutil
 from pathlib import Path
@@ -20,7 +20,7 @@ use rule * from app as app_*
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory):
-    """A checkout without .git, behind a symbolic link, in a path with a space."""
+    """Make a checkout without .git, and return a symbolic link to the checkout in a path with a space."""
     folder = tmp_path_factory.mktemp("of somebody else")
     (folder / "link").symlink_to(make_checkout(folder / "project"))
     return folder / "link"
@@ -28,10 +28,10 @@ def checkout(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def elsewhere(checkout, tmp_path_factory):
-    """A folder in which a study of one run was made, and what that call printed."""
+    """Run a study of one run in a folder of its own, and return the folder and the finished call."""
     folder = tmp_path_factory.mktemp("of one's own")
     (folder / "study.yaml").write_text(yaml.safe_dump(ONE_RUN))
-    # A package of this name in the working folder is not the one that planned the runs.
+    # The working folder holds a package of the same name, which did not plan the runs and must not be imported.
     (folder / "anytime_pruning").mkdir()
     (folder / "anytime_pruning" / "__init__.py").write_text("raise SystemExit('not this one')\n")
     options = ["--cores", "2", "--configfile", str(folder / "study.yaml")]

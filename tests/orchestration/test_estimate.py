@@ -1,3 +1,5 @@
+"""Test the estimate of how long a study takes."""
+
 import json
 
 import pytest
@@ -26,11 +28,12 @@ def test_the_file_has_what_is_counted(name):
     "changes", [{}, {"replay": "none"}, {"replay": "previous"}, {"replay": "buffer", "buffer_size": 20}]
 )
 def test_samples_are_about_those_of_a_run(changes, tiny, tmp_path):
-    """Against the samples that a run plans exactly, which rounds megabatches to whole images."""
+    """Compare with the samples that a run plans exactly, after rounding megabatches to whole images."""
     metrics = run_stream(tiny(**changes), tmp_path)
     planned = metrics["cost"]["planned_samples"]
     settings = parse_settings(tiny(**changes))
-    # Digits have 1437 training images and 360 for testing, a fifth of all and so a quarter of those.
+    # Digits has 1437 training images and 360 test images. The test images are a fifth of all images, and thus a
+    # quarter of the number of training images.
     expected = 2 * network_macs()["resnet20"] * (3 * planned["train"] + planned["evaluate"])
     assert flop_of_run(settings) == pytest.approx(expected, rel=0.25)
     assert flop_of_run(settings.model_copy(update={"epochs": 200})) == pytest.approx(
@@ -45,7 +48,10 @@ def machine(folder, name, device, rate):
 
 
 def test_hours_follow_from_measured_samples_per_second(tmp_path):
-    """T = 1 on 45,000 of 50,000 images: 2.25 million samples to train on; an evaluation costs a third of that."""
+    """Estimate one megabatch (T = 1) that trains on 45,000 of 50,000 images.
+
+    The run trains on 2.25 million samples; evaluating a sample costs a third of training on a sample.
+    """
     machine(tmp_path, "slow", "cpu", 100)
     (tmp_path / "broken.json").write_text("{")
     settings = parse_settings(CIFAR | {"n_megabatches": 1, "epochs": 50})

@@ -1,4 +1,4 @@
-"""The environment of jobs: which package they run, and what a container sees of the host."""
+"""Test the environment of jobs: the package that jobs run, and the part of the host that a container sees."""
 
 import os
 import shlex
@@ -14,7 +14,7 @@ from anytime_pruning.orchestration.jobs import prepare_jobs
 
 @pytest.fixture(autouse=True)
 def surroundings(tmp_path, monkeypatch):
-    """An apptainer that is never called, an image, and variables that are put back."""
+    """Provide an image and an apptainer that is never called, and restore the changed variables afterwards."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "apptainer").write_text("#!/bin/sh\n")
     (tmp_path / "bin" / "apptainer").chmod(0o755)
@@ -27,7 +27,7 @@ def surroundings(tmp_path, monkeypatch):
 
 
 def install(folder, monkeypatch):
-    """Let the package be one that pip installed."""
+    """Make the package look as if pip had installed it, and return the package's folder."""
     package = folder / "site-packages" / "anytime_pruning"
     package.mkdir(parents=True)
     monkeypatch.setattr(anytime_pruning, "__file__", str(package / "__init__.py"))
@@ -44,7 +44,7 @@ def test_a_job_runs_this_package_from_any_folder_and_keeps_the_users_path(tmp_pa
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("plugged in\n")
     assert os.environ["PATH"].startswith(os.path.dirname(sys.executable))
-    # Jobs read the Snakefile again: a second call changes nothing.
+    # Jobs read the Snakefile again, so a second call must change nothing.
     assert prepare_jobs("image.sif", in_container=False) == command
 
 

@@ -1,4 +1,4 @@
-"""What of the use on Slurm needs no Slurm: partitions are looked at first, and the profile fits the default one."""
+"""Test the use of Slurm on a machine without Slurm: the check of partitions, and the keys of the Slurm profile."""
 
 import pytest
 import yaml
@@ -10,7 +10,7 @@ from anytime_pruning.orchestration.slurm import check_partitions
 
 @pytest.fixture
 def sinfo(tmp_path, monkeypatch):
-    """A cluster with three partitions, or one that answers as it is told to."""
+    """Return a function that installs a cluster with three partitions, or a cluster with a given answer."""
 
     def install(answer="printf 'debug\\ngpu\\nlong\\n'"):
         (tmp_path / "sinfo").write_text(f"#!/bin/sh\n{answer}\n")
@@ -49,7 +49,7 @@ def test_a_slurm_that_does_not_answer_is_one_line(sinfo):
 
 
 def test_the_profile_leaves_to_the_default_one_what_that_says():
-    """The default one wins; a second word would be one that is not heard."""
+    """Check that the profiles share no key, because the default profile wins and a second value would be ignored."""
     slurm, default = (
         yaml.safe_load((ROOT / "profiles" / name / "config.yaml").read_text()) for name in ("slurm", "default")
     )

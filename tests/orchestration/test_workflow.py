@@ -1,4 +1,4 @@
-"""The workflow as a user runs it: real Snakemake on a tiny study in a copy of the checkout."""
+"""Test the workflow as a user runs it: real Snakemake on a tiny study in a copy of the checkout."""
 
 import os
 import random
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.workflow
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
-    """A checkout in which the tiny study was run, and what that call printed."""
+    """Run the tiny study in a checkout, and return the checkout and the finished call."""
     folder = tmp_path_factory.mktemp("checkout") / "project"
     folder.mkdir()
     make_checkout(folder)
@@ -25,7 +25,7 @@ def trained(tmp_path_factory):
 
 @pytest.fixture
 def clone(trained, tmp_path):
-    """A real git clone of that checkout with its results committed, all file times in random order."""
+    """Commit the results of the trained checkout, clone the checkout with git, and set random file times."""
     source, _ = trained
     (source / ".gitignore").write_text(".snakemake/\n/data/\n/results/*/checkpoints/\n/results/*/runs.txt\nlogs/\n")
     for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
@@ -75,7 +75,7 @@ def test_a_fresh_clone_with_results_trains_nothing(clone):
     done = snakemake(clone)
     assert jobs(done, "train") == 0
     assert metrics_files(clone) == before
-    assert not (clone / "data").exists()  # not even data was fetched
+    assert not (clone / "data").exists()  # The workflow did not even fetch data.
 
 
 def test_an_edited_setting_trains_exactly_its_runs_and_edited_back_none(clone):
@@ -87,7 +87,7 @@ def test_an_edited_setting_trains_exactly_its_runs_and_edited_back_none(clone):
     assert len(after) == 6
     assert all(after[name] == before[name] for name in before)
     runs = pd.read_csv(clone / "results" / "tiny" / "tables" / "runs.csv", keep_default_na=False)
-    assert set(runs["variant"]) == {"lr=0.01", "lr=0.05"}  # neither is the usual one
+    assert set(runs["variant"]) == {"lr=0.01", "lr=0.05"}  # Neither rate is the usual one.
 
     write_config(clone, TINY)
     assert jobs(snakemake(clone), "train") == 0
@@ -101,7 +101,7 @@ def test_an_added_run_is_trained_though_every_figure_is_there(clone):
 
 
 def make_figures(clone):
-    """What `make figures` calls for one study."""
+    """Call what `make figures` calls for one study."""
     text = (ROOT / "Makefile").read_text().replace("\\\n", "")
     (call_,) = re.findall(r"snakemake (paper .*?)\)\n", text)
     (options,) = re.findall(r"^DRAW := (.*)$", text, re.MULTILINE)
@@ -117,14 +117,14 @@ def test_drawing_alone_says_which_runs_a_figure_misses_and_trains_nothing(clone)
     done = make_figures(clone)
     assert done.returncode != 0
     assert "rule train" not in done.stderr
-    # Each figure and table that needs the run says so in place of its files; one that does not is drawn.
+    # A note replaces each figure and table that needs the missing run. A figure that does not need the run is drawn.
     for stem in ("short", "dynamics-digits-resnet20-T2", "results", "differences", "cost"):
         assert (
             f"error: {stem}: not drawn, 1 of its 4 runs are missing and have to be trained first: {name}" in done.stderr
         )
         assert [path.name.split(".", 1)[1] for path in figures.glob(f"{stem}.*")] in (["missing.png"], ["missing.md"])
     assert layers.exists()
-    # Back where it was, with its old time, it is taken up.
+    # The workflow takes the run up again once the file is back in its place with its old time.
     aside.rename(lost)
     assert jobs(snakemake(clone), "train") == 0
     assert not list(figures.glob("*.missing.*"))
@@ -178,12 +178,12 @@ def test_the_demonstration_is_the_default(tmp_path):
     folder = make_checkout(tmp_path)
     done = call(folder, "snakemake", "--cores", "2", "--dry-run")
     assert "Study demo: 30 runs, 30 of them to train." in done.stdout
-    # A file without a name is no part of the demonstration.
+    # A file without the name of a study does not belong to the demonstration.
     write_config(folder, {"grid": [{"dataset": "digits", "model": "resnet20"}]})
     done = snakemake(folder, "--dry-run")
     assert done.returncode == 2
     assert "error: study: this setting is required" in done.stderr
-    # A setting on the command line changes the default study, it does not replace it.
+    # A setting on the command line changes the default study and does not replace the study.
     done = call(folder, "snakemake", "--cores", "2", "--dry-run", "--config", "study=other")
     assert "Study other: 30 runs, 30 of them to train." in done.stdout
 
@@ -204,9 +204,10 @@ def test_the_workflow_has_no_lint(tmp_path):
 )
 def test_a_container_that_cannot_run_is_one_line_before_any_job(runtime, message, tmp_path, monkeypatch):
     folder = make_checkout(tmp_path / "project")
-    found = tmp_path / "bin"  # all of the system that there is
+    found = tmp_path / "bin"  # This folder holds every program that the workflow can find.
     found.mkdir()
-    for program in ("bash", "sh", "which"):  # `which` is asked by the executor plugin, where that is installed
+    # The executor plugin calls `which` where the plugin is installed.
+    for program in ("bash", "sh", "which"):
         (found / program).symlink_to(shutil.which(program))
     if runtime:
         (found / "apptainer").write_text("#!/bin/sh\necho apptainer version 1.4.5\n")
