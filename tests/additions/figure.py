@@ -1,4 +1,4 @@
-"""Adds a figure: the test accuracy of every run as a dot."""
+"""Adds a figure that shows the test accuracy of every run as a dot."""
 
 import matplotlib.pyplot as plt
 

@@ -1,4 +1,4 @@
-"""Adds a pruner: small weights stay."""
+"""Adds a pruner that keeps small weights."""
 
 from anytime_pruning import register
 from anytime_pruning.pruning.prunable import prunable_weights

@@ -1,4 +1,4 @@
-"""Adds a selection: in every layer, whichever weights come last stay."""
+"""Adds a selection that keeps the last weights of every layer, whatever their scores."""
 
 import torch
 
@@ -8,7 +8,7 @@ from anytime_pruning.pruning.selections.unstructured import count_weights, selec
 
 
 class LastPlaces(Selection):
-    """Ignores the scores and ranks weights by their position."""
+    """Ranks weights by their position and ignores the scores."""
 
     def select(self, scores, density, scope, kept):
         """Keep the last weights of each layer."""
@@ -16,7 +16,7 @@ class LastPlaces(Selection):
         return select_masks(places, density, "local", kept)
 
     def count(self, n_prunable, density):
-        """Say how many weights stay, as for the paper's selection."""
+        """Count the weights that stay, as the paper's selection does."""
         return count_weights(n_prunable, density)
 
 

@@ -1,4 +1,4 @@
-"""Adds a start: every megabatch but the first begins with half of each weight and without momentum."""
+"""Adds a start that halves each weight and forgets momentum before every megabatch but the first."""
 
 import torch
 
@@ -8,7 +8,7 @@ from anytime_pruning.pruning.prunable import prunable_weights
 
 @register("start", "halved")
 def start_halved(context):
-    """Halve the weights, which leaves pruned weights at zero, and forget the momentum."""
+    """Halve the weights, which leaves pruned weights at zero, and clear the momentum."""
     if context.t > 1:
         with torch.no_grad():
             for weight in prunable_weights(context.trainer.model).values():
