@@ -71,7 +71,7 @@ def test_what_is_not_committed_is_refused(clone, tmp_path):
     (clone / "README.md").write_text("other")
     done, made = make(clone, tmp_path / "dist")
     assert done.returncode == 2
-    assert done.stderr == "error: make archive: README.md is not committed; an archive is of a commit\n"
+    assert done.stderr == "error: make archive: README.md is not committed; an archive holds a commit\n"
     assert made == []
 
 

@@ -72,13 +72,17 @@ def test_a_working_builder_is_found_and_the_image_replaced_whole(build):
     [
         ({}, "make image needs docker (with its daemon), podman or buildah; none works here"),
         ({"docker": "exit 1"}, "make image needs docker (with its daemon), podman or buildah; none works here"),
-        ({"environment": {"BUILDER": "kaniko"}}, "BUILDER: kaniko is not allowed; docker, podman or buildah"),
+        ({"environment": {"BUILDER": "kaniko"}}, "BUILDER: kaniko is not allowed; use docker, podman or buildah"),
         ({"docker": "exit 1", "environment": {"BUILDER": "docker"}}, "BUILDER: docker does not work here"),
         ({"buildah": BUILDS}, "make image needs apptainer (or singularity), which is not installed"),
-        ({"requirements": "envs/gpu.txt"}, "REQUIREMENTS: envs/gpu.txt is not there; allowed: envs/requirements.lock"),
+        (
+            {"requirements": "envs/gpu.txt"},
+            "REQUIREMENTS: envs/gpu.txt does not exist; allowed: envs/requirements.lock",
+        ),
         (
             {"requirements": "envs/requirements.lock", "uname": "case $1 in -s) echo Darwin;; *) echo arm64;; esac"},
-            "REQUIREMENTS: envs/requirements.lock is for Linux on x86_64, this is Darwin-arm64; use make image REQ",
+            "REQUIREMENTS: envs/requirements.lock is for Linux on x86_64, but this machine is Darwin-arm64; "
+            "use make image REQ",
         ),
         (
             {"buildah": BUILDS, "apptainer": WRITES_SIF, "environment": {"NEED_GB": "99999999"}},
@@ -90,7 +94,7 @@ def test_a_working_builder_is_found_and_the_image_replaced_whole(build):
         ),
         (
             {"buildah": "echo No space left on device; exit 1", "apptainer": WRITES_SIF},
-            "disk: full while the image was built; free some space and call make image again",
+            "disk: the disk was full while the image was built; free some space and call make image again",
         ),
         ({"buildah": "[ $1 = bud ]", "apptainer": WRITES_SIF}, "disk: the image could not be saved to"),
         ({"buildah": BUILDS, "apptainer": "echo half > image.sif; exit 1"}, "could not write"),

@@ -66,8 +66,8 @@ def test_a_list_that_differs_is_named(tmp_path, monkeypatch, capsys):
     (tmp_path / "left-over.txt").write_text("numpy==1.0\n")
     assert export_versions.main(["--check"]) == 1
     assert capsys.readouterr().err.splitlines() == [
-        "error: envs/figures.txt is not as uv.lock says; call make lock",
-        "error: envs/left-over.txt is not as uv.lock says; call make lock",
+        "error: envs/figures.txt differs from uv.lock; call make lock",
+        "error: envs/left-over.txt differs from uv.lock; call make lock",
     ]
 
 

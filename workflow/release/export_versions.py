@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
     found = {path.name: path.read_text() for path in ENVS.iterdir() if path.suffix in (".txt", ".lock", ".yaml")}
     differing = sorted(name for name in texts.keys() | found.keys() if texts.get(name) != found.get(name))
     for name in differing:
-        print(f"error: envs/{name} is not as uv.lock says; call make lock", file=sys.stderr)
+        print(f"error: envs/{name} differs from uv.lock; call make lock", file=sys.stderr)
     return 1 if differing else 0
 
 

@@ -36,7 +36,7 @@ Files = dict[str, tuple[bytes, int]]
 
 
 class ArchiveError(Exception):
-    """The checkout is not in a state of which an archive can be made."""
+    """Report that no archive can be made of the checkout in its present state."""
 
 
 def main(folder: str) -> int:
@@ -60,10 +60,10 @@ def write_archive(folder: Path) -> tuple[Path, int]:
         The archive's path and the number of its files.
 
     Raises:
-        ArchiveError: The checkout is no git clone, or a file differs from HEAD.
+        ArchiveError: The checkout is not a git clone, or a file differs from HEAD.
     """
     if changed := git("status", "--porcelain", "--untracked-files=no"):
-        raise ArchiveError(f"{changed.splitlines()[0].split()[-1]} is not committed; an archive is of a commit")
+        raise ArchiveError(f"{changed.splitlines()[0].split()[-1]} is not committed; an archive holds a commit")
     commit, date = git("rev-parse", "HEAD"), datetime.fromisoformat(git("show", "-s", "--format=%cI", "HEAD"))
     files = files_of(commit)
     files[IMAGE_DIGEST] = (digest_of_image().encode(), 0o644)
@@ -90,7 +90,7 @@ def git(*arguments: str) -> str:
     """
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise ArchiveError("this is no git clone, and an archive is of a commit")
+        raise ArchiveError("this is not a git clone, and an archive holds a commit")
     return done.stdout.strip()
 
 
@@ -106,7 +106,7 @@ def files_of(commit: str) -> Files:
     files = {}
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as tar:
         for member in tar.getmembers():
-            if content := tar.extractfile(member):  # None for folders and links
+            if content := tar.extractfile(member):  # folders and links have no content
                 files[member.name] = (content.read(), member.mode & 0o755)
     return files
 
