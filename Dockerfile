@@ -1,5 +1,5 @@
 # `make image` builds this image. It holds dependencies only: Snakemake mounts the checkout, so edited code needs no new image.
-# The name of the base is short, so that any registry, mirror or local image of this name will do.
+# The name of the base is short, so that any registry, mirror or local image can provide it.
 ARG BASE=debian:bookworm-slim
 FROM ${BASE}
 
@@ -31,7 +31,7 @@ ARG VERSION=unknown
 ARG REVISION=unknown
 ARG SOURCE=unknown
 LABEL org.opencontainers.image.title="anytime-pruning" \
-      org.opencontainers.image.description="What the runs and figures of anytime progressive pruning need; the code is mounted" \
+      org.opencontainers.image.description="Dependencies of the runs and figures of anytime progressive pruning; the code is mounted" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \

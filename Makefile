@@ -1,5 +1,5 @@
-# The commands of a checkout; `make help` lists them. Everything is installed into .venv, except that figures, which need far
-# less, have .venv-figures. Nothing is installed elsewhere.
+# These are the commands of a checkout; `make help` lists them. Packages are installed into .venv alone, or into .venv-figures if
+# a command only draws figures, which takes far fewer packages.
 PYTHON ?= python3
 VENV := .venv
 FIGURES_VENV := .venv-figures
@@ -14,15 +14,15 @@ PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
 	@echo "make test      run the tests"
-	@echo "make figures   draw the figures of every study that has results again; trains nothing"
-	@echo "make report    the same, and for each study a page to read: results/<study>/report.html"
-	@echo "make dvc       dvc repro: the same as make demo, with results versioned by DVC, which is installed"
-	@echo "make bench     measure the speed of this machine (15 minutes; make bench QUICK=1: 3)"
-	@echo "make image     build the container image, envs/anytime-pruning.sif (make image REQUIREMENTS=envs/requirements.txt: CPU)"
+	@echo "make figures   redraw the figures of every study that has results, without training"
+	@echo "make report    do what make figures does, and write a page for each study: results/<study>/report.html"
+	@echo "make dvc       install DVC and call dvc repro, which does what make demo does and versions the results"
+	@echo "make bench     measure the speed of this machine (15 minutes; 3 minutes with make bench QUICK=1)"
+	@echo "make image     build the container image, envs/anytime-pruning.sif (for CPUs: make image REQUIREMENTS=envs/requirements.txt)"
 	@echo "make archive   write a checksummed archive of this commit into dist/"
-	@echo "make integration  test container, DVC, Slurm and archive with the tools of this machine (10 minutes)"
+	@echo "make integration  test the container, DVC, Slurm and the archive with the tools of this machine (10 minutes)"
 	@echo "make lock      write uv.lock and all lists in envs/ after an edit of pyproject.toml (needs a package index)"
-	@echo "make fuzz      10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
+	@echo "make fuzz      test 10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
 	@echo "make lint      check format, style, types, the order of the rooms, and that envs/ agrees with uv.lock"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
 
@@ -33,7 +33,8 @@ demo: $(VENV)/runs
 test: $(VENV)/develops
 	@$(ACTIVATE) python -m pytest
 
-# The packages of the image. The lock is for NVIDIA GPUs; of requirements.txt, pip may take a CPU build of torch.
+# This list names the packages of the image. The lock installs torch for NVIDIA GPUs; with envs/requirements.txt, pip may take a
+# CPU build.
 REQUIREMENTS ?= envs/requirements.lock
 
 image:
@@ -72,12 +73,12 @@ report: $(FIGURES_VENV)/reports
 bench: $(VENV)/develops
 	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
 
-# Every call tries other files, and the seed repeats a call.
+# Every call tries other files, except that a given SEED repeats an earlier call.
 ifndef SEED
 SEED := $(shell date +%s)
 endif
 fuzz: $(VENV)/develops
-	@echo "make fuzz SEED=$(SEED) does the same again."
+	@echo "make fuzz SEED=$(SEED) repeats this call."
 	@$(ACTIVATE) python -m pytest -s tests/whole/test_fuzz_settings.py tests/whole/test_fuzz_data.py \
 	  --hypothesis-profile fuzz --hypothesis-seed $(SEED)
 
@@ -94,7 +95,7 @@ clean:
 	rm -rf results/demo paper_figures/demo .snakemake .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -not -path "./.venv*" -prune -exec rm -rf {} +
 
-# Write one file to deposit, of a commit.
+# The archive is a single file to deposit, and holds the files of a commit.
 archive: $(FIGURES_VENV)/archives
 	@$(FIGURES_VENV)/bin/python workflow/release/make_archive.py dist
 
