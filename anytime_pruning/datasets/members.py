@@ -51,7 +51,7 @@ def check_kind(path: Path) -> None:
 
 @contextmanager
 def corruption_as_data_error(path: Path) -> Iterator[None]:
-    """Turn every error that a damaged archive causes into one of one line; all reading of the archive belongs inside.
+    """Turn every error that a damaged archive causes into a `DataError`; read the archive only inside this context.
 
     Raises:
         DataError: the archive is corrupt.

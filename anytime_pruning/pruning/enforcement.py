@@ -1,4 +1,4 @@
-"""Keeps pruned weights at exactly zero."""
+"""Keep pruned weights at exactly zero."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from anytime_pruning.pruning.prunable import prunable_weights
 
 
 class MaskEnforcer:
-    """Binds masks to a network's weights, so that enforcing the masks after every step needs no look-up.
+    """Binds masks to a network's weights once, so that no step has to look up weights by name.
 
     Args:
         model: the network whose weights are masked.
@@ -23,10 +23,10 @@ class MaskEnforcer:
         self._factors = [mask.to(weights[name].dtype) for name, mask in masks.items()]
 
     def update(self, masks: Mapping[str, Tensor]) -> bool:
-        """Take other masks of the same weights, in place.
+        """Replace the masks in place by other masks of the same weights.
 
         Returns:
-            False, with nothing changed, if the masks belong to other weights.
+            True if the masks were replaced; False, with nothing changed, if the new masks belong to other weights.
         """
         if list(masks) != self._names:
             return False
@@ -35,7 +35,7 @@ class MaskEnforcer:
         return True
 
     def enforce(self) -> None:
-        """Set the weights that the masks do not keep to exactly zero, in place. Without masks, nothing changes."""
+        """Set the weights that the masks do not keep to exactly zero, in place; without masks, nothing changes."""
         if self._weights:
             torch._foreach_mul_(self._weights, self._factors)
 

@@ -1,4 +1,4 @@
-"""Counts the multiply-accumulates of a network, layer by layer: what one image costs, before and after pruning."""
+"""Count the multiply-accumulates that a network needs for one image, layer by layer."""
 
 import torch
 from torch import Tensor, nn
@@ -8,7 +8,7 @@ from anytime_pruning.pruning.prunable import prunable_weights
 
 
 def count_macs(model: nn.Module, image_shape: tuple[int, int, int]) -> MacCount:
-    """Count by one forward pass of an empty image in eval mode. The network is left as it was.
+    """Count multiply-accumulates in one forward pass of an empty image in eval mode; the network does not change.
 
     Batch norm, activations and pooling are not counted, as is usual.
 

@@ -1,4 +1,4 @@
-"""Chooses masks for a network: scores its weights on images and selects by a density, in one round or several."""
+"""Choose masks for a network: score its weights on images and select by a density, in one round or several."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from anytime_pruning.stream.images import ImageSet
 
 @dataclass(frozen=True)
 class ScoringOptions:
-    """Say how weights are scored and selected.
+    """Holds the options of scoring and selection.
 
     Attributes:
-        pruner: registered criterion that scores.
-        selection: registered way to choose weights by their scores.
-        scope: `global`, one ranking of all weights; `local`, one for each layer.
-        batch_size: images of one batch that is scored on.
+        pruner: name of the registered criterion that scores weights.
+        selection: name of the registered way to choose weights by their scores.
+        scope: `global` ranks all weights together; `local` ranks the weights of each layer separately.
+        batch_size: images in one batch for scoring.
         precision: `float32` or `bfloat16`.
-        seed: of the run; pruners that draw derive their generators from it.
+        seed: seed of the run, from which the generators of pruners are derived.
     """
 
     pruner: str
@@ -43,13 +43,14 @@ class ScoringOptions:
 
 
 class MaskChooser:
-    """Scores and selects for one network and one data set.
+    """Chooses masks for one network by its scores on one training set.
 
     Args:
         model: the network that is pruned and trained.
         data: the training set.
         options: how weights are scored and selected.
-        build_afresh: returns the same architecture with the initial weights of a seed.
+        build_afresh: a function that takes a seed and returns the same architecture with the initial weights of this
+            seed.
     """
 
     def __init__(
@@ -59,21 +60,22 @@ class MaskChooser:
         self._build_afresh = build_afresh
 
     def keeps_fewer(self, density: float, masks: Masks) -> bool:
-        """Say whether a density asks for fewer weights than masks keep now."""
+        """Return whether a density asks for fewer weights than the masks keep now."""
         n_prunable = count_prunable(self.model)
         wanted: int = lookup("selection", self.options.selection).count(n_prunable, density)
         return wanted < count_masked(masks, n_prunable)
 
     def choose(self, network: nn.Module, masks: Masks, density: float, sample: Tensor, t: int) -> Masks:
-        """Score and select, in as many rounds as the pruner wants, each round pruning by the same factor.
+        """Score and select, in as many rounds as the pruner asks for; each round prunes by the same factor.
 
-        A pruner of several rounds sees the weights with the previous round's masks applied, so `network` is changed.
+        In the second and later rounds, the pruner scores weights to which the masks of the round before are applied.
+        `network` is therefore changed.
 
         Args:
-            network: scored; has the architecture of the model.
-            masks: in which the new masks nest; empty if there are none yet.
-            density: share of all prunable weights that remain at the end.
-            sample: int64 [n], indices of the images to score on; they are not augmented.
+            network: the network to score, with the architecture of the model.
+            masks: earlier masks, in which the new masks nest; empty before the first pruning.
+            density: share of all prunable weights to keep after the last round, in (0, 1].
+            sample: int64 [n], indices of the images to score on; these images are not augmented.
             t: index of the megabatch, for messages and random draws.
 
         Returns:
@@ -91,7 +93,7 @@ class MaskChooser:
             with autocast(self.data.images.device, options.precision):
                 batches = self.data.batches(sample, options.batch_size)
                 scores = score(network, options.pruner, batches, generator)
-            # The last round asks for the density itself, which the power could miss by a rounding error.
+            # The last round uses the density itself, because the power could differ from it by a rounding error.
             asked = density if k == rounds else before * (density / before) ** (k / rounds)
             try:
                 masks = selection.select(scores, asked, options.scope, masks or None)
@@ -105,8 +107,8 @@ class MaskChooser:
         """Copy the network, so that scoring the copy leaves the network alone.
 
         Args:
-            fresh_weights_for: a purpose, from which and the run's seed fresh prunable weights are drawn; everything
-                else is copied. None copies the prunable weights, too.
+            fresh_weights_for: name of a purpose. The prunable weights are initialised afresh from the run's seed and
+                this name, and everything else is copied. None copies the prunable weights as well.
         """
         network = copy.deepcopy(self.model)
         if fresh_weights_for is not None:

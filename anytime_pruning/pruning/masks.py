@@ -1,4 +1,4 @@
-"""Defines masks and counts with them: how many weights masks keep, and how many weights of a network are not zero."""
+"""Define masks, count the weights that masks keep, and count the weights of a network that are not zero."""
 
 from collections.abc import Mapping
 
@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from anytime_pruning.pruning.prunable import prunable_weights
 
-# Bool tensors by parameter name, in the shapes of the weights; True is kept. No masks at all: nothing is pruned.
+# Masks are bool tensors by parameter name, in the shapes of the weights; True means that a weight is kept. An empty
+# mapping means that nothing is pruned.
 Masks = dict[str, Tensor]
 
 
@@ -21,9 +22,9 @@ def count_masked(masks: Mapping[str, Tensor], n_prunable: int) -> int:
 
 
 def count_kept(model: nn.Module) -> dict[str, tuple[int, int]]:
-    """Count, in the network itself, the weights that are not zero.
+    """Count the weights that are not zero, in the network itself and not in its masks.
 
     Returns:
-        (not zero, total) by prunable layer.
+        (number of weights that are not zero, number of all weights) by the name of the prunable layer.
     """
     return {name: (int(weight.count_nonzero()), weight.numel()) for name, weight in prunable_weights(model).items()}

@@ -1,7 +1,7 @@
-"""Says which weights of a network pruning may remove. This is the only place that answers the question.
+"""Decide which weights of a network may be pruned; no other module decides this.
 
-A rule looks at one layer and names the parameters of that layer that may be pruned. Rules are registered under the
-kind `prunable`; a network is asked with one or several of them.
+A rule looks at one layer and names the parameters of this layer that may be pruned. Rules are registered under the kind
+`prunable`. One or several rules are applied to a network.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from torch import nn
 
 from anytime_pruning.foundation.registry import lookup, register
 
-# The rules of the paper: convolutions only.
+# In the paper only convolutions are pruned.
 DEFAULT_RULES = ("conv",)
 
 
@@ -24,7 +24,7 @@ def name_convolution_weights(layer: nn.Module) -> tuple[str, ...]:
         layer: one module of a network, without its children.
 
     Returns:
-        Names of parameters of this layer; empty for every other kind of layer.
+        Names of parameters of this layer; empty if the layer is not a convolution.
     """
     return ("weight",) if isinstance(layer, (nn.Conv1d, nn.Conv2d, nn.Conv3d)) else ()
 
@@ -37,8 +37,8 @@ def prunable_weights(model: nn.Module, rules: Sequence[str] = DEFAULT_RULES) -> 
         rules: registered names; a parameter is prunable if one of the rules names it.
 
     Returns:
-        Weights by parameter name, in the network's order. Two layers may share one weight: the weight then appears
-        once, under its first name.
+        Weights by parameter name, in the network's order. A weight that two layers share appears once, under its first
+        name.
 
     Raises:
         SettingError: a rule is not registered.

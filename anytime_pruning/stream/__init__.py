@@ -1,5 +1,6 @@
-"""Says which images are used when, and hands them out as batches.
+"""Decide which images a run uses at which time, and make batches of them.
 
-The stream is cut into megabatches here, replay policies choose what is trained on, and images become batches on the
-training device. This package imports from `machine` and `foundation`. Networks, masks and settings never appear here.
+The training set is cut into a stream of megabatches, which arrive one after another. Replay policies choose the earlier
+images that are used again, and images become batches on the training device. This package imports from `machine` and
+`foundation`. Networks, masks and settings must never be here.
 """

@@ -1,4 +1,4 @@
-"""Holds images on the training device as one uint8 tensor; batches are gathered, augmented and converted there."""
+"""Hold images on the training device as one uint8 tensor, and gather, augment and convert batches there."""
 
 from __future__ import annotations
 
@@ -40,7 +40,15 @@ class ImageSet:
         crop_padding: int = 0,
         flip: bool = False,
     ) -> ImageSet:
-        """Move numpy arrays to a device, once."""
+        """Make a set of numpy arrays on a device.
+
+        Args:
+            images: uint8 [N, C, H, W].
+            labels: [N], whole numbers.
+            device: the device to move both arrays to.
+            crop_padding: pixels of zeros around an image before its random crop; 0 means no crop.
+            flip: whether an image may be mirrored.
+        """
         return cls(torch.from_numpy(images).to(device), torch.from_numpy(labels).to(device), crop_padding, flip)
 
     def __len__(self) -> int:
@@ -49,25 +57,26 @@ class ImageSet:
     def plan(
         self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
     ) -> Iterator[tuple[Tensor, ...]]:
-        """Plan the batches of some images, in the order of the indices, for `take`.
+        """Plan batches in the order of given indices; `take` then gathers each planned batch.
 
         Args:
             indices: int64 [n] into this set.
-            batch_size: samples of a batch; `batch_bounds` says what happens to the last one.
+            batch_size: samples of a batch; `batch_bounds` explains the size of the last batch.
             augment_with: a CPU generator that draws random crops and flips; None leaves images as they are.
 
         Yields:
             For each batch, on the images' device, indices int64 [B]; with augmentation also shifts int64 [B, 2] and
             flips bool [B].
         """
-        # All draws of an epoch are made at once, on the CPU, so that every device sees the same augmentation.
+        # All random numbers of an epoch are drawn at once on the CPU, so that the augmentation is the same on every
+        # device.
         draws = self._draw(len(indices), augment_with) if augment_with is not None else ()
         parts = [part.to(self.images.device) for part in (indices, *draws)]
         for start, end in batch_bounds(len(indices), batch_size):
             yield tuple(part[start:end] for part in parts)
 
     def take(self, indices: Tensor, shifts: Tensor | None = None, flips: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Gather one batch as `plan` describes it.
+        """Gather one batch from the tensors that `plan` yielded for this batch.
 
         Returns:
             float32 images [B, C, H, W] in [0, 1], and int64 labels [B].
@@ -78,7 +87,7 @@ class ImageSet:
     def batches(
         self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield images and labels of each batch: `plan` and `take` together. A process may stop between batches."""
+        """Yield the images and labels of each batch, made by `plan` and `take`; a signal may stop the process between two."""
         for batch in self.plan(indices, batch_size, augment_with):
             signals.check()
             yield self.take(*batch)
@@ -89,7 +98,7 @@ class ImageSet:
         return shifts, flips
 
     def _augment(self, indices: Tensor, shifts: Tensor, flips: Tensor) -> Tensor:
-        """Pad images with zeros, cut each out at its own shift and mirror some: one gather for a batch [B, C, H, W]."""
+        """Pad images with zeros, crop each one at its own shift and mirror some, with a single gather: [B, C, H, W]."""
         images = self.images[indices]
         _, _, height, width = images.shape
         device = images.device
@@ -97,6 +106,6 @@ class ImageSet:
         rows = torch.arange(height, device=device) + shifts[:, :1]
         columns = torch.arange(width, device=device).expand(len(images), -1)
         columns = torch.where(flips[:, None], width - 1 - columns, columns) + shifts[:, 1:]
-        # One index for each image, row and column; the channels of a pixel stay together.
+        # There is one index for each image, row and column, because the channels of a pixel stay together.
         each = torch.arange(len(images), device=device)[:, None, None]
         return padded.permute(0, 2, 3, 1)[each, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""Cuts the training set into megabatches. `replay.py` decides which of them are trained on at a time."""
+"""Cut the training set into megabatches; `replay.py` decides which megabatches are trained on together."""
 
 from dataclasses import dataclass
 
@@ -13,12 +13,12 @@ SMALLEST = 3
 
 @dataclass(frozen=True)
 class Megabatch:
-    """Holds one arrival as indices into the training set.
+    """Holds the images that arrive together at one time, as indices into the training set.
 
     Attributes:
         t: index of the megabatch, from 1.
-        train: int64 [n], images to train and to score on.
-        valid: int64 [m], images that are never trained on.
+        train: int64 [n], indices of images to train and to score on.
+        valid: int64 [m], indices of images that are never trained on.
     """
 
     t: int
@@ -33,9 +33,9 @@ def split_stream(
 
     Args:
         n_train: number of training images.
-        n_megabatches: T.
+        n_megabatches: T, the number of parts.
         valid_frac: share of each megabatch that is held out for validation, at least one image.
-        generator: determines the permutation; the order of files never matters (folders are sorted by class).
+        generator: determines the permutation. Without a permutation, the images of a folder would be sorted by class.
         limit: use only this many images, the first ones of the permutation.
 
     Raises:
@@ -51,10 +51,10 @@ def split_stream(
 
 
 def check_stream(n_train: int, n_megabatches: int, valid_frac: float, limit: int | None = None) -> None:
-    """Check that a stream can be cut. Arguments as `split_stream`.
+    """Check that a training set can be cut into the stream that the arguments of `split_stream` describe.
 
     Raises:
-        SettingError: names the setting that does not fit the data.
+        SettingError: a setting does not fit the data; the message names the setting.
     """
     if limit is not None and limit > n_train:
         raise SettingError(f"train_limit: {limit} is not allowed: the dataset has {n_train} training images")

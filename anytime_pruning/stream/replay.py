@@ -1,11 +1,11 @@
-"""Replay policies: which earlier data is trained on beside the current megabatch.
+"""Define the replay policies, which choose the earlier images to train on beside those of the current megabatch.
 
-A policy sees the index sets of the past megabatches and of the current one, and returns the indices to use. The same
+A policy gets the indices of all past megabatches and of the current one, and returns the indices to use. The same
 policy chooses among the training parts and among the validation parts, so that both follow one rule, as in the released
-code. The generator is seeded alike at each megabatch of a run: a policy that draws while it walks through the past
-draws the same again, and is therefore consistent from megabatch to megabatch.
+code. The generator has the same seed at each megabatch of a run. A policy that draws while it goes through the past
+therefore makes the same draws again, and its choices are consistent from megabatch to megabatch.
 
-A policy may say with `says_its_size` how many images it uses, so that a run's duration can be estimated.
+With `says_its_size`, a policy can tell how many images it uses, so that the duration of a run can be estimated.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,8 @@ from torch import Generator, Tensor
 from anytime_pruning.foundation.registry import register
 
 Policy = TypeVar("Policy", bound=Callable[..., Tensor])
-# Images used at megabatch t, from t, the size of one megabatch and the setting buffer_size.
+# A size function returns the number of images used at megabatch t, given t, the size of one megabatch and the setting
+# buffer_size.
 Size = Callable[[int, float, float], float]
 
 
@@ -32,7 +33,7 @@ def says_its_size(size: Size) -> Callable[[Policy], Policy]:
 
 
 def size_of(policy: Callable[..., Tensor]) -> Size | None:
-    """Return the function that counts the images of a policy; None if the policy does not say."""
+    """Return the function that counts the images of a policy, or None if the policy has no such function."""
     return getattr(policy, "size", None)
 
 
@@ -42,13 +43,13 @@ def replay_full(past: Sequence[Tensor], current: Tensor, buffer_size: int, gener
     """Use everything that has arrived: the replay-inclusive set of the paper, M_1 to M_t.
 
     Args:
-        past: int64 [n_i] of each earlier megabatch, oldest first.
-        current: int64 [n] of this megabatch.
+        past: indices int64 [n_i] of each earlier megabatch, oldest first.
+        current: indices int64 [n] of this megabatch.
         buffer_size: number of earlier samples that a policy with a memory keeps; not used here.
         generator: for policies that draw; not used here.
 
     Returns:
-        int64 [sum of all n].
+        int64 [sum of all n], all given indices.
     """
     return torch.cat([*past, current])
 
@@ -56,14 +57,14 @@ def replay_full(past: Sequence[Tensor], current: Tensor, buffer_size: int, gener
 @register("replay", "none")
 @says_its_size(lambda t, part, buffer_size: part)
 def replay_none(past: Sequence[Tensor], current: Tensor, buffer_size: int, generator: Generator) -> Tensor:
-    """Use this megabatch alone. Arguments as `replay_full`."""
+    """Use this megabatch alone; the arguments are those of `replay_full`."""
     return current
 
 
 @register("replay", "previous")
 @says_its_size(lambda t, part, buffer_size: part * min(t, 2))
 def replay_previous(past: Sequence[Tensor], current: Tensor, buffer_size: int, generator: Generator) -> Tensor:
-    """Use this megabatch and the one before. Arguments as `replay_full`."""
+    """Use this megabatch and the megabatch before; the arguments are those of `replay_full`."""
     return torch.cat([*past[-1:], current])
 
 
@@ -72,8 +73,9 @@ def replay_previous(past: Sequence[Tensor], current: Tensor, buffer_size: int, g
 def replay_buffer(past: Sequence[Tensor], current: Tensor, buffer_size: int, generator: Generator) -> Tensor:
     """Use this megabatch and a memory of fixed size, which is a uniform sample of all earlier data.
 
-    Reservoir sampling: the n-th sample to arrive takes a place in the memory with probability buffer_size / n, the
-    place of a sample drawn at random. A sample that has left the memory never comes back. Arguments as `replay_full`.
+    The memory is filled by reservoir sampling: with probability buffer_size / n, the n-th sample to arrive replaces a
+    random sample of the memory. A sample that has left the memory never comes back. The arguments are those of
+    `replay_full`.
 
     Source: Vitter, "Random Sampling with a Reservoir" (1985), algorithm R.
     """

@@ -1,4 +1,4 @@
-"""Takes the share of some training images that a pruner scores on: the paper's pi_t."""
+"""Take the sample of training images on which a pruner scores weights; the paper calls this sample pi_t."""
 
 from dataclasses import dataclass
 
@@ -8,26 +8,26 @@ from torch import Generator, Tensor
 
 @dataclass(frozen=True)
 class SampleDraw:
-    """Takes a share of some indices, at least two, because batch norm cannot normalise a single value.
+    """Takes a share of given indices, but at least two, because batch norm cannot normalise a single value.
 
     Attributes:
-        share: in (0, 1]; 0.2 in the paper.
-        generator: decides which indices are drawn at random.
+        share: the share to take, in (0, 1]; the paper takes 0.2.
+        generator: determines the random draws.
     """
 
     share: float
     generator: Generator
 
     def at_random(self, indices: Tensor) -> Tensor:
-        """Draw a random share of int64 [n] indices without repetition: int64 [max(2, round(share * n))]."""
+        """Draw a random share of indices int64 [n] without repetition: int64 [max(2, round(share * n))]."""
         order = torch.randperm(len(indices), generator=self.generator)
         return indices[order[: sample_count(len(indices), self.share)]]
 
     def from_start(self, indices: Tensor) -> Tensor:
-        """Take the first share of int64 [n] indices: int64 [max(2, round(share * n))]."""
+        """Take the share from the start of indices int64 [n]: int64 [max(2, round(share * n))]."""
         return indices[: sample_count(len(indices), self.share)]
 
 
 def sample_count(n: int, share: float) -> int:
-    """Say how many of n images make up pi_t."""
+    """Return the number of images in pi_t, given the number n of images to draw from."""
     return max(2, round(share * n))

@@ -1,10 +1,11 @@
-"""Protocols: a file for each set of rules by which a run prunes and selects, imported here so that each is registered.
+"""Define the protocols, which are the sets of rules by which a run prunes and selects its best epoch.
 
-A protocol answers which images are scored on, which weights are scored, how masks follow from the scores, and which
-validation result selects the best epoch. Nothing else asks for a protocol's name.
+A protocol decides which images are used for scoring, which weights are scored, how masks follow from the scores, and
+which validation result selects the best epoch. No other part of the package asks for a protocol's name. Each protocol
+is one module, which is imported here so that the protocol is registered.
 
-This package is torch-free when it is imported, because planning and verification ask it for expected counts. The
-tensors that it handles belong to the objects it is given.
+This package imports from `foundation`, and only as types from its neighbours. Importing it loads no torch, because
+planning and verification ask protocols for expected counts.
 """
 
 from anytime_pruning.pruning.protocols import paper, released

@@ -1,4 +1,4 @@
-"""Defines what every protocol answers."""
+"""Define the interface of protocols."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Protocol(ABC):
-    """Holds the rules by which a run prunes and selects.
+    """Holds the rules by which a run prunes and selects its best epoch.
 
     Attributes:
         selects_on_augmented: whether validation on augmented images selects the best epoch.
-        prune_on: the values of the setting `prune_on` that this protocol knows.
+        prune_on: the values of the setting `prune_on` that this protocol allows.
     """
 
     selects_on_augmented: ClassVar[bool]
@@ -30,13 +30,13 @@ class Protocol(ABC):
 
     @abstractmethod
     def draw_sample(self, arrived: Sequence[Megabatch], replayed: Tensor, prune_on: str, draw: SampleDraw) -> Tensor:
-        """Choose pi_t, the training images to score on.
+        """Choose pi_t, the sample of training images for scoring.
 
         Args:
-            arrived: M_1 ... M_t.
+            arrived: the megabatches M_1 ... M_t.
             replayed: int64 [n], the training part of the replay-inclusive set at t.
-            prune_on: the setting of that name.
-            draw: takes a share of some indices, at random or from their start.
+            prune_on: the setting `prune_on`.
+            draw: takes a share of given indices, either at random or from the start.
 
         Returns:
             int64 [m], indices of training images.
@@ -46,31 +46,34 @@ class Protocol(ABC):
     def choose_masks(
         self, chooser: MaskChooser, masks: Masks, densities: Sequence[float], t: int, sample: Tensor
     ) -> Masks:
-        """Choose the masks for megabatch t. The network keeps its weights, but for those of rounds before the last.
+        """Choose the masks for megabatch t.
+
+        The weights of the network change only if the pruner takes several rounds: those pruned in a round before the
+        last one are then zero.
 
         Args:
             chooser: scores and selects for the network.
-            masks: of the megabatch before; empty before the first pruning.
-            densities: asked for at each of the T megabatches.
+            masks: masks of the megabatch before; empty before the first pruning.
+            densities: density asked for at each of the T megabatches, in (0, 1].
             t: index of the megabatch, from 1.
             sample: int64 [m], pi_t.
 
         Returns:
-            Masks nested in the given ones; the given ones where nothing is pruned.
+            Masks nested in the given masks, or the given masks themselves if nothing is pruned at t.
         """
 
     @abstractmethod
     def expected_kept(self, densities: Sequence[float], t: int, scope: str, n_prunable: int) -> tuple[int, int]:
-        """Say how many weights masks may keep at megabatch t.
+        """Return how many weights masks may keep at megabatch t.
 
         Args:
-            densities: asked for at each of the T megabatches.
+            densities: density asked for at each of the T megabatches, in (0, 1].
             t: index of the megabatch, from 1.
-            scope: the setting of that name.
+            scope: the setting `scope`, `global` or `local`.
             n_prunable: number of prunable weights.
 
         Returns:
-            The fewest and the most.
+            The smallest and the largest allowed number of weights.
         """
 
 

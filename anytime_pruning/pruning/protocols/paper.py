@@ -1,4 +1,4 @@
-"""Prunes as the paper says."""
+"""Prune by the rules of the paper."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class PaperProtocol(Protocol):
     prune_on = ("replay", "megabatch")
 
     def draw_sample(self, arrived: Sequence[Megabatch], replayed: Tensor, prune_on: str, draw: SampleDraw) -> Tensor:
-        """Draw at random from the replay-inclusive set, or from the current megabatch alone."""
+        """Draw pi_t at random from the replay-inclusive set, or from the current megabatch alone."""
         return draw.at_random(arrived[-1].train if prune_on == "megabatch" else replayed)
 
     def choose_masks(
         self, chooser: MaskChooser, masks: Masks, densities: Sequence[float], t: int, sample: Tensor
     ) -> Masks:
-        """Choose among the weights that are left, unless the network is sparse enough already."""
+        """Choose among the weights kept so far, unless these are already few enough."""
         density = densities[t - 1]
         return (
             chooser.choose(chooser.model, masks, density, sample, t) if chooser.keeps_fewer(density, masks) else masks
         )
 
     def expected_kept(self, densities: Sequence[float], t: int, scope: str, n_prunable: int) -> tuple[int, int]:
-        """Say that masks keep exactly the scheduled share."""
+        """Return the scheduled number of weights twice, because masks keep exactly this number."""
         count = round(densities[t - 1] * n_prunable)
         return count, count
 

@@ -1,7 +1,7 @@
-"""Prunes with the mask arithmetic of the published code.
+"""Prune with the mask arithmetic of the published code.
 
-Source: landskape-ai/Progressive-Pruning at commit 7840633, as observed; the documentation lists the differences from
-the paper.
+Source: landskape-ai/Progressive-Pruning at commit 7840633, whose behaviour was observed. The documentation lists the
+differences from the paper.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 class ReleasedProtocol(Protocol):
     """Scores fresh convolutions, lets pruned weights compete again and intersects the masks.
 
-    From the second megabatch on, the weights that are scored are not the trained ones: convolutions are initialised
-    afresh, beside the trained batch norm and classifier. All weights compete for the scheduled density, those pruned
-    earlier as well, and a weight stays only if it was kept every time: densities multiply. With `scope` local the
-    density asked for is the final one at every megabatch.
+    From the second megabatch on, the scored convolutions are not the trained ones: they are initialised afresh, beside
+    the trained batch norm and classifier. All weights compete for the scheduled density, including the weights that
+    were pruned earlier. A weight is kept only if every selection so far has kept it, so densities multiply. If `scope`
+    is local, every selection uses the final density.
     """
 
     selects_on_augmented = True
@@ -40,7 +40,7 @@ class ReleasedProtocol(Protocol):
     def choose_masks(
         self, chooser: MaskChooser, masks: Masks, densities: Sequence[float], t: int, sample: Tensor
     ) -> Masks:
-        """Choose among all weights, and keep those that the previous masks keep as well."""
+        """Choose among all weights, then keep only the chosen weights that the previous masks keep as well."""
         if densities[t - 1] >= (densities[t - 2] if t > 1 else 1):
             return masks
         network = chooser.copy_network(f"released weights {t}" if t > 1 else None)
@@ -49,12 +49,12 @@ class ReleasedProtocol(Protocol):
         return {name: mask & masks[name] if masks else mask for name, mask in chosen.items()}
 
     def expected_kept(self, densities: Sequence[float], t: int, scope: str, n_prunable: int) -> tuple[int, int]:
-        """Say that masks keep no more than the density asked for; intersected masks may keep fewer."""
+        """Return 0 and the number of weights of the density asked for, because intersected masks may keep fewer."""
         return 0, round(_density_asked(densities, t, scope) * n_prunable)
 
 
 def _density_asked(densities: Sequence[float], t: int, scope: str) -> float:
-    """Return the density that a selection is asked for; with `scope` local the final one, once anything is pruned."""
+    """Return the density for the selection; with `scope` local, this is the final density once anything is pruned."""
     return densities[-1] if scope == "local" and densities[t - 1] < 1 else densities[t - 1]
 
 

@@ -1,11 +1,12 @@
-"""Pruners: a file for each scoring criterion, imported here so that each is registered.
+"""Define the pruners, which are the criteria that score weights.
 
-A pruner is a function (model, batches, generator) -> {parameter name: score}; weights with higher scores are kept. It
-may use the network freely, because `score` puts everything back. A pruner that wants to prune to a density in several
-rounds, with new scores in each, says so with `in_rounds`.
+A pruner is a function (model, batches, generator) -> {parameter name: score}; weights with higher scores are kept. A
+pruner may change the network, because `score` restores it afterwards. The decorator `in_rounds` marks a pruner that
+prunes in several rounds, with new scores in each. Each pruner is one module, which is imported here so that the pruner
+is registered.
 
-This package imports from `pruning.prunable`, `stream` and `foundation`. Which weights follow from the scores is never
-decided here.
+This package imports from `pruning.prunable`, `stream` and `foundation`. The choice of weights by their scores must
+never be here.
 """
 
 from anytime_pruning.pruning.pruners import grasp, magnitude, random, snip, synflow

@@ -1,4 +1,4 @@
-"""Scores by GraSP: weights whose removal would harm the flow of gradients stay."""
+"""Score weights by GraSP, which keeps the weights whose removal would harm the flow of gradients."""
 
 import operator
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.stream.batching import batch_bounds
 
-# Logits are divided by this number, so that the softmax is far from saturated.
+# Logits are divided by this number, so that the softmax is not saturated.
 TEMPERATURE = 200
 
 
@@ -21,10 +21,10 @@ TEMPERATURE = 200
 def score_grasp(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator) -> dict[str, Tensor]:
     """Score each weight w by w * d(g_a . g_b)/dw = w * Hg, with its sign; the smallest scores are removed.
 
-    g are gradients of the cross-entropy of logits / 200 by the prunable weights: g_a is summed over all batches and
-    held fixed, g_b belongs to one batch and is differentiated once more. The batches are regrouped so that each class
-    that occurs has the same number of images, its first ones. Batch norm is in train mode. The scores are computed in
-    the network's own precision, without autocast.
+    g_a and g_b are gradients of the cross-entropy of logits / 200 with respect to the prunable weights. g_a is summed
+    over all batches and held fixed. g_b belongs to one batch and is differentiated once more. The batches are regrouped
+    so that all classes that occur have the same number of images; further images of a class are left out. Batch norm is
+    in train mode. The scores are computed in the network's own precision, without autocast.
 
     Source: Wang, Zhang, Grosse, "Picking Winning Tickets Before Training by Preserving Gradient Flow" (arXiv
     2002.07376). Deviations: only gradients of convolutions count, because nothing else is pruned; the score has the
@@ -61,9 +61,9 @@ def _gradient(
 
 
 def _balance(batches: Iterable[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Tensor]]:
-    """Keep as many images of each class as the rarest class has, in their order.
+    """Keep the first n images of each class, where n is the number of images of the rarest class.
 
-    The new batches are as large as the largest given one.
+    The new batches are as large as the largest given batch.
     """
     gathered = list(batches)
     if not gathered:

@@ -1,4 +1,4 @@
-"""Scores by magnitude: large weights stay."""
+"""Score weights by magnitude, which keeps the largest weights."""
 
 from collections.abc import Iterable
 

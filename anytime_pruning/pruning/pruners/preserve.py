@@ -1,4 +1,4 @@
-"""Keeps a network as it is while it is scored."""
+"""Protect a network from changes while its weights are scored."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from torch import nn
 def preserved(model: nn.Module) -> Iterator[None]:
     """Restore the network and the random state on leaving, so that scoring may change both freely.
 
-    Inside, every parameter requires a gradient, so that frozen weights can be scored as well.
+    Inside this context every parameter requires a gradient, so that frozen weights can be scored as well.
     """
     modes = {name: module.training for name, module in model.named_modules()}
     buffers = {name: buffer.clone() for name, buffer in model.named_buffers()}

@@ -1,4 +1,4 @@
-"""Scores at random: the control that every criterion must beat."""
+"""Score weights at random, as a control that every other criterion should beat."""
 
 from collections.abc import Iterable
 
@@ -13,7 +13,7 @@ from anytime_pruning.pruning.prunable import prunable_weights
 def score_random(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], generator: Generator) -> dict[str, Tensor]:
     """Draw scores uniformly in [0, 1).
 
-    The draws are made on the CPU, so that every device gets the same scores. No data is read.
+    The scores are drawn on the CPU, so that they are the same on every device. No data is read.
     """
     return {
         name: torch.rand(weight.shape, generator=generator).to(weight.device)

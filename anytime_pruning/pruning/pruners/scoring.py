@@ -1,4 +1,4 @@
-"""Scores the prunable weights of a network by a registered pruner and leaves the network as it was."""
+"""Score the prunable weights of a network by a registered pruner, and restore the network afterwards."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar, cast
@@ -15,7 +15,7 @@ Criterion = TypeVar("Criterion", bound=Callable[..., dict[str, Tensor]])
 
 
 def in_rounds(rounds: int) -> Callable[[Criterion], Criterion]:
-    """Mark a pruner that wants to prune to a density in several rounds, with new scores in each."""
+    """Mark a pruner that prunes to a density in several rounds, with new scores in each round."""
 
     def mark(criterion: Criterion) -> Criterion:
         setattr(criterion, "rounds", rounds)  # noqa: B010  (a function has no declared attribute of this name)
@@ -25,7 +25,7 @@ def in_rounds(rounds: int) -> Callable[[Criterion], Criterion]:
 
 
 def rounds_of(pruner: str) -> int:
-    """Return how often a pruner wants to score and select on its way to a density; once if it does not say."""
+    """Return the number of rounds in which a pruner prunes to a density; 1 for a pruner without a mark."""
     return cast(int, getattr(lookup("pruner", pruner), "rounds", 1))
 
 
@@ -36,7 +36,7 @@ def score(model: nn.Module, pruner: str, batches: Batches, generator: Generator 
         model: any module; its convolutions are scored.
         pruner: a registered criterion, such as `snip`.
         batches: images [B, C, H, W] and labels int64 [B], on the model's device; data-free pruners do not read them.
-        generator: for pruners that draw; None draws from a fixed seed.
+        generator: random generator for pruners that draw; None means a generator with a fixed seed.
 
     Returns:
         Scores by parameter name, in the shapes of the weights; weights with higher scores are kept.

@@ -1,4 +1,4 @@
-"""Scores by SNIP: weights whose removal the loss would feel most stay."""
+"""Score weights by SNIP, which keeps the weights whose removal would change the loss most."""
 
 from collections.abc import Iterable
 
@@ -25,7 +25,7 @@ def score_snip(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], gener
     model.train()
     for images, labels in batches:
         loss = F.cross_entropy(model(images), labels)
-        # A convolution that the forward pass does not use has no gradient: its scores are zero.
+        # A convolution that the forward pass does not use has no gradient, so its scores are zero.
         parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True, materialize_grads=True)
         torch._foreach_add_(gradients, list(parts))
     return {name: (weight.detach() * gradient).abs() for (name, weight), gradient in zip(weights.items(), gradients)}

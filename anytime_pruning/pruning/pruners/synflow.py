@@ -1,4 +1,4 @@
-"""Scores by SynFlow, without data: weights that carry most of the flow through the network stay."""
+"""Score weights by SynFlow, which needs no data and keeps the weights that carry most of the network's flow."""
 
 from collections.abc import Iterable
 
@@ -21,15 +21,15 @@ def score_synflow(
 
     All parameters are replaced by their absolute values. The network is in eval mode, so batch norm uses its running
     statistics. The scores are computed in float64, because the product over a deep network's layers overflows float32.
-    The batches are read for the shape of their first image only. Pruning takes 100 rounds: pruned at once, whole
-    layers would disappear.
+    The batches are read only for the shape of the first image. Pruning takes 100 rounds, because pruning at once would
+    remove whole layers.
 
     Source: Tanaka, Kunin, Yamins, Ganguli, "Pruning neural networks without any data by iteratively conserving synaptic
-    flow" (arXiv 2006.05467). Deviation: their code also takes the absolute value of running means; here running means
-    stay.
+    flow" (arXiv 2006.05467). Deviation: the code of the authors also takes the absolute value of running means; here
+    running means do not change.
 
     Raises:
-        SettingError: there is no batch to take a shape from.
+        SettingError: there is no batch, so the shape of an image is unknown.
     """
     first = next(iter(batches), None)
     if first is None:

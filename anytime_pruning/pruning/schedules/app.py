@@ -1,4 +1,4 @@
-"""Prunes progressively: the schedule of the paper."""
+"""Prune progressively, by the schedule of the paper."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from anytime_pruning.pruning.schedules.base import Schedule
 @register("method", "app")
 @dataclass(frozen=True)
 class App(Schedule):
-    """Anytime Progressive Pruning: density `base_density ** level`, with levels evenly spaced from 1 to tau.
+    """Lowers the density to `base_density ** level`, with levels evenly spaced from 1 to tau.
 
     With the paper's values, 0.8 and 4.5, the density falls from 0.8 to 0.8 ** 4.5 = 0.366.
 
@@ -20,5 +20,5 @@ class App(Schedule):
     """
 
     def densities(self, n_megabatches: int, tau: float, base_density: float) -> list[float]:
-        """Return one power of the base for each megabatch; a stream of one megabatch has level 1 only."""
+        """Return `base_density ** level` for each megabatch; a stream of one megabatch has only level 1."""
         return [base_density ** float(level) for level in np.linspace(1, tau, n_megabatches)]

@@ -1,4 +1,4 @@
-"""Prunes progressively, steeply at first and hardly at the end: an ablation of the paper's schedule."""
+"""Prune progressively, fast at first and slowly at the end, as an ablation of the paper's schedule."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from anytime_pruning.pruning.schedules.base import Schedule
 @register("method", "app_cubic")
 @dataclass(frozen=True)
 class AppCubic(Schedule):
-    """Progressive pruning between the first and the last density of `app`; the density falls cubically.
+    """Lowers the density cubically from the first to the last density of `app`.
 
     Source: the schedule of Zhu and Gupta, "To prune, or not to prune" (arXiv 1710.01878), with one step for each
-    megabatch. The paper's own schedule is `app`.
+    megabatch. The schedule of the pruning paper itself is `app`.
     """
 
     def densities(self, n_megabatches: int, tau: float, base_density: float) -> list[float]:

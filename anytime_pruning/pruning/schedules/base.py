@@ -1,4 +1,4 @@
-"""Defines what every density schedule answers, and makes a schedule from its name."""
+"""Define the interface of density schedules, and make a schedule from its name."""
 
 from abc import ABC, abstractmethod
 from typing import ClassVar
@@ -9,7 +9,7 @@ from anytime_pruning.foundation.registry import lookup
 class Schedule(ABC):
     """Says which share of the prunable weights remains at each megabatch.
 
-    Subclasses are frozen dataclasses, so that a schedule with parameters of its own has them as fields.
+    Subclasses are frozen dataclasses, so that a schedule can have parameters of its own as fields.
 
     Attributes:
         prunes: whether the schedule ever removes a weight. For a schedule that never does, pruning settings have no
@@ -28,7 +28,8 @@ class Schedule(ABC):
             base_density: density at level 1, in (0, 1].
 
         Returns:
-            T shares of all prunable weights, each in (0, 1]. They never rise, because pruned weights stay pruned.
+            T shares of all prunable weights, each in (0, 1]. The densities never rise, because pruned weights stay
+            pruned.
         """
 
 
@@ -37,7 +38,7 @@ def make_schedule(name: str) -> Schedule:
 
     Raises:
         SettingError: no schedule has this name; the message lists the names that exist.
-        TypeError: something else than a subclass of `Schedule` was registered under this name.
+        TypeError: the registered object is not a subclass of `Schedule`.
     """
     schedule = lookup("method", name)
     if not (isinstance(schedule, type) and issubclass(schedule, Schedule)):

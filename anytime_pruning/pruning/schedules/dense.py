@@ -1,4 +1,4 @@
-"""Never prunes: the dense baseline of the paper."""
+"""Never prune, as the dense baseline of the paper."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +10,7 @@ from anytime_pruning.pruning.schedules.base import Schedule
 @register("method", "dense")
 @dataclass(frozen=True)
 class Dense(Schedule):
-    """The baseline that is never pruned: density 1 throughout.
+    """Keeps all weights: the density is 1 throughout the stream.
 
     Source: the method section of arXiv 2204.01640.
     """

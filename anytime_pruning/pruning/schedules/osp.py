@@ -1,4 +1,4 @@
-"""Prunes once: the one-shot baseline of the paper."""
+"""Prune once, as the one-shot baseline of the paper."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from anytime_pruning.pruning.schedules.base import Schedule
 @register("method", "osp")
 @dataclass(frozen=True)
 class Osp(Schedule):
-    """Anytime one-shot pruning: the last density of `app` from the first megabatch on.
+    """Prunes at the first megabatch to the last density of `app`; the paper calls this anytime one-shot pruning.
 
     Source: the method section of arXiv 2204.01640.
     """

@@ -1,7 +1,8 @@
-"""Selections: a file for each way to choose weights by their scores, imported here so that each is registered.
+"""Define the selections, which choose the weights to keep by their scores.
 
-A selection is an object with the two methods of `base.Selection`. This package imports from `foundation` only. What a
-weight's score is, and how many weights are to stay, is never decided here.
+A selection is an object with the two methods of `base.Selection`. Each selection is one module, which is imported here
+so that the selection is registered. This package imports only from `foundation`. Scoring and densities must never be
+here.
 """
 
 from anytime_pruning.pruning.selections import unstructured

@@ -1,4 +1,4 @@
-"""Defines what every selection offers."""
+"""Define the interface of selections."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -7,19 +7,19 @@ from torch import Tensor
 
 
 class Selection(ABC):
-    """Chooses which weights stay, given a score for each weight and a density."""
+    """Chooses which weights to keep, given a score for each weight and a density."""
 
     @abstractmethod
     def select(
         self, scores: Mapping[str, Tensor], density: float, scope: str, kept: Mapping[str, Tensor] | None
     ) -> dict[str, Tensor]:
-        """Choose the weights that stay.
+        """Choose the weights to keep.
 
         Args:
-            scores: by parameter name, in the shapes of the weights; weights with higher scores are kept.
-            density: share of all weights that remain, in (0, 1].
-            scope: `global`, one ranking of all weights; or `local`, each layer to the same density.
-            kept: bool masks of an earlier selection, in which the new masks nest; None if there was none.
+            scores: scores by parameter name, in the shapes of the weights; weights with higher scores are kept.
+            density: share of all weights to keep, in (0, 1].
+            scope: `global` ranks all weights together; `local` keeps the same density in each layer.
+            kept: bool masks of an earlier selection, in which the new masks nest; None before the first selection.
 
         Returns:
             Bool masks by parameter name; True is kept.
@@ -31,4 +31,4 @@ class Selection(ABC):
 
     @abstractmethod
     def count(self, n_prunable: int, density: float) -> int:
-        """Say exactly how many of `n_prunable` weights this selection keeps at a density."""
+        """Return exactly how many of `n_prunable` weights this selection keeps at a density."""

@@ -1,4 +1,4 @@
-"""Selects weights one by one, wherever they lie: the selection of the paper."""
+"""Select single weights by their scores, without any structure, as the paper does."""
 
 from collections.abc import Mapping
 
@@ -18,16 +18,16 @@ def select_masks(
     """Keep the weights with the highest scores, exactly round(density * N) of all N prunable weights.
 
     Args:
-        scores: by parameter name, any shape; weights with higher scores are kept.
-        density: share of all N weights that remain, in (0, 1].
-        scope: `global`, one ranking of all weights; or `local`, each layer to the same density. With `local` a layer
+        scores: scores by parameter name, of any shape; weights with higher scores are kept.
+        density: share of all N weights to keep, in (0, 1].
+        scope: `global` ranks all weights together; `local` keeps the same density in each layer. With `local` a layer
             keeps its share rounded down, and the layers with the largest remainders keep one weight more, so that the
             total is exact.
         kept: bool masks of an earlier selection; only weights kept there can be kept now, so masks nest.
 
     Returns:
-        Bool masks (True is kept) by parameter name, in the shapes and on the devices of the scores. Among equal scores
-        the ones that come first stay, so the result never depends on the sorting algorithm.
+        Bool masks by parameter name, in the shapes and on the devices of the scores; True is kept. Among weights with
+        equal scores, the first ones are kept, so that the result never depends on the sorting algorithm.
 
     Raises:
         SettingError: density or scope is out of range, or more weights are asked for than are still kept.
@@ -53,7 +53,7 @@ def select_masks(
 
 
 def count_weights(n_prunable: int, density: float) -> int:
-    """Say how many of `n_prunable` weights remain at a density: the nearest whole number."""
+    """Return how many of `n_prunable` weights are kept at a density, rounded to a whole number."""
     return round(density * n_prunable)
 
 
@@ -63,11 +63,11 @@ class Unstructured(Selection):
     def select(
         self, scores: Mapping[str, Tensor], density: float, scope: str, kept: Mapping[str, Tensor] | None
     ) -> dict[str, Tensor]:
-        """Choose the weights that stay, as `select_masks` does."""
+        """Choose the weights to keep, as `select_masks` does."""
         return select_masks(scores, density, scope, kept)
 
     def count(self, n_prunable: int, density: float) -> int:
-        """Say how many weights stay: the nearest whole number."""
+        """Return how many weights are kept, rounded to a whole number."""
         return count_weights(n_prunable, density)
 
 
@@ -85,7 +85,7 @@ def _check_arguments(scores: Mapping[str, Tensor], density: float, scope: str) -
 
 
 def _keep_highest(scores: Tensor, kept: Tensor, count: int) -> Tensor:
-    """Return a bool mask of the `count` highest of the kept scores. All tensors are 1-d.
+    """Return a bool mask of the `count` highest scores among the kept ones; all tensors are 1-d.
 
     Among equal scores, earlier positions win.
     """
