@@ -1,7 +1,7 @@
-"""Counts the samples that a run will pass through the network, before the run starts.
+"""Count the samples that a run will pass through the network, before the run starts.
 
-With full replay megabatch t trains on t of T parts of the data. With E epochs on each megabatch and N images this
-comes to E * N * (T + 1) / 2 training samples, so the cost grows with T * N.
+With full replay, training on megabatch t uses t of T equal parts of the data. With E epochs on each megabatch and N
+images, these are E * N * (T + 1) / 2 training samples in total, so the cost grows with T * N.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PlannedCost:
-    """Counts the samples that pass through the network over the whole stream.
+    """Holds the numbers of samples that pass through the network over the whole stream.
 
     Attributes:
-        train: samples of forward and backward passes with an update.
-        score: samples of forward and backward passes that score weights; data-free pruners do not use them.
-        evaluate: samples of forward passes: the validation set after each epoch, and the validation, training and test
-            sets after each megabatch.
+        train: samples of forward and backward passes that are followed by an update.
+        score: samples of forward and backward passes that score weights; data-free pruners do not read these samples.
+        evaluate: samples of forward passes alone. The validation set is evaluated after each epoch; the validation,
+            training and test sets are evaluated after each megabatch.
     """
 
     train: int
@@ -35,12 +35,12 @@ def plan_cost(
     Args:
         epochs: epochs on each megabatch.
         densities: density asked for at each of the T megabatches; weights are scored where the density falls.
-        parts: for each megabatch the training and the validation images of the replay-inclusive set, and the images
-            to score on.
-        test_count: images of the test set.
+        parts: for each megabatch the numbers of training and of validation images in the replay-inclusive set, and the
+            number of images to score on.
+        test_count: number of images in the test set.
 
     Returns:
-        The samples to train on, to score on and to evaluate on.
+        The numbers of samples to train on, to score on and to evaluate.
     """
     falls = [density < before for before, density in zip([1.0, *densities], densities)]
     return PlannedCost(

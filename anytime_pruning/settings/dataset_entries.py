@@ -1,4 +1,4 @@
-"""Finds the dataset that a grid entry names: an entry of the study's `datasets`, or a source that needs no settings."""
+"""Find the dataset that a grid entry names: an entry of the study's `datasets`, or a source that needs no settings."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ def find_dataset(entries: Entries, name: object) -> DatasetSettings:
         name: value of the setting `dataset`; None if the grid entry has none.
 
     Raises:
-        SettingError: no dataset has this name, or its entry is wrong or leaves the content of the images open.
+        SettingError: no dataset has this name, its entry is wrong, or the entry does not determine the images.
     """
     if isinstance(name, str) and name in entries:
         return _parse_entry(name, entries[name])

@@ -1,4 +1,4 @@
-"""Defines where and how a run is computed, and the files that a run may begin with."""
+"""Define where and how a run is computed, and the files with which a run may begin."""
 
 from pathlib import Path
 
@@ -8,9 +8,9 @@ from anytime_pruning.foundation.fields import Count, FilePath, Name, Number
 
 
 class ExecutionSettings(BaseModel):
-    """Says where and how a run is computed.
+    """Holds the settings that say where and how a run is computed.
 
-    These settings are no part of a run's identity, because its numbers are meant to be the same everywhere.
+    These settings are not part of a run's identity, because a run should give the same numbers everywhere.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,7 +41,7 @@ class ExecutionSettings(BaseModel):
 
 
 class StartFile(BaseModel):
-    """Names a safetensors file to begin with.
+    """Names a safetensors file with which a run begins.
 
     The content of the file is part of a run's identity; the path is not.
     """

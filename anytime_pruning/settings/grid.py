@@ -1,4 +1,4 @@
-"""Expands an entry of a grid: a list of values is an axis, and every combination of values is one run."""
+"""Expand an entry of a grid: a list of values is an axis, and each combination of values is one run."""
 
 import itertools
 import math
@@ -10,7 +10,7 @@ from anytime_pruning.settings.run import RunSettings
 
 Axes = dict[str, list[Any]]
 
-# The value of these settings is itself a list, so an axis of values is a list of lists.
+# A single value of these settings is itself a list, so an axis is a list of lists.
 LIST_SETTINGS = frozenset({"lr_milestones"})
 
 
@@ -18,8 +18,8 @@ def read_axes(number: int, entry: Mapping[str, Any]) -> Axes:
     """Return the values of every setting of one entry of the grid.
 
     Args:
-        number: position of the entry in the grid, from 0, for messages.
-        entry: a value or a list of values by setting, the study's defaults included.
+        number: position of the entry in the grid, counted from 0, for messages.
+        entry: a value or a list of values for each setting, including the defaults of the study.
 
     Returns:
         A list of at least one value for each setting.
@@ -35,7 +35,7 @@ def read_axes(number: int, entry: Mapping[str, Any]) -> Axes:
 
 
 def _read_axis(number: int, key: str, value: Any) -> list[Any]:
-    """Return the values of one setting: a list is an axis, except where the setting itself is a list."""
+    """Return the values of one setting; a list is an axis, unless a single value of the setting is itself a list."""
     is_axis = isinstance(value, list) and (key not in LIST_SETTINGS or any(isinstance(item, list) for item in value))
     if is_axis and not value:
         raise SettingError(f"grid[{number}].{key}: [] is not allowed: an axis needs at least one value")
@@ -43,11 +43,11 @@ def _read_axis(number: int, key: str, value: Any) -> list[Any]:
 
 
 def count_combinations(axes: Axes) -> int:
-    """Return how many runs an entry names, without making them."""
+    """Return how many runs an entry names, without making their settings."""
     return math.prod(map(len, axes.values()))
 
 
 def combine(axes: Axes) -> Iterator[dict[str, Any]]:
-    """Yield every combination of values, by setting; the last axis varies fastest."""
+    """Yield every combination as a value for each setting; the last axis varies fastest."""
     for combination in itertools.product(*axes.values()):
         yield dict(zip(axes, combination))

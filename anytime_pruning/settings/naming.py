@@ -1,4 +1,4 @@
-"""Names a run by its settings."""
+"""Make the name of a run from its settings."""
 
 from anytime_pruning.settings.run import RunSettings
 

@@ -1,7 +1,7 @@
-"""Defines the settings of one run, and the digest that names the run.
+"""Define the settings of one run, and the digest that names the run.
 
 The settings are a frozen model that rejects unknown keys and values out of range. Grids of runs are defined in
-`study.py`. Whether a name (of a model, a pruner, a replay policy) is registered is checked where the name is looked up.
+`study.py`. Names of models, pruners and replay policies are checked later, where they are looked up.
 """
 
 import hashlib
@@ -19,21 +19,22 @@ from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.pruning.schedules import Schedule, make_schedule
 from anytime_pruning.settings.execution import ExecutionSettings, StartFile
 
-# T is limited, because a schedule is a list of T densities. T = 10,000 cuts ImageNet into megabatches of 128 images.
+# T has a limit, because a schedule is a list of T densities. T = 10,000 still cuts ImageNet into megabatches of 128
+# images.
 MAX_MEGABATCHES = 10_000
 # These settings have no meaning for a method that never prunes.
 PRUNING_SETTINGS = ("pruner", "scope", "selection", "base_density", "tau", "sample_frac", "prune_on")
-# These replay policies have no use for `buffer_size`. A policy registered from outside may use it.
+# These replay policies ignore `buffer_size`. A policy that is registered from outside may use the setting.
 REPLAY_WITHOUT_BUFFER = ("full", "none", "previous")
-# The content of these files names a run; their paths do not.
+# The content of these files is part of a run's identity, but their paths are not.
 START_FILES = ("initial_mask", "initial_weights")
 
 
 class RunSettings(BaseModel):
     """Holds everything that determines the numbers of one run, and where to compute the run (`execution`).
 
-    The defaults are those of the released commands. The description of each field is its documentation, which the
-    command line and the JSON schema show as well.
+    The defaults are those of the released commands. The description of each field documents the setting; the command
+    line and the JSON schema show the same text.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -109,9 +110,9 @@ class RunSettings(BaseModel):
 
     @model_validator(mode="after")
     def _collapse_meaningless(self) -> Self:
-        """Give every setting without meaning for this run its default, so that a grid names the run once.
+        """Set every setting that has no meaning for this run to its default, so that a grid names the run only once.
 
-        The checks below see the result, so a setting without meaning cannot fail them.
+        The checks below run on the result, so a setting without meaning cannot fail them.
         """
         prunes = self.schedule.prunes
         meaningless = [] if prunes else list(PRUNING_SETTINGS)
@@ -158,17 +159,17 @@ class RunSettings(BaseModel):
         return self.schedule.densities(self.n_megabatches, self.tau, self.base_density)
 
     def identity(self) -> dict[str, Any]:
-        """Return what determines the numbers: required settings, and other settings that differ from their default.
+        """Return the settings that determine the numbers: required settings, and others that differ from their default.
 
-        A setting added later, whose default keeps the old behaviour, therefore leaves all digests as they are. The
-        price: whoever changes a default must raise RESULTS_VERSION. The golden test notices a changed default.
+        A new setting whose default keeps the old behaviour therefore changes no digest. In return, RESULTS_VERSION has
+        to be raised whenever a default changes. The golden test notices a changed default.
         """
         excluded: dict[str, Any] = {"execution": True, "dataset": True, **{key: {"path"} for key in START_FILES}}
         settings = self.model_dump(mode="json", exclude=excluded, exclude_defaults=True)
         return {"results_version": RESULTS_VERSION, "dataset": self.dataset.identity(), **settings}
 
     def digest(self) -> str:
-        """Return twelve hexadecimal digits of the SHA-256 of `identity()`, the end of the run's folder name."""
+        """Return twelve hexadecimal digits of the SHA-256 of `identity()`, with which the run's folder name ends."""
         return digest_of(self.identity())
 
 
@@ -185,6 +186,6 @@ def parse_settings(data: Mapping[str, Any]) -> RunSettings:
         data: values by setting, as YAML or JSON gives them.
 
     Raises:
-        SettingError: one line that names the first wrong setting, its value and what is allowed.
+        SettingError: a setting is wrong; the message names the first wrong setting, its value and the allowed values.
     """
     return validate(RunSettings, dict(data))

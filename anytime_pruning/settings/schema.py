@@ -1,4 +1,4 @@
-"""Makes the JSON schema of a configuration file."""
+"""Make the JSON schema of a configuration file."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def study_schema() -> JsonSchema:
 
 
 def _entry_schema(settings: dict[str, JsonSchema]) -> JsonSchema:
-    """Return the schema of a grid entry: for each setting of a run its value, or a list of values."""
+    """Return the schema of a grid entry, which has a value or a list of values for each setting of a run."""
     properties = {}
     for key, field in settings.items():
         if key == "dataset":
@@ -37,7 +37,7 @@ def _entry_schema(settings: dict[str, JsonSchema]) -> JsonSchema:
 
 
 def _source_schemas() -> list[JsonSchema]:
-    """Return the schema of every dataset source. An entry of `datasets` has its name as its key."""
+    """Return the schema of every dataset source, without the name, which is the key of the entry in `datasets`."""
     sources = [lookup("dataset", name).model_json_schema() for name in names("dataset")]
     for source in sources:
         source["required"] = [key for key in source.get("required", []) if key != "name"]

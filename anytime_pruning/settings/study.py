@@ -1,4 +1,4 @@
-"""Plans a study: checks a configuration file and expands its grid into the list of runs."""
+"""Plan a study: check a configuration file and expand its grid into the list of runs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from anytime_pruning.settings.grid import combine, count_combinations, read_axes
 from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import RunSettings, parse_settings
 
-# Limits the runs that a grid names, counted before entries that name the same run are merged.
+# The most runs that a grid may name, counted before entries that name the same run are merged.
 MAX_RUNS = 20_000
 
 
@@ -21,13 +21,13 @@ class Study(BaseModel):
     """Holds the content of a configuration file.
 
     Attributes:
-        study: name of the study; its files lie in `results/<study>/` and `paper_figures/<study>/`.
+        study: name of the study, whose files are in `results/<study>/` and `paper_figures/<study>/`.
         container: image that jobs run in with --use-singularity: a SIF file, or an address such as docker://...
-        execution: device, threads and data folder of every run.
+        execution: execution settings of every run, such as the device.
         datasets: settings of datasets by name; `digits`, `cifar10` and `cifar100` need no entry.
         defaults: settings of every run; an entry of the grid may override them.
-        grid: entries of settings. A list stands for one run with each of its values, several lists for all
-            combinations.
+        grid: entries of settings. A list of values stands for one run with each value, and several lists stand for one
+            run with each combination.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,8 +45,8 @@ class PlannedRun:
     """Holds one run of a study.
 
     Attributes:
-        name: of the run, and of its folder below `results/<study>/runs/`.
-        settings: of the run.
+        name: name of the run, which is also its folder below `results/<study>/runs/`.
+        settings: settings of the run.
     """
 
     name: str
@@ -60,11 +60,11 @@ def plan_study(content: Mapping[str, Any]) -> tuple[Study, list[PlannedRun]]:
         content: the configuration as a mapping.
 
     Returns:
-        The study and its runs in the order of the grid. Each run is there once, although a grid may name a run several
-        times: the dense baseline, for example, is one run whatever the pruners.
+        The study and its runs in the order of the grid. Each run appears once, although a grid may name a run several
+        times: the dense baseline, for example, is one run, however many pruners the grid names.
 
     Raises:
-        SettingError: one line that names the first wrong setting, its value and what is allowed.
+        SettingError: a setting is wrong; the message names the first wrong setting, its value and the allowed values.
     """
     study = validate(Study, dict(content))
     grid = [read_axes(number, study.defaults | entry) for number, entry in enumerate(study.grid)]

@@ -87,7 +87,7 @@ class ImageSet:
     def batches(
         self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the images and labels of each batch, made by `plan` and `take`; a signal may stop the process between two."""
+        """Yield the images and labels of each batch. A signal may stop the process between two batches."""
         for batch in self.plan(indices, batch_size, augment_with):
             signals.check()
             yield self.take(*batch)

@@ -1,4 +1,4 @@
-"""Records a training step as a CUDA graph and replays it."""
+"""Record a training step as a CUDA graph, and replay the recording."""
 
 from collections.abc import Callable
 
@@ -11,19 +11,19 @@ Step = Callable[..., tuple[Tensor, ...]]
 
 
 class RecordedStep:
-    """Records a step once and then replays it: one launch for the GPU instead of a thousand.
+    """Records a step once and then replays the recording: one launch on the GPU instead of a thousand.
 
-    A recording holds for one batch size and for tensors that stay where they are. The first full batches take the step
-    as it is, and so do all batches of another size, such as the last one of an epoch. If the step cannot be recorded,
-    all batches do.
+    A recording is valid for one batch size and for tensors that stay at their place in memory. The step runs without a
+    recording for the first full batches and for all batches of another size, such as the last one of an epoch. If the
+    step cannot be recorded, it runs like this for all batches.
 
     Args:
-        step: reads and changes tensors that keep their place, and returns tensors.
+        step: a function that reads and changes tensors at fixed places in memory, and returns tensors.
         batch_size: size of the batches to record.
-        record: runs a function once while recording it, and returns what replays it; tests pass another one.
+        record: records a function and returns a function that replays the recording; tests pass a replacement.
     """
 
-    WARM_UP = 3  # full batches until all memory is laid out and all kernels are chosen
+    WARM_UP = 3  # full batches until all memory is allocated and all kernels are chosen
 
     def __init__(
         self,
@@ -36,14 +36,14 @@ class RecordedStep:
         self.forget()
 
     def forget(self) -> None:
-        """Record anew, because a tensor has moved."""
+        """Drop the recording, because a tensor has moved; the step is recorded again later."""
         self._count = 0
         self._replay: Callable[[], None] | None = None
         self._inputs: tuple[Tensor, ...] = ()
         self._outputs: tuple[Tensor, ...] = ()
 
     def __call__(self, *batch: Tensor) -> tuple[Tensor, ...]:
-        """Train on one batch, as the step does; the tensors that are returned hold until the next call."""
+        """Train on one batch, as the step does; the returned tensors are valid until the next call."""
         if self._record is None or len(batch[0]) != self._batch_size:
             return self._step(*batch)
         self._count += 1
@@ -74,7 +74,7 @@ class RecordedStep:
 
 
 def record_cuda_graph(run: Callable[[], None]) -> Callable[[], None]:
-    """Record what a function launches, without executing it, and return what replays it."""
+    """Record what a function launches, without executing it, and return a function that replays the recording."""
     graph = torch.cuda.CUDAGraph()
     torch.cuda.synchronize()
     with torch.cuda.graph(graph):

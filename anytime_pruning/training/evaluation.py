@@ -1,4 +1,4 @@
-"""Counts how many samples a network classifies correctly, in eval mode."""
+"""Count how many samples a network classifies correctly, in eval mode."""
 
 from dataclasses import dataclass
 
@@ -10,13 +10,14 @@ from anytime_pruning.foundation.metrics import accuracy_pct
 from anytime_pruning.machine.devices import autocast
 from anytime_pruning.stream.images import ImageSet
 
-# Larger batches are no faster on a CPU, and with these ResNet-50 stays within 2 GB. A GPU wants more at a time.
+# On a CPU, larger batches are not faster, and with batches of 100 ResNet-50 needs less than 2 GB. A GPU is faster with
+# larger batches.
 EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Holds the counts of one pass over a set, and the mean cross-entropy."""
+    """Holds the counts and the mean cross-entropy of one pass over a set of samples."""
 
     correct_count: int
     total_count: int
@@ -24,12 +25,12 @@ class Evaluation:
 
     @property
     def error_count(self) -> int:
-        """Number of misclassified samples."""
+        """Return the number of misclassified samples."""
         return self.total_count - self.correct_count
 
     @property
     def acc_pct(self) -> float:
-        """Accuracy in percent."""
+        """Return the accuracy in percent."""
         return accuracy_pct(self.correct_count, self.total_count)
 
 
@@ -37,17 +38,18 @@ class Evaluation:
 def evaluate(
     model: nn.Module, data: ImageSet, indices: Tensor, precision: str = "float32", augment_with: Generator | None = None
 ) -> Evaluation:
-    """Classify some samples in eval mode.
+    """Classify samples in eval mode and count the correct predictions.
 
     Args:
         model: maps images [B, C, H, W] in [0, 1] to logits [B, n_classes].
-        data: holds the samples, on the model's device.
-        indices: int64 [n] into the data.
+        data: the images and labels, on the model's device.
+        indices: int64 [n], indices of the samples in the data.
         precision: `float32`, or `bfloat16` for autocast.
-        augment_with: a generator, if images are to be augmented as in training; the released code validates that way.
+        augment_with: a generator for augmenting images as in training, which the released code does in validation; None
+            leaves images as they are.
 
     Returns:
-        Counts and mean loss, read from the device once, at the end.
+        The counts and the mean loss, read from the device once at the end.
     """
     model.eval()
     device = data.images.device

@@ -1,17 +1,17 @@
-"""Computes the learning rate of each epoch and step, the same on every megabatch. Torch-free."""
+"""Compute the learning rate of each epoch and step, the same on every megabatch, without importing torch."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class LearningRate:
-    """Falls by a factor at milestones; rises linearly from step to step in the epochs of warm-up.
+    """Defines a learning rate that rises linearly in the warm-up epochs and falls by a factor at milestones.
 
     Attributes:
         initial: rate at the start of each megabatch.
         milestones: epochs after which the rate is multiplied by `gamma`.
         gamma: factor in (0, 1].
-        warmup_epochs: first epochs of each megabatch, in which the rate rises.
+        warmup_epochs: number of first epochs of each megabatch, in which the rate rises from step to step.
     """
 
     initial: float

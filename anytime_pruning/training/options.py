@@ -1,4 +1,4 @@
-"""Defines how a network is trained on each megabatch."""
+"""Define the options of training on a megabatch."""
 
 from dataclasses import dataclass
 
@@ -7,20 +7,20 @@ from anytime_pruning.training.learning_rate import LearningRate
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """Say how a network is trained.
+    """Holds the options of training.
 
     Attributes:
-        epochs: on each megabatch.
+        epochs: number of epochs on each megabatch.
         batch_size: samples of one SGD step.
-        learning_rate: of each epoch and step.
-        momentum: of SGD, in [0, 1); its buffers live on across megabatches.
+        learning_rate: learning rate of each epoch and step.
+        momentum: momentum of SGD, in [0, 1); its buffers are kept from megabatch to megabatch.
         weight_decay: L2 penalty on all parameters.
         augment: whether training images are cropped and flipped, as the dataset allows.
         precision: `float32` or `bfloat16`.
         selects_on_augmented: whether validation on augmented images selects the best epoch.
         compile: whether torch.compile compiles the network.
         records_steps: whether a step is recorded as a CUDA graph on a GPU.
-        fuses_updates: whether one fused kernel computes an update.
+        fuses_updates: whether a single fused kernel computes each update of the parameters.
     """
 
     epochs: int

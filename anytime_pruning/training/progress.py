@@ -1,4 +1,4 @@
-"""Holds where training on a megabatch stands: what has to be known, beside the network, to go on from there."""
+"""Hold the progress of training on a megabatch: everything, beside the network, that is needed to continue later."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ class EpochProgress:
     """Holds how far one pass over the shuffled training set has come.
 
     Attributes:
-        order_state: state of the generator before order and augmentation are drawn, all at once; drawn again from this
-            state, both are the same.
+        order_state: state of the generator before the order and the augmentation of the whole pass are drawn; draws
+            from this state give the same order and augmentation again.
         losses: float32 [n_steps], mean loss of each step; on the device until the last step.
-        correct: int64 [], samples classified correctly; on the device.
-        step: steps that are done.
-        seconds: spent on the pass so far.
+        correct: int64 [], number of samples classified correctly; on the device.
+        step: number of finished steps.
+        seconds: time spent on the pass so far.
     """
 
     order_state: Tensor
@@ -39,9 +39,9 @@ class LastEpochEvaluations:
     """Holds the evaluations of the last epoch's weights, made before the best weights are restored.
 
     Attributes:
-        train_clean: on the training set, in eval mode, without augmentation.
-        valid_clean: on the validation set, likewise.
-        valid_augmented: on the validation set, augmented as in training.
+        train_clean: evaluation on the training set, without augmentation.
+        valid_clean: evaluation on the validation set, without augmentation.
+        valid_augmented: evaluation on the validation set, augmented as in training.
     """
 
     train_clean: Evaluation
@@ -51,20 +51,21 @@ class LastEpochEvaluations:
 
 @dataclass
 class MegabatchProgress:
-    """Holds where training on megabatch t stands: before pruning, at a step, between two epochs, or before its test.
+    """Holds the progress on megabatch t: before pruning, at a step, between two epochs, or before the test.
 
     Attributes:
         t: index of the megabatch, from 1.
         is_pruned: whether the network is pruned for this megabatch.
-        prune_seconds: spent on pruning.
-        seconds: spent on this megabatch, by earlier processes as well.
+        prune_seconds: time spent on pruning.
+        seconds: time spent on this megabatch, including the time of earlier processes.
         epochs: rows of the finished epochs.
         best_correct: validation samples that the best epoch classified correctly; -1 before the first epoch.
-        best_epoch: number of that epoch.
-        best_state: state dict of that epoch; empty once the network holds those weights again.
-        validation: of the last finished epoch, the one that selects.
-        current: the epoch that has begun and is not finished.
-        evaluations: those after the last epoch, once they are made; the network then holds its best weights.
+        best_epoch: number of the best epoch.
+        best_state: state dict of the best epoch; empty once the network holds these weights again.
+        validation: validation result of the last finished epoch, by which the best epoch is selected.
+        current: the epoch that has begun and is not finished; None between epochs.
+        evaluations: evaluations after the last epoch; None until they are made. Afterwards the network holds its best
+            weights.
     """
 
     t: int = 1
@@ -83,12 +84,12 @@ class MegabatchProgress:
         self._started = time.perf_counter() - self.seconds
 
     def stop_watch(self) -> float:
-        """Return the seconds spent on this megabatch, by earlier processes as well."""
+        """Return the seconds spent on this megabatch, including those of earlier processes."""
         self.seconds = time.perf_counter() - self._started
         return self.seconds
 
     def mark_pruned(self) -> None:
-        """Note that the network is pruned for this megabatch, and that nothing else is done yet."""
+        """Record that the network is pruned for this megabatch and that training has not begun."""
         self.is_pruned, self.prune_seconds = True, self.stop_watch()
 
     def to_json(self) -> dict[str, Any]:
@@ -132,7 +133,7 @@ class MegabatchProgress:
         return cls(**{**content, **parts})
 
     def __str__(self) -> str:
-        """Say what comes next."""
+        """Describe the position within the stream by what comes next."""
         if not self.is_pruned:
             return f"megabatch {self.t}, before pruning"
         if self.evaluations:

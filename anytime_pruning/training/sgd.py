@@ -1,4 +1,4 @@
-"""Updates a network's parameters by SGD with momentum, with masks that hold after every step."""
+"""Update a network's parameters by SGD with momentum, and enforce masks after every step."""
 
 from collections.abc import Mapping
 
@@ -12,40 +12,41 @@ from anytime_pruning.pruning.enforcement import MaskEnforcer
 class MaskedSGD:
     """Runs torch's SGD as one fused kernel, then enforces the masks, so that pruned weights are exactly zero.
 
-    Every tensor stays where it is, so that a step can be recorded as a CUDA graph. torch's function is called and not
-    its optimiser class, whose first use imports the compiler, which costs a second at each job's start.
+    Every tensor stays at its place in memory, so that a step can be recorded as a CUDA graph. The class calls torch's
+    function `sgd` and not torch's optimiser class, whose first use imports the compiler: this would cost a second at
+    each job's start.
 
     Args:
         model: the network whose parameters are updated.
         momentum: as in torch.optim.SGD.
         weight_decay: as in torch.optim.SGD.
-        fused: compute an update by one kernel, or by one kernel for each of its operations.
+        fused: whether one kernel computes an update, instead of one kernel for each operation of the update.
 
     Attributes:
-        velocities: momentum of each parameter in the network's order, in the parameter's shape.
+        velocities: momentum buffer of each parameter, in the network's order and in the parameter's shape.
     """
 
     def __init__(self, model: nn.Module, momentum: float, weight_decay: float, fused: bool = True):
         self._model, self._momentum, self._weight_decay, self._fused = model, momentum, weight_decay, fused
         self._parameters = list(model.parameters())
         self.velocities = [torch.zeros_like(parameter) for parameter in self._parameters]
-        # The rate is a tensor on the device, because a recorded step would keep the value of a number.
+        # The rate is a tensor on the device, because a recorded step would always reuse the value of a plain number.
         self._lr = torch.zeros((), device=self._parameters[0].device)
         self._enforcer = MaskEnforcer(model, {})
 
     def set_lr(self, lr: float) -> None:
-        """Set the learning rate of the steps to come."""
+        """Set the learning rate of the following steps."""
         self._lr.fill_(lr)
 
     def set_masks(self, masks: Mapping[str, Tensor]) -> bool:
-        """Set the masks of the steps to come.
+        """Set the masks of the following steps.
 
         Args:
             masks: bool masks by parameter name; True is kept.
 
         Returns:
-            True if the masks changed in place; False if other weights than before are masked, so that a recorded step
-            is no longer valid.
+            True if the masks changed in place; False if the masks belong to other weights than before, so that a
+            recorded step is no longer valid.
         """
         if self._enforcer.update(masks):
             return True
@@ -64,7 +65,7 @@ class MaskedSGD:
             foreach=not self._fused,
             weight_decay=self._weight_decay,
             momentum=self._momentum,
-            lr=self._lr,  # type: ignore[arg-type]  # torch takes a tensor, its annotation does not say so
+            lr=self._lr,  # type: ignore[arg-type]  # torch accepts a tensor, but its annotation does not
             dampening=0,
             nesterov=False,
             maximize=False,

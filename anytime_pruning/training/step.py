@@ -1,4 +1,4 @@
-"""Does one SGD step. Nothing here waits for the device."""
+"""Run one SGD step without waiting for the device."""
 
 import os
 import shutil
@@ -19,9 +19,9 @@ class TrainingStep:
     """Gathers a batch, runs forward, loss and backward, updates the parameters and enforces the masks.
 
     Args:
-        forward: maps images to logits; the model, or a compiled form of it.
-        data: from which batches are gathered.
-        optimizer: updates the parameters.
+        forward: maps images [B, C, H, W] to logits [B, n_classes]: the model itself or its compiled form.
+        data: the set from which batches are gathered.
+        optimizer: updates the parameters and enforces the masks.
         precision: `float32` or `bfloat16`.
     """
 
@@ -32,7 +32,7 @@ class TrainingStep:
         """Train on one batch as `ImageSet.plan` yields it.
 
         Returns:
-            Mean loss and number classified correctly, both 0-d on the device.
+            The mean loss and the number of samples classified correctly, both as 0-d tensors on the device.
         """
         images, labels = self._data.take(*batch)
         with autocast(images.device, self._precision):
@@ -44,9 +44,9 @@ class TrainingStep:
 
 
 def compile_forward(model: nn.Module, batch_size: int) -> Callable[[Tensor], Tensor]:
-    """Compile a model by torch.compile for batches of one size.
+    """Compile a model with torch.compile for batches of one size.
 
-    Other batches, and all batches on a machine without a compiler, take the model as it is.
+    Batches of other sizes use the model without compilation, and so do all batches on a machine without a compiler.
     """
     needed = "triton" if next(model.parameters()).is_cuda else os.environ.get("CXX", "g++")
     if not (find_spec(needed) if needed == "triton" else shutil.which(needed)):

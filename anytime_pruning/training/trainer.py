@@ -1,4 +1,4 @@
-"""Trains a network on one megabatch: epochs of SGD with enforced masks, then the best weights restored."""
+"""Train a network on one megabatch: run epochs of SGD with enforced masks, then restore the best weights."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from anytime_pruning.training.step import TrainingStep, compile_forward
 
 @dataclass(frozen=True)
 class MegabatchTraining:
-    """Holds what training on one megabatch came to.
+    """Holds the results of training on one megabatch.
 
     Attributes:
         epochs: one row for each epoch.
         best_epoch: number of the epoch whose weights the network holds now.
-        evaluations: of the last epoch's weights.
+        evaluations: evaluations of the last epoch's weights.
     """
 
     epochs: list[EpochRow]
@@ -45,16 +45,17 @@ class MegabatchTraining:
 class Trainer:
     """Trains a network on one megabatch after another.
 
-    One optimiser serves the whole stream, so that momentum lives on across megabatches.
+    One optimiser serves the whole stream, so that momentum is kept from megabatch to megabatch.
 
     Args:
-        model: maps images in [0, 1] to logits; on the data's device.
+        model: maps images [B, C, H, W] in [0, 1] to logits [B, n_classes]; on the data's device.
         data: the training set.
         options: how the network is trained.
-        generator: draws order and augmentation.
+        generator: draws the order and the augmentation of training images.
 
     Attributes:
-        random_states: of the moment from which training can go on, whatever is evaluated next.
+        random_states: states of all generators at the last moment from which training can continue; evaluations after
+            this moment may draw as well.
     """
 
     def __init__(self, model: nn.Module, data: ImageSet, options: TrainingOptions, generator: Generator):
@@ -75,20 +76,20 @@ class Trainer:
         valid: Tensor,
         listeners: Iterable[Callable[[EpochRow], None]] = (),
     ) -> MegabatchTraining:
-        """Train on a replay-inclusive set and leave the network with the weights of its best validation accuracy.
+        """Train on a replay-inclusive set, and restore the weights that had the best validation accuracy.
 
         Args:
-            progress: of a megabatch that may have begun; training goes on from there, and `progress` is kept up to
-                date.
-            masks: bool masks; what they do not keep is exactly zero after every step. Empty: nothing is pruned.
-            train: int64 [n], indices into the data to train on.
-            valid: int64 [m], indices to validate on.
-            listeners: called after each epoch.
+            progress: progress on this megabatch. Training continues from this position and keeps `progress` up to date.
+            masks: bool masks; weights that they do not keep are exactly zero after every step. An empty mapping prunes
+                nothing.
+            train: int64 [n], indices of the images to train on.
+            valid: int64 [m], indices of the images to validate on.
+            listeners: functions that are called with the row of each finished epoch.
 
         Raises:
             DivergenceError: a loss is NaN or infinite.
-            Interrupted: after a step or between batches that are evaluated. `progress`, the network, the optimiser and
-                `random_states` together are then what training needs to go on.
+            Interrupted: a signal stopped training after a step, or evaluation between two batches. Training can then
+                continue from `progress`, the network, the optimiser and `random_states`.
         """
         if not self.optimizer.set_masks(masks) and isinstance(self.step, RecordedStep):
             self.step.forget()
@@ -104,7 +105,7 @@ class Trainer:
         return MegabatchTraining(progress.epochs, progress.best_epoch, progress.evaluations)
 
     def _add_epoch(self, progress: MegabatchProgress, train: Tensor, valid: Tensor) -> None:
-        """Train for one epoch, or for the rest of one, then validate; `progress` moves on only at the end."""
+        """Train for one epoch, or for the rest of one, then validate. `progress` counts the epoch only at the end."""
         t, epoch = progress.t, len(progress.epochs) + 1
         current = progress.current = progress.current or self.begin_epoch(train)
         self.train_epoch(train, epoch, current)
@@ -124,7 +125,7 @@ class Trainer:
                 seconds=round(current.seconds, 4),
             )
         )
-        # The first of equally good epochs wins, as in the released code.
+        # The first of several equally good epochs is selected, as in the released code.
         if validation.correct_count > progress.best_correct:
             progress.best_correct, progress.best_epoch = validation.correct_count, epoch
             progress.best_state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
@@ -148,16 +149,21 @@ class Trainer:
         )
 
     def begin_epoch(self, train: Tensor) -> EpochProgress:
-        """Begin a pass over a training set of int64 [n]."""
+        """Begin a pass over the training images with indices int64 [n]."""
         device, n_steps = self.data.images.device, len(batch_bounds(len(train), self.options.batch_size))
         losses, correct = torch.zeros(n_steps, device=device), torch.zeros((), dtype=torch.int64, device=device)
         return EpochProgress(self.generator.get_state(), losses, correct)
 
     def train_epoch(self, train: Tensor, epoch: int, progress: EpochProgress) -> None:
-        """Pass over the shuffled set once, or over the rest of it, with the learning rate of that epoch (from 1).
+        """Train on the shuffled images once, or on the rest of an interrupted pass.
 
-        Losses and the number classified correctly are gathered on the device and read after the last step: nothing
-        waits for the device inside the epoch.
+        Losses and the number of correct predictions are gathered on the device and read after the last step, so that
+        nothing waits for the device inside the epoch.
+
+        Args:
+            train: int64 [n], indices of the images to train on.
+            epoch: number of the epoch, from 1, which determines the learning rate.
+            progress: the pass that `begin_epoch` began.
         """
         started = time.perf_counter() - progress.seconds
         self.generator.set_state(progress.order_state)
@@ -166,7 +172,8 @@ class Trainer:
         rate = self.options.learning_rate
         self.optimizer.set_lr(rate.of_epoch(epoch))
         batches = enumerate(self.data.plan(order, self.options.batch_size, self._augment_with))
-        # Batches that were trained on earlier are drawn again and skipped, so that the remaining ones are the same.
+        # All batches of the pass are drawn again and the finished ones are skipped, so that the remaining batches are
+        # the same as without an interruption.
         for i, batch in islice(batches, progress.step, None):
             if epoch <= rate.warmup_epochs:
                 self.optimizer.set_lr(rate.of_step(i + 1, len(progress.losses), epoch))
@@ -182,7 +189,7 @@ class Trainer:
         self.mark()
 
     def mark(self) -> None:
-        """Note the random states of this moment, from which training can go on whatever is evaluated next."""
+        """Store the random states of this moment, from which training can continue whatever is evaluated next."""
         self.random_states = random_states(self.generator, self.data.images.device)
 
     def _evaluate(self, indices: Tensor, is_augmented: bool = False) -> Evaluation:
@@ -205,7 +212,7 @@ def check_finite(loss: float, where: str) -> None:
 
 
 def _mean_loss(losses: Tensor, count: int, batch_size: int) -> float:
-    """Average over samples from means over batches, the last of which may have another size."""
+    """Return the mean over samples from means over batches; the last batch may have another size."""
     sizes = torch.tensor([end - start for start, end in batch_bounds(count, batch_size)])
     return float((losses.double() * sizes).sum() / count)
 
