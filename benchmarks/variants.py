@@ -1,4 +1,4 @@
-"""Makes our training loop as it is, and with each technique switched off in turn, all on the same made-up images."""
+"""Make our training loop as it is, and with each technique switched off in turn, all on the same made-up images."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace

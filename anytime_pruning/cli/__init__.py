@@ -1,4 +1,4 @@
-"""The command line: one module for each command, which has `HELP`, `add_arguments` and `run`.
+"""Offer the command line. Each command has a module with `HELP`, `add_arguments` and `run`.
 
 This package is the roof and may import from every room, but only inside functions: a command imports what does its
 work when it runs. Drawing therefore never waits for torch, training never waits for matplotlib, and `--help` waits for

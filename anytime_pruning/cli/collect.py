@@ -1,4 +1,4 @@
-"""Collects runs into tables: the command `collect`."""
+"""Collect runs into tables: the command `collect`."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Exports a trained network: the command `export`."""
+"""Export a trained network: the command `export`."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Runs one command of the command line; a user's mistake is one line and exit status 2."""
+"""Run one command of the command line. A user's mistake ends in one line and exit status 2."""
 
 import argparse
 import sys

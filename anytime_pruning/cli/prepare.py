@@ -1,4 +1,4 @@
-"""Puts a dataset into the cache: the command `prepare`."""
+"""Put a dataset into the cache: the command `prepare`."""
 
 import argparse
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Trains one run: the command `train`, which takes every setting as an option."""
+"""Train one run: the command `train`, which takes every setting as an option."""
 
 import argparse
 from pathlib import Path

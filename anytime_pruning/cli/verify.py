@@ -1,4 +1,4 @@
-"""Checks stored results again: the command `verify`."""
+"""Check stored results again: the command `verify`."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Says how a run gets on: a progress bar on a terminal, plain lines in a log."""
+"""Show the progress of a run: a progress bar on a terminal, plain lines in a log."""
 
 import sys
 from types import TracebackType

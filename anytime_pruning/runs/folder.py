@@ -1,4 +1,4 @@
-"""Manages the folder of one run: who works in it, what a killed process left there, and whether the run is done."""
+"""Manage the folder of one run: who works in it, what a killed process left there, and whether the run is done."""
 
 import shutil
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Loads the weights or masks that a run begins with: safetensors files that settings name by path and SHA-256."""
+"""Load the weights or masks that a run begins with: safetensors files that settings name by path and SHA-256."""
 
 import hashlib
 

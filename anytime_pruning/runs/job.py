@@ -1,4 +1,4 @@
-"""Does one job: claims a device, reads the data, runs the stream of `loop.py` and writes what came of it."""
+"""Do one job: claim a device, read the data, run the stream of `loop.py` and write the results."""
 
 from collections.abc import Mapping
 from pathlib import Path

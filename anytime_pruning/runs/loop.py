@@ -1,4 +1,4 @@
-"""Runs the stream loop of the paper, for all methods: prune, train, test, for each megabatch.
+"""Run the stream loop of the paper, for all methods: prune, train and test at each megabatch.
 
 What a job does around the loop is in `job.py`; how one megabatch is trained on is in `training`.
 """

@@ -1,4 +1,4 @@
-"""Takes the settings of a run apart: each room below gets the part that it uses, as plain values."""
+"""Take the settings of a run apart, so that each room below gets the values that it uses."""
 
 from anytime_pruning.pruning.mask_chooser import ScoringOptions
 from anytime_pruning.pruning.protocols import Protocol

@@ -1,4 +1,4 @@
-"""Makes the rows of a megabatch from what was counted, trained and tested."""
+"""Make the rows of a megabatch from its counts, its training and its test."""
 
 from anytime_pruning.foundation import metrics
 from anytime_pruning.results.records import Records

@@ -1,4 +1,4 @@
-"""Plans a stream before it begins: which images each megabatch trains, validates and scores on, and its density."""
+"""Plan a stream before it begins: which images each megabatch trains, validates and scores on, and its density."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -60,7 +60,7 @@ def run_in_pieces(settings, folder, allow, monkeypatch):
         try:
             run_stream(settings, folder)
         except Interrupted as signal:
-            # Pruning and evaluation have no checkpoint inside, so a run without progress must pass more moments at once.
+            # Pruning and evaluation hold no checkpoint inside. A run without progress must pass more moments at once.
             allowed = allowed + 1 if kept and kept[-1] in (signal.kept, "") else 1
             kept.append(signal.kept)
         else:

@@ -1,4 +1,4 @@
-"""Lists what a configuration can name: the command `list`."""
+"""List what a configuration can name: the command `list`."""
 
 import argparse
 

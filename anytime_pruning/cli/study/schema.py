@@ -1,4 +1,4 @@
-"""Prints the JSON schema of a configuration file: the command `schema`."""
+"""Print the JSON schema of a configuration file: the command `schema`."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""Finds runs on disk that no grid names any more: the command `stale`."""
+"""Find runs on disk that no grid names any more: the command `stale`."""
 
 import argparse
 import shutil

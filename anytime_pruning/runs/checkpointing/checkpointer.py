@@ -1,4 +1,4 @@
-"""Decides when an unfinished run is written to disk, and goes on from what is there."""
+"""Decide when an unfinished run is written to disk, and go on from the newest checkpoint."""
 
 import time
 from collections.abc import Callable

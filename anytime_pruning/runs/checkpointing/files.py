@@ -1,4 +1,4 @@
-"""Writes and reads checkpoints of an unfinished run: safetensors beside JSON, numbered and checksummed.
+"""Write and read checkpoints of an unfinished run: safetensors beside JSON, numbered and checksummed.
 
 A checkpoint is `<number>.safetensors` and `<number>.json`. The JSON file is written last and holds the checksums of
 both: where a JSON file exists, the checkpoint is whole. Numbers say which checkpoint is newer, because times of files

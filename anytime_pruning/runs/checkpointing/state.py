@@ -1,4 +1,4 @@
-"""Gathers the state of a run in memory: everything that its later numbers depend on."""
+"""Gather the state of a run in memory: everything that its later numbers depend on."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""Starts: a file for each way in which a megabatch begins, imported here so that each is registered.
+"""Import one file for each way in which a megabatch begins, so that each start is registered.
 
 A start is a function (context: StartContext) -> None that may change the network and the momentum in place, before the
 network is pruned for the megabatch. This package imports from `training`, `pruning` and `foundation`. When a start is

@@ -1,4 +1,4 @@
-"""Defines what a start knows."""
+"""Define what a start knows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Starts a megabatch warm, as the paper does."""
+"""Start a megabatch warm, as the paper does."""
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.runs.starts.base import StartContext

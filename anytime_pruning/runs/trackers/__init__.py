@@ -1,4 +1,4 @@
-"""Trackers: a file for each place that a run may report to, imported here so that each is registered.
+"""Import one file for each place to which a run may report, so that each tracker is registered.
 
 A tracker is a class (settings, out_dir, samples) with `log(values, step)` and `close(failed)`. The package that a
 tracker needs is imported when the tracker is made. A run never fails because its tracker does, and its numbers are the

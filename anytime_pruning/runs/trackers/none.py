@@ -1,4 +1,4 @@
-"""Reports to no tracker: a run's own files say everything."""
+"""Report to no tracker, because a run's own files say everything."""
 
 from collections.abc import Mapping
 from pathlib import Path

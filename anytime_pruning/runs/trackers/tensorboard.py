@@ -1,4 +1,4 @@
-"""Reports to TensorBoard: event files below the run's folder, which `tensorboard --logdir results` shows."""
+"""Report to TensorBoard: event files below the run's folder, which `tensorboard --logdir results` shows."""
 
 from collections.abc import Mapping
 from pathlib import Path

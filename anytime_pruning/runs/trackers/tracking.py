@@ -1,4 +1,4 @@
-"""Reports a run's epochs and megabatches to its tracker, and shields the run from the tracker's failures."""
+"""Report a run's epochs and megabatches to its tracker, and shield the run from the tracker's failures."""
 
 import random
 from collections.abc import Callable, Mapping

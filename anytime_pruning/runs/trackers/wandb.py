@@ -1,4 +1,4 @@
-"""Reports to Weights & Biases, offline unless the environment says otherwise; `wandb sync` uploads a folder later."""
+"""Report to Weights & Biases, offline unless the environment says otherwise; `wandb sync` uploads a folder later."""
 
 import os
 from collections.abc import Mapping
