@@ -36,8 +36,9 @@ from anytime_pruning.settings.cost import plan_cost
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.evaluation import evaluate
+from anytime_pruning.training.losses import check_finite
 from anytime_pruning.training.progress import MegabatchProgress
-from anytime_pruning.training.trainer import Trainer, check_finite
+from anytime_pruning.training.trainer import Trainer
 
 
 @dataclass(frozen=True)

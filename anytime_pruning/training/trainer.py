@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +11,6 @@ import torch
 from torch import Generator, Tensor, nn
 
 from anytime_pruning.foundation import signals
-from anytime_pruning.foundation.errors import DivergenceError
 from anytime_pruning.foundation.metrics import accuracy_pct
 from anytime_pruning.machine.randomness import random_states
 from anytime_pruning.pruning.masks import Masks
@@ -21,6 +19,7 @@ from anytime_pruning.stream.batching import batch_bounds
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.cuda_graph import RecordedStep
 from anytime_pruning.training.evaluation import Evaluation, evaluate
+from anytime_pruning.training.losses import check_finite, check_steps_finite, mean_loss
 from anytime_pruning.training.options import TrainingOptions
 from anytime_pruning.training.progress import EpochProgress, LastEpochEvaluations, MegabatchProgress
 from anytime_pruning.training.sgd import MaskedSGD
@@ -109,7 +108,7 @@ class Trainer:
         t, epoch = progress.t, len(progress.epochs) + 1
         current = progress.current = progress.current or self.begin_epoch(train)
         self.train_epoch(train, epoch, current)
-        _check_steps_finite(current.losses, t, epoch)
+        check_steps_finite(current.losses, t, epoch)
         validation = self._evaluate(valid, is_augmented=self.options.selects_on_augmented)
         check_finite(validation.loss, f"megabatch {t}, validation after epoch {epoch}")
         progress.epochs.append(
@@ -118,7 +117,7 @@ class Trainer:
                 epoch=epoch,
                 lr=self.options.learning_rate.of_epoch(epoch),
                 samples=len(train),
-                train_loss=_mean_loss(current.losses, len(train), self.options.batch_size),
+                train_loss=mean_loss(current.losses, len(train), self.options.batch_size),
                 train_acc_running_pct=accuracy_pct(int(current.correct), len(train)),
                 valid_loss=validation.loss,
                 valid_acc_pct=validation.acc_pct,
@@ -195,30 +194,3 @@ class Trainer:
     def _evaluate(self, indices: Tensor, is_augmented: bool = False) -> Evaluation:
         augment_with = self._augment_with if is_augmented else None
         return evaluate(self.model, self.data, indices, self.options.precision, augment_with)
-
-
-def check_finite(loss: float, where: str) -> None:
-    """Stop a run whose loss is no longer a number.
-
-    Args:
-        loss: mean loss of a step or an evaluation.
-        where: megabatch, epoch and step, for the message.
-
-    Raises:
-        DivergenceError: the loss is NaN or infinite.
-    """
-    if not math.isfinite(loss):
-        raise DivergenceError(f"the loss is {loss} at {where}; no results were written; a lower lr may help")
-
-
-def _mean_loss(losses: Tensor, count: int, batch_size: int) -> float:
-    """Return the mean over samples from means over batches; the last batch may have another size."""
-    sizes = torch.tensor([end - start for start, end in batch_bounds(count, batch_size)])
-    return float((losses.double() * sizes).sum() / count)
-
-
-def _check_steps_finite(losses: Tensor, t: int, epoch: int) -> None:
-    broken = (~torch.isfinite(losses)).nonzero()
-    if len(broken):
-        step = int(broken[0])
-        check_finite(float(losses[step]), f"megabatch {t}, epoch {epoch}, step {step + 1} of {len(losses)}")

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contents:
-    """What one figure of a kind shows.
+    """Holds what one figure of a kind shows.
 
     Attributes:
         runs: names of the runs.
