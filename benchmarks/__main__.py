@@ -16,7 +16,7 @@ from anytime_pruning.machine.devices import choose_device, prepare_process
 from benchmarks import jobs
 from benchmarks.growth import draw_growth, measure_growth
 from benchmarks.report import RESULTS, publish, to_markdown
-from benchmarks.training_speed import measure_training
+from benchmarks.speed.training_speed import measure_training
 
 NETWORKS = ("resnet20", "resnet18", "vgg16_bn", "resnet50")
 

@@ -49,8 +49,8 @@ def throughput(way: str, name: str, threads: str, seconds: str, device: str) -> 
 
     from anytime_pruning.machine.devices import choose_device
     from anytime_pruning.machine.memory import keep_freed_memory
-    from benchmarks.ceiling import synchronize
-    from benchmarks.variants import BATCH_SIZE, make_ours, make_plain
+    from benchmarks.speed.ceiling import synchronize
+    from benchmarks.speed.variants import BATCH_SIZE, make_ours, make_plain
 
     torch.set_num_threads(int(threads))
     if way == "ours":
@@ -80,7 +80,7 @@ def memory(name: str) -> dict:
     from anytime_pruning.machine.provenance import describe_hardware
     from anytime_pruning.stream.images import ImageSet
     from anytime_pruning.training.evaluation import evaluate
-    from benchmarks.variants import IMAGE_SHAPE, make_ours
+    from benchmarks.speed.variants import IMAGE_SHAPE, make_ours
 
     device = choose_device("auto")
     keep_freed_memory(True)

@@ -11,10 +11,10 @@ from anytime_pruning import build_model
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections.unstructured import select_masks
 from benchmarks import __main__, children, growth
-from benchmarks.ceiling import training_flops
-from benchmarks.plain_loop import multiply_masks_in_forward
 from benchmarks.report import to_markdown
-from benchmarks.variants import IMAGE_SHAPE, make_variants
+from benchmarks.speed.ceiling import training_flops
+from benchmarks.speed.plain_loop import multiply_masks_in_forward
+from benchmarks.speed.variants import IMAGE_SHAPE, make_variants
 
 CPU = torch.device("cpu")
 

@@ -21,7 +21,7 @@ from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.options import TrainingOptions
 from anytime_pruning.training.trainer import Trainer
-from benchmarks.plain_loop import Batches, PlainLoop
+from benchmarks.speed.plain_loop import Batches, PlainLoop
 
 BATCH_SIZE, IMAGE_SHAPE, N_IMAGES = 64, (3, 32, 32), 6400
 

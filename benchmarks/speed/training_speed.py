@@ -12,8 +12,8 @@ from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.pruning.pruners import score
 from anytime_pruning.pruning.selections.unstructured import select_masks
 from anytime_pruning.training.evaluation import evaluate
-from benchmarks.ceiling import copy_bytes_per_s, gemm_flops_per_s, median_seconds, synchronize, training_flops
-from benchmarks.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_variants
+from benchmarks.speed.ceiling import copy_bytes_per_s, gemm_flops_per_s, median_seconds, synchronize, training_flops
+from benchmarks.speed.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_variants
 
 # A pause between turns lets the workers of a DataLoader refill, for which the next turn would pay otherwise.
 SETTLE_S = 0.2
