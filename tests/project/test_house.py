@@ -1,7 +1,9 @@
 """Test the structure of the package: small and documented modules and functions, no circle of imports, few floors."""
 
 import ast
+import re
 import statistics
+import tomllib
 from graphlib import TopologicalSorter
 from itertools import product
 
@@ -106,3 +108,19 @@ def test_the_rooms_are_few_floors_with_few_arrows(imports):
     assert max(floors.values()) <= 10
     assert len(arrows) <= 180
     assert not any((lower, upper) in arrows for upper, lower in product(below, repeat=2) if (upper, lower) in arrows)
+
+
+def test_the_map_shows_the_rooms_in_the_order_of_the_contract():
+    """The picture in CONTRIBUTING.md, from the roof down, against the layers that import-linter checks."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    layers = [re.findall(r"\w+", layer) for layer in contracts[0]["layers"]]
+    assert {room for layer in layers for room in layer} == {
+        path.name for path in PACKAGE.iterdir() if (path / "__init__.py").exists()
+    }
+    picture = (ROOT / "CONTRIBUTING.md").read_text().split("```")[1]
+    lines = [
+        min(i for i, line in enumerate(picture.splitlines()) if re.search(rf" {room}\b", line))
+        for layer in layers
+        for room in layer
+    ]
+    assert lines == sorted(lines)
