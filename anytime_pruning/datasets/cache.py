@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
@@ -49,6 +48,9 @@ def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
     """
     path = cache_path(dataset, data_dir)
     path.parent.mkdir(parents=True, exist_ok=True)
+    # Imported here, because planning a study asks for names and sizes of caches and never loads one.
+    from filelock import FileLock
+
     with FileLock(path.with_suffix(".lock")):
         if path.exists():
             try:
