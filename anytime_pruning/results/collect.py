@@ -32,13 +32,15 @@ def collect(names: Sequence[str], runs_dir: Path, tables_dir: Path, present_only
             has to check that its runs are there, as the figures do.
 
     Raises:
-        DataError: a run is missing or damaged, lacks a number, or was written by another version of the code, or two
-            runs on one dataset had different images. Nothing is written.
+        DataError: no run is named; a run is missing or damaged, lacks a number, or was written by another version of
+            the code; or two runs on one dataset had different images. Nothing is written.
     """
     if present_only:
         present = [name for name in names if (runs_dir / name / layout.METRICS).exists()]
         # Where no run is finished, the error names the first one.
         names = present or names[:1]
+    if not names:
+        raise DataError("runs_list: the list names no run; at least one is needed")
     settings = {name: read_settings(runs_dir / name) for name in names}
     variants = name_variants(settings)
     metrics = {name: _read_checked(runs_dir / name) for name in names}

@@ -141,11 +141,12 @@ class RunSettings(BaseModel):
 
     @model_validator(mode="after")
     def _check_protocol(self) -> Self:
-        allowed = make_protocol(self.protocol).prune_on
+        protocol = make_protocol(self.protocol)
+        allowed = protocol.prune_on
         if self.prune_on not in allowed:
             raise SettingError(
-                f"prune_on: {self.prune_on!r} is not allowed with protocol {self.protocol}, which itself chooses the "
-                f"images to score on; allowed: {', '.join(allowed)}"
+                f"prune_on: {self.prune_on!r} is not allowed with protocol {self.protocol}, which scores on "
+                f"{protocol.scored_images}; allowed: {', '.join(allowed)}"
             )
         return self
 

@@ -195,3 +195,9 @@ def test_columns_of_runs_are_where_metrics_has_them(stored, tmp_path):
     assert [column for column in runs if column in columns] == list(columns)
     size = json.loads((runs_dir / names[0] / "metrics.json").read_text())["size"]
     assert runs.loc[0, ["dense_bytes", "sparse_bytes"]].to_dict() == size
+
+
+def test_a_list_without_runs_is_one_line(tmp_path):
+    with pytest.raises(DataError, match="runs_list: the list names no run"):
+        collect([], tmp_path, tmp_path / "tables")
+    assert not (tmp_path / "tables").exists()

@@ -23,10 +23,12 @@ class Protocol(ABC):
     Attributes:
         selects_on_augmented: whether validation on augmented images selects the best epoch.
         prune_on: the values of the setting `prune_on` that this protocol allows.
+        scored_images: which images weights are scored on, in a few words for messages.
     """
 
     selects_on_augmented: ClassVar[bool]
     prune_on: ClassVar[tuple[str, ...]]
+    scored_images: ClassVar[str]
 
     @abstractmethod
     def draw_sample(self, arrived: Sequence[Megabatch], replayed: Tensor, prune_on: str, draw: SampleDraw) -> Tensor:

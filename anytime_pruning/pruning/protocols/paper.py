@@ -25,6 +25,7 @@ class PaperProtocol(Protocol):
 
     selects_on_augmented = False
     prune_on = ("replay", "megabatch")
+    scored_images = "a random share of the data that has arrived"
 
     def draw_sample(self, arrived: Sequence[Megabatch], replayed: Tensor, prune_on: str, draw: SampleDraw) -> Tensor:
         """Draw pi_t at random from the replay-inclusive set, or from the current megabatch alone."""

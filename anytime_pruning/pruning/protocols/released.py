@@ -32,6 +32,7 @@ class ReleasedProtocol(Protocol):
 
     selects_on_augmented = True
     prune_on = ("replay",)
+    scored_images = "the first samples of the stream"
 
     def draw_sample(self, arrived: Sequence[Megabatch], replayed: Tensor, prune_on: str, draw: SampleDraw) -> Tensor:
         """Take the first images of the stream at every megabatch: a share of M_1."""
