@@ -111,7 +111,7 @@ def test_the_rooms_are_few_floors_with_few_arrows(imports):
 
 
 def test_the_map_shows_the_rooms_in_the_order_of_the_contract():
-    """The picture in CONTRIBUTING.md, from the roof down, against the layers that import-linter checks."""
+    """Compare the picture in CONTRIBUTING.md, from the roof down, with the layers that import-linter checks."""
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     layers = [re.findall(r"\w+", layer) for layer in contracts[0]["layers"]]
     assert {room for layer in layers for room in layer} == {
