@@ -15,8 +15,8 @@ class Console:
     """Counts the training samples of a whole stream and prints one line for each megabatch.
 
     Args:
-        name: describes the run in a few words.
-        cost: of the whole stream.
+        name: a short description of the run.
+        cost: samples of the whole stream, by purpose.
         n_megabatches: T, the length of the stream.
     """
 
@@ -32,13 +32,13 @@ class Console:
         self._bar.update(epoch.samples)
 
     def go_on(self, state: RunState) -> None:
-        """Say that a part of the run is done already."""
+        """Print how far an earlier part of the run came."""
         self._bar.update(state.samples)
         is_over = state.progress.t > self._n_megabatches
         self._say(f"goes on from a checkpoint: {'all megabatches are done' if is_over else state.progress}")
 
     def megabatch_done(self, row: MegabatchRow) -> None:
-        """Print what a megabatch came to."""
+        """Print the results of a megabatch."""
         self._say(
             f"megabatch {row.t}/{self._n_megabatches}: density {row.density_measured:.3f}, "
             f"train {row.train_acc_running_pct:.1f} %, validation {row.valid_acc_pct:.1f} %, "
@@ -51,7 +51,7 @@ class Console:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Remove the bar, so that whatever is printed next, such as an error, begins on a line of its own."""
+        """Remove the bar, so that the next text, such as an error, begins on a line of its own."""
         self._bar.close()
 
     def _say(self, line: str) -> None:

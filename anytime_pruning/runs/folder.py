@@ -1,4 +1,4 @@
-"""Manage the folder of one run: who works in it, what a killed process left there, and whether the run is done."""
+"""Manage the folder of one run: make and lock the folder, and remove the files that killed processes left there."""
 
 import shutil
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from anytime_pruning.results import layout
 
 @dataclass(frozen=True)
 class RunFolder:
-    """Holds the places of one run.
+    """Holds the paths of one run.
 
     Attributes:
         path: folder for config.yaml, the tables and metrics.json.
@@ -27,14 +27,14 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the checkpoints of the unfinished run."""
+        """Return the folder of the unfinished run's checkpoints."""
         return self.path / layout.RESUME
 
     def make(self) -> None:
-        """Make the folders.
+        """Make the folder of the run and the folder of its weights.
 
         Raises:
-            SettingError: the file for the weights is a folder.
+            SettingError: the path for the weights is a folder.
         """
         for folder in (self.path, self.weights.parent):
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run folder's lock, waiting for it if needed. The system releases the lock of a process that died."""
+        """Hold the run folder's lock, after waiting if necessary; a process that dies releases its lock."""
         lock = FileLock(self.path / layout.LOCK)
         try:
             lock.acquire(blocking=False)
@@ -56,7 +56,7 @@ class RunFolder:
             lock.release()
 
     def tidy(self, is_done: bool) -> None:
-        """Remove files that killed processes had begun, and the checkpoints of a run that is done."""
+        """Remove unfinished files of killed processes, and if the run is finished, its checkpoints."""
         places = ((self.path, "*"), (self.checkpoints, "*"), (self.weights.parent, self.weights.name))
         for folder, name in places:
             remove_partial(folder, name)

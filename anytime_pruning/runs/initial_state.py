@@ -1,4 +1,4 @@
-"""Load the weights or masks that a run begins with: safetensors files that settings name by path and SHA-256."""
+"""Load the weights or masks with which a run begins, from safetensors files that settings name by path and SHA-256."""
 
 import hashlib
 
@@ -19,10 +19,10 @@ def load_initial_weights(model: nn.Module, file: StartFile | None, model_name: s
     Args:
         model: the network.
         file: the setting `initial_weights`; None leaves the network as it is.
-        model_name: of the network, for messages.
+        model_name: name of the network, for messages.
 
     Raises:
-        DataError: the file is missing, has another content than named, or does not fit the network.
+        DataError: the file is missing, does not have the SHA-256 of the setting, or does not fit the network.
     """
     if file is None:
         return
@@ -34,7 +34,7 @@ def load_initial_weights(model: nn.Module, file: StartFile | None, model_name: s
     )
     if wrong:
         raise DataError(
-            f"initial_weights: {file.path} does not fit {model_name}: {wrong[0]} is missing, unknown or of another "
+            f"initial_weights: {file.path} does not fit {model_name}: {wrong[0]} is missing, unknown or has another "
             "shape"
         )
     model.load_state_dict(tensors, strict=True)
@@ -43,18 +43,18 @@ def load_initial_weights(model: nn.Module, file: StartFile | None, model_name: s
 def load_initial_masks(model: nn.Module, file: StartFile | None, model_name: str) -> Masks:
     """Load masks from a file: a weight is kept where the file's tensor is not zero.
 
-    The weights of a pruned run therefore serve as its mask. Tensors that are no prunable weights are ignored.
+    The stored weights of a pruned run can therefore serve as masks. Tensors that are not prunable weights are ignored.
 
     Args:
         model: the network.
         file: the setting `initial_mask`; None means no masks.
-        model_name: of the network, for messages.
+        model_name: name of the network, for messages.
 
     Returns:
-        Bool masks by parameter name, on the network's device; empty if there is no file.
+        Bool masks by parameter name, on the network's device; empty if no file is given.
 
     Raises:
-        DataError: the file is missing, has another content than named, or does not fit the network.
+        DataError: the file is missing, does not have the SHA-256 of the setting, or does not fit the network.
     """
     if file is None:
         return {}
@@ -63,7 +63,7 @@ def load_initial_masks(model: nn.Module, file: StartFile | None, model_name: str
     for name, weight in prunable_weights(model).items():
         if name not in tensors or tensors[name].shape != weight.shape:
             raise DataError(
-                f"initial_mask: {file.path} does not fit {model_name}: {name} is missing or of another shape than "
+                f"initial_mask: {file.path} does not fit {model_name}: {name} is missing or has another shape than "
                 f"{list(weight.shape)}"
             )
         masks[name] = (tensors[name] != 0).to(weight.device)
@@ -73,10 +73,10 @@ def load_initial_masks(model: nn.Module, file: StartFile | None, model_name: str
 
 
 def _read(setting: str, file: StartFile) -> dict[str, Tensor]:
-    """Read the tensors of a file and check its content."""
+    """Read the tensors of a file and check the SHA-256 of the file."""
     if file.path.exists() and not file.path.is_file():
-        # Reading a pipe would wait for a writer, and reading a device would never end.
-        raise DataError(f"{setting}: {file.path}: is no file")
+        # Reading a pipe would wait for a writer, and reading a device might never end.
+        raise DataError(f"{setting}: {file.path}: is not a file")
     try:
         content = file.path.read_bytes()
     except OSError as error:

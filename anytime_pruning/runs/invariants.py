@@ -1,7 +1,7 @@
-"""Checks, while a run is computed, what must hold at every moment: a run that violates it writes no results.
+"""Check the invariants of a run while it is computed; a run that violates an invariant writes no results.
 
-The checks are cheap enough to stay on: they count once for each run and megabatch, and never within an epoch. Whether
-losses are finite is checked where losses arise, in `training`.
+The checks are always on, because they cost little: they run once for each run or megabatch, and never within an epoch.
+Losses are checked in `training`, where they are computed.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,17 +24,17 @@ def check_indices(
     n_train: int,
     limit: int | None,
 ) -> None:
-    """Check that every training index is in one part of one megabatch, and is used only after it arrived, as that part.
+    """Check that each image belongs to one part of one megabatch, and is used only as this part and after its arrival.
 
     Args:
-        stream: M_1 ... M_T.
-        replayed: at each t, indices int64 [n] to train on and to validate on.
-        samples: at each t, pi_t, indices int64 [n].
+        stream: the megabatches M_1 ... M_T.
+        replayed: for each t, the indices int64 [n] to train on and the indices int64 [m] to validate on.
+        samples: for each t, the sample pi_t as indices int64 [k].
         n_train: number of training images.
-        limit: number of images that are in the stream; None for all.
+        limit: number of images in the stream; None means all.
 
     Raises:
-        InvariantError: names the index.
+        InvariantError: an index is missing, repeated or used wrongly; the message names the problem.
     """
     arrival = _arrivals(stream, n_train)
     n_used, expected = int(arrival.count_nonzero()), limit or n_train
@@ -46,11 +46,11 @@ def check_indices(
             arrived = sign * arrival[known]
             odd = used[(known != used) | (arrived <= 0) | (arrived > t)]
             if len(odd):
-                _fail(f"{what} uses its own part", t, f"index {int(odd[0])} is of another part or has not arrived")
+                _fail(f"{what} uses its own part", t, f"index {int(odd[0])} belongs to another part or has not arrived")
 
 
 def _arrivals(stream: Sequence[Megabatch], n_train: int) -> Tensor:
-    """Return the megabatch of each index, negative in its validation part; 0 means that the index is in none."""
+    """Return the megabatch t of each index, or -t in the validation part; 0 means that no megabatch has the index."""
     arrival = torch.zeros(n_train, dtype=torch.int64)
     for megabatch in stream:
         for part, mark in ((megabatch.train, megabatch.t), (megabatch.valid, -megabatch.t)):
@@ -65,21 +65,22 @@ def _arrivals(stream: Sequence[Megabatch], n_train: int) -> Tensor:
 def check_masks(
     before: Masks, masks: Masks, model: nn.Module, expected_kept: Callable[[int], tuple[int, int]], t: int
 ) -> None:
-    """Check that masks nest, and that they keep as many weights as the schedule asks for.
+    """Check that masks nest in the masks before, and that they keep as many weights as the schedule asks for.
 
     Args:
         before: masks of the megabatch before; empty before the first pruning.
-        masks: of this megabatch; empty if nothing is pruned.
+        masks: masks of this megabatch; empty if nothing is pruned.
         model: the network.
-        expected_kept: returns the fewest and the most weights that may be kept, from the number of prunable weights.
+        expected_kept: takes the number of prunable weights and returns the smallest and the largest allowed number of
+            kept weights.
         t: index of the megabatch.
 
     Raises:
-        InvariantError: names the layer.
+        InvariantError: the masks violate an invariant; the message names the layer or the numbers.
     """
     weights = prunable_weights(model)
     if masks and {name: mask.shape for name, mask in masks.items()} != {name: w.shape for name, w in weights.items()}:
-        _fail("masks fit", t, "they are not of the network's prunable weights")
+        _fail("masks fit", t, "they do not belong to the network's prunable weights")
     if before and not masks:
         _fail("masks nest", t, "nothing is masked any more")
     returned = _first_layer({name: masks[name] & ~mask for name, mask in before.items()})
@@ -93,18 +94,19 @@ def check_masks(
 
 
 def check_weights(model: nn.Module, masks: Masks, t: int, may_hold_zeros: bool = False) -> None:
-    """Check, at the end of a megabatch, that pruned weights are exactly zero and kept weights are not.
+    """Check at the end of a megabatch that pruned weights are exactly zero and that kept weights are not.
 
-    One kept weight in a million may be zero by chance, as sums of floating point numbers sometimes are.
+    One kept weight in a million may be zero by chance, because a sum of floating point numbers sometimes is.
 
     Args:
         model: the network.
-        masks: in force; empty if nothing is pruned.
+        masks: the current masks; empty if nothing is pruned.
         t: index of the megabatch.
-        may_hold_zeros: whether the run began with given weights, which may hold zeros that training never moves.
+        may_hold_zeros: whether the run began with given weights, which may hold zeros that training never changes.
 
     Raises:
-        InvariantError: names the layer.
+        InvariantError: a pruned weight is not zero, or too few weights are not zero; the message names the layer or
+            the numbers.
     """
     weights = prunable_weights(model)
     moved = _first_layer({name: (weights[name] != 0) & ~mask for name, mask in masks.items()})
@@ -118,7 +120,7 @@ def check_weights(model: nn.Module, masks: Masks, t: int, may_hold_zeros: bool =
 
 
 def _first_layer(flags: Masks) -> tuple[int, str] | None:
-    """Return the first layer in which a flag is set, with the number of its flags; wait for the device once."""
+    """Return the number of set flags and the name of the first layer that has any; wait for the device once."""
     if not flags:
         return None
     counts = torch.stack([flag.sum() for flag in flags.values()]).tolist()

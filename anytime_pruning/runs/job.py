@@ -36,13 +36,14 @@ from anytime_pruning.settings.run import RunSettings, parse_settings
 def run_stream(
     settings: RunSettings | Mapping[str, Any], out_dir: str | Path, weights_path: str | Path | None = None
 ) -> dict[str, Any]:
-    """Train and prune one network over one stream and write what came of it.
+    """Train and prune one network over one stream and write the results.
 
     Args:
-        settings: of the run; a mapping is checked like a configuration file.
-        out_dir: folder for config.yaml, megabatches.csv, epochs.csv, layers.csv and metrics.json, which is written
-            last: where metrics.json exists, the run is done. A second process on the same folder waits for the first.
-        weights_path: safetensors file for the final weights; in `out_dir` if None.
+        settings: settings of the run; a mapping is checked like a configuration file.
+        out_dir: folder for config.yaml, megabatches.csv, epochs.csv, layers.csv and metrics.json. metrics.json is
+            written last, so the run is finished if metrics.json exists. A second process with the same folder waits
+            for the first.
+        weights_path: safetensors file for the final weights; None means a file in `out_dir`.
 
     Returns:
         The content of metrics.json.
@@ -51,8 +52,8 @@ def run_stream(
         SettingError: a setting is not allowed, or the device does not exist.
         DataError: the data is missing or corrupt.
         DivergenceError: a loss or score is not finite; nothing is written.
-        InvariantError: something is violated that must hold at every moment of a run; nothing is written.
-        CapacityError: the memory does not suffice; nothing is written.
+        InvariantError: the run violates an invariant of all runs; nothing is written.
+        CapacityError: the memory is too small; nothing is written.
     """
     settings = settings if isinstance(settings, RunSettings) else parse_settings(dict(settings))
     path = Path(out_dir)
@@ -61,7 +62,8 @@ def run_stream(
     choose_device(execution.device)
     folder.make()
     with folder.locked():
-        # The stored run is looked for under the lock: the process that was waited for may have finished this very run.
+        # The stored run is read only under the lock, because another process that held the lock may have finished this
+        # run.
         stored = stored_run(folder.path, settings)
         folder.tidy(is_done=stored is not None)
         if stored and settings.dataset.is_pinned():
@@ -70,7 +72,7 @@ def run_stream(
         if stored:
             return _check_same_data(stored, arrays, folder.path).content()
         if arrays.test_images_in_train:
-            warn(f"{settings.dataset.name}: {arrays.test_images_in_train} test images are training images, too")
+            warn(f"{settings.dataset.name}: {arrays.test_images_in_train} test images are also training images")
         with (
             deterministic_algorithms(execution.device, execution.deterministic),
             claim_device(execution.device, execution.gpu_slots) as device,
@@ -85,7 +87,7 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
     prepare_process(device, execution.threads, execution.gpu_slots, execution.deterministic)
     precision = choose_precision(settings.precision, device)
     resolved = settings.model_copy(update={"precision": precision})
-    # The code version is recorded now: the checkout may change during the run.
+    # The code version is recorded now, because the checkout may change during the run.
     code: dict[str, Any] = {
         "code": provenance.describe_code(),
         "container": provenance.describe_container(),
@@ -99,7 +101,8 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
         lambda: code | {"hardware": provenance.describe_hardware(device)},
     )
     model = _build(settings, arrays, device)
-    # Our own draws have generators of their own; these seeds are for networks that draw, such as those with dropout.
+    # This project's own draws have separate generators. These seeds serve networks that draw, such as those with
+    # dropout.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive_seed(settings.seed, "network"))
         arrange(model, arrays.image_shape, device)
@@ -114,7 +117,7 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
 
 
 def _build(settings: RunSettings, arrays: ImageArrays, device: torch.device) -> nn.Module:
-    """Build the network with its initial weights, and check that there is something to prune."""
+    """Build the network with its initial weights, and check that pruning leaves at least one weight."""
     model = build_model(
         settings.model,
         arrays.n_classes,
@@ -126,7 +129,7 @@ def _build(settings: RunSettings, arrays: ImageArrays, device: torch.device) -> 
     load_initial_weights(model, settings.initial_weights, settings.model)
     n_prunable = count_prunable(model)
     if n_prunable == 0:
-        raise SettingError(f"model: {settings.model!r} is not allowed: it has no convolution, so nothing to prune")
+        raise SettingError(f"model: {settings.model!r} is not allowed: it has no convolution to prune")
     if round(settings.densities()[-1] * n_prunable) == 0:
         raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")
     return model
@@ -140,7 +143,7 @@ def _describe_run(
     device: torch.device,
     finished: FinishedStream,
 ) -> dict[str, Any]:
-    """Return what metrics.json says beside the numbers, in the order of the file."""
+    """Return the fields of metrics.json beside the final numbers, in the order of the file."""
     return {
         "precision": precision,
         "input": describe_input(arrays),
@@ -156,7 +159,7 @@ def _describe_run(
 
 
 def _check_same_data(stored: MetricsFile, arrays: ImageArrays, out_dir: Path) -> MetricsFile:
-    """Return a stored run whose settings do not name its data, provided the data is what it was."""
+    """Return a stored run, after a check that the images are still those of the run."""
     if stored.data_sha256 != arrays.content_sha256:
         raise DataError(
             f"{out_dir}: holds a run on data with content_sha256 {stored.data_sha256}, but the data now has "
@@ -166,7 +169,7 @@ def _check_same_data(stored: MetricsFile, arrays: ImageArrays, out_dir: Path) ->
 
 
 def advice_on_memory(settings: RunSettings) -> str:
-    """Say what does not fit into the memory, and which settings to lower."""
+    """Return a text that says what does not fit into the memory, and which settings to lower."""
     return (
         f"{settings.model} with batch_size {settings.batch_size} and execution.gpu_slots "
         f"{settings.execution.gpu_slots} does not fit; lower one of the two, or run fewer jobs at once"

@@ -1,6 +1,6 @@
 """Run the stream loop of the paper, for all methods: prune, train and test at each megabatch.
 
-What a job does around the loop is in `job.py`; how one megabatch is trained on is in `training`.
+`job.py` holds everything that a job does around the loop, and the room `training` trains on one megabatch.
 """
 
 from dataclasses import dataclass
@@ -43,12 +43,12 @@ from anytime_pruning.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class FinishedStream:
-    """Holds what a stream came to.
+    """Holds the results of a whole stream.
 
     Attributes:
         records: rows of all megabatches.
         resumed: earlier parts of the run, each with its code, versions and hardware.
-        seconds: that the run took, earlier parts included.
+        seconds: seconds that the run took, including its earlier parts.
     """
 
     records: Records
@@ -64,19 +64,20 @@ def run_megabatches(
     out_dir: Path,
     checkpoints: CheckpointOptions,
 ) -> FinishedStream:
-    """For t = 1 ... T prune to the scheduled density, train on all data so far, and test.
+    """Prune to the scheduled density, train on the replay-inclusive set, and test, for t = 1 ... T.
 
     Args:
-        settings: with the precision to compute in; not `auto`.
+        settings: settings of the run, with `precision` float32 or bfloat16 and not `auto`.
         arrays: the dataset.
-        model: maps images in [0, 1] to logits, on the device; is pruned and trained in place.
-        device: to compute on.
+        model: maps images [B, C, H, W] in [0, 1] to logits [B, n_classes]; on the device. The model is pruned and
+            trained in place.
+        device: the device that computes.
         out_dir: folder of the run, where a tracker may write.
-        checkpoints: where and how often the run is kept; a run that has begun goes on from there.
+        checkpoints: where and how often checkpoints are written; a run that has a checkpoint continues from it.
 
     Raises:
         DivergenceError: a loss or score is not finite.
-        InvariantError: something is violated that must hold at every moment of a run.
+        InvariantError: the run violates an invariant of all runs.
     """
     data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip)
     test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
@@ -117,7 +118,7 @@ def run_megabatches(
 
 
 class _Preparation:
-    """Prepares the network for a megabatch: first starts it as the settings say, then prunes it by the protocol."""
+    """Prepares the network for a megabatch: the setting `start` comes first, then pruning by the protocol."""
 
     def __init__(self, settings: RunSettings, arrays: ImageArrays, state: RunState):
         self._settings, self._state = settings, state
@@ -131,7 +132,7 @@ class _Preparation:
         self._chooser = MaskChooser(trainer.model, trainer.data, scoring_options(settings), self._build_afresh)
 
     def start(self, megabatch: PlannedMegabatch) -> None:
-        """Let the network begin the megabatch: warm, or as another registered start says."""
+        """Start the megabatch by the registered start that the settings name, such as `warm`."""
         state, generator = self._state, make_generator(self._settings.seed, f"start {megabatch.t}")
         self._start(StartContext(megabatch.t, state.trainer, state.masks, self._build_afresh, generator))
 

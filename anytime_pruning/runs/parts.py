@@ -8,19 +8,19 @@ from anytime_pruning.training.options import TrainingOptions
 
 
 def scoring_options(settings: RunSettings) -> ScoringOptions:
-    """Say how weights are scored and selected; the settings hold the precision that `auto` came to."""
+    """Return the options of scoring and selection; `precision` in the settings must not be `auto`."""
     return ScoringOptions(
         settings.pruner, settings.selection, settings.scope, settings.batch_size, settings.precision, settings.seed
     )
 
 
 def learning_rate(settings: RunSettings) -> LearningRate:
-    """Say how the learning rate falls and rises."""
+    """Return the learning rate of every epoch and step."""
     return LearningRate(settings.lr, settings.lr_milestones, settings.lr_gamma, settings.warmup_epochs)
 
 
 def training_options(settings: RunSettings, protocol: Protocol) -> TrainingOptions:
-    """Say how the network is trained; the settings hold the precision that `auto` came to."""
+    """Return the options of training; `precision` in the settings must not be `auto`."""
     return TrainingOptions(
         epochs=settings.epochs,
         batch_size=settings.batch_size,

@@ -20,12 +20,13 @@ def record_megabatch(
     """Append the rows of one megabatch to a run's records.
 
     Args:
-        records: of the run so far.
-        layers: (not zero, total) by layer, counted in the network and not taken from the masks.
-        planned: says which density was asked for and how many images there are.
-        training: what training came to.
+        records: records of the run so far.
+        layers: (number of weights that are not zero, number of all weights) by layer, counted in the network and not
+            in the masks.
+        planned: the density asked for and the indices of the images.
+        training: results of training on the megabatch.
         tested: result on the test set, with the best weights.
-        progress: says how long the megabatch took.
+        progress: progress on the megabatch, which holds its time.
 
     Returns:
         The row of megabatches.csv.

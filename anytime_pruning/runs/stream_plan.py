@@ -17,14 +17,14 @@ from anytime_pruning.stream.sample import SampleDraw
 
 @dataclass(frozen=True)
 class PlannedMegabatch:
-    """Holds what is known of a megabatch before the run begins.
+    """Holds the plan for a megabatch, which is known before the run begins.
 
     Attributes:
-        t: index, from 1.
-        train: int64 [n], the training part of the replay-inclusive set.
-        valid: int64 [m], its validation part.
-        sample: int64 [k], pi_t, the training images to score on.
-        density: asked for by the schedule.
+        t: index of the megabatch, from 1.
+        train: int64 [n], indices of the training part of the replay-inclusive set.
+        valid: int64 [m], indices of the validation part of the replay-inclusive set.
+        sample: int64 [k], pi_t, indices of the training images for scoring.
+        density: density that the schedule asks for, in (0, 1].
     """
 
     t: int
@@ -35,7 +35,7 @@ class PlannedMegabatch:
 
     @property
     def counts(self) -> tuple[int, int, int]:
-        """Numbers of images to train on, to validate on and to score on."""
+        """Return the numbers of images to train on, to validate on and to score on."""
         return len(self.train), len(self.valid), len(self.sample)
 
 
@@ -43,12 +43,12 @@ def plan_stream(settings: RunSettings, n_images: int) -> list[PlannedMegabatch]:
     """Plan all T megabatches of a run.
 
     Args:
-        settings: of the run.
-        n_images: number of training images of the dataset.
+        settings: settings of the run.
+        n_images: number of training images in the dataset.
 
     Raises:
-        SettingError: the stream cannot be cut.
-        InvariantError: an image would be used before it arrives, or as something else than it is.
+        SettingError: the dataset is too small for the stream.
+        InvariantError: an image would be used before it arrives, or in the wrong part.
     """
     stream = split_stream(
         n_images,
@@ -70,12 +70,12 @@ def plan_stream(settings: RunSettings, n_images: int) -> list[PlannedMegabatch]:
 def replay_parts(settings: RunSettings, arrived: Sequence[Megabatch]) -> tuple[Tensor, Tensor]:
     """Return the training and the validation part of the replay-inclusive set at one megabatch.
 
-    One policy chooses both, each with random draws of its own. A memory of fixed size holds validation images beside
-    its training images, in the stream's proportion.
+    The same policy chooses both parts, with separate random draws. A memory of fixed size holds training and validation
+    images in the proportion of the stream.
 
     Args:
-        settings: of the run.
-        arrived: M_1 ... M_t.
+        settings: settings of the run.
+        arrived: the megabatches M_1 ... M_t.
     """
     policy = lookup("replay", settings.replay)
     *past, current = arrived
@@ -88,15 +88,15 @@ def replay_parts(settings: RunSettings, arrived: Sequence[Megabatch]) -> tuple[T
 
 
 def draw_sample(settings: RunSettings, arrived: Sequence[Megabatch], replayed: Tensor) -> Tensor:
-    """Return pi_t, the training images to score on, as the protocol chooses them.
+    """Return pi_t, the training images that the protocol chooses for scoring.
 
     Args:
-        settings: of the run.
-        arrived: M_1 ... M_t.
+        settings: settings of the run.
+        arrived: the megabatches M_1 ... M_t.
         replayed: int64 [n], the training part of the replay-inclusive set at t.
 
     Returns:
-        int64 [max(2, round(sample_frac * n))], where n counts the images that protocol and `prune_on` draw from.
+        int64 [max(2, round(sample_frac * n))], where n is the number of images from which the protocol draws.
     """
     generator = make_generator(settings.seed, f"pruning sample {arrived[-1].t}")
     draw = SampleDraw(settings.sample_frac, generator)

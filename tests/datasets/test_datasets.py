@@ -385,4 +385,4 @@ def test_a_run_on_such_images_says_so_and_goes_on(tiny, tmp_path, capsys):
     metrics = run_stream(tiny(dataset=toy, train_limit=32, n_megabatches=1, epochs=1), tmp_path / "run")
     count = metrics["test_images_in_train"]
     assert count > 0
-    assert f"warning: toy: {count} test images are training images, too" in capsys.readouterr().err
+    assert f"warning: toy: {count} test images are also training images" in capsys.readouterr().err

@@ -86,8 +86,8 @@ def test_a_wrong_file_is_named_in_one_line(setting, tiny, tmp_path):
         "text": (named(files["text"]), "is not a safetensors file"),
         "misfit": (named(files["misfit"]), "does not fit resnet20: network.*conv1.weight is missing"),
         "nan": (named(files["nan"]), "has values that are not finite"),
-        "pipe": ({"path": str(tmp_path / "pipe"), "sha256": "0" * 64}, "pipe: is no file"),
-        "folder": ({"path": str(tmp_path), "sha256": "0" * 64}, "is no file"),
+        "pipe": ({"path": str(tmp_path / "pipe"), "sha256": "0" * 64}, "pipe: is not a file"),
+        "folder": ({"path": str(tmp_path), "sha256": "0" * 64}, "is not a file"),
         "gone": ({"path": str(tmp_path / "gone"), "sha256": "0" * 64}, "gone: No such file"),
     }
     for file, message in expected.values():

@@ -95,7 +95,7 @@ def prune_on_validation(sample, settings, arrived, replayed):
             REPLAY,
             train_on_validation,
             2,
-            r"training uses its own part: megabatch 2: index \d+ is of another part",
+            r"training uses its own part: megabatch 2: index \d+ belongs to another part",
         ),
         (REPLAY, validate_on_training, 2, "validation uses its own part: megabatch 2"),
         (SAMPLE, prune_on_validation, 3, "pruning uses its own part: megabatch 3"),
@@ -178,9 +178,9 @@ def test_an_index_of_no_image_is_found():
     check_indices(stream, used, samples, 6, None)
     check_indices(stream, used, samples, 9, 6)
     for odd in (6, -1):
-        with pytest.raises(InvariantError, match=f"training uses its own part: megabatch 2: index {odd} is of"):
+        with pytest.raises(InvariantError, match=f"training uses its own part: megabatch 2: index {odd} belongs to"):
             check_indices(stream, [used[0], (torch.tensor([0, odd]), used[1][1])], samples, 6, None)
-    with pytest.raises(InvariantError, match="megabatch 1: index 3 is of another part or has not arrived"):
+    with pytest.raises(InvariantError, match="megabatch 1: index 3 belongs to another part or has not arrived"):
         check_indices(stream, [(torch.tensor([0, 3]), used[0][1]), used[1]], samples, 6, None)
     for parts in ([0, 0], [0, 6], [0, -1]):
         with pytest.raises(InvariantError, match="each index in one megabatch: megabatch 1"):

@@ -1,4 +1,4 @@
-"""Decide when an unfinished run is written to disk, and go on from the newest checkpoint."""
+"""Decide when an unfinished run is written to disk, and continue a run from its newest checkpoint."""
 
 import time
 from collections.abc import Callable
@@ -14,14 +14,15 @@ from anytime_pruning.runs.checkpointing.state import RunState
 
 @dataclass(frozen=True)
 class CheckpointOptions:
-    """Say where and how often a run is kept.
+    """Holds where and how often checkpoints of a run are written.
 
     Attributes:
         files: the checkpoints of the run.
-        every_epochs: epochs from one checkpoint to the next.
-        share: of the time, above which checkpoints of epochs are put off.
-        describe: returns code, versions and hardware of this process, for readers who ask where numbers come from.
-        started: moment at which this process began the run, by `time.perf_counter`.
+        every_epochs: number of epochs from one checkpoint to the next.
+        share: largest share of the running time for checkpoints, in [0, 1]; above this share, checkpoints of epochs
+            are postponed.
+        describe: returns the code version, package versions and hardware of this process, which metrics.json records.
+        started: the time at which this process began the run, as `time.perf_counter` gives it, in seconds.
     """
 
     files: Checkpoints
@@ -34,17 +35,18 @@ class CheckpointOptions:
 class Checkpointer:
     """Writes checkpoints of a run: every few epochs, after each megabatch, and when the run is told to stop.
 
-    A run that has a checkpoint goes on from the newest one. Checkpoints of epochs are put off while checkpoints have
-    cost more than their share of the time: with a network that trains for a second an epoch, writing would take longer
+    A run that has checkpoints continues from the newest one. Checkpoints of epochs are postponed while checkpoints have
+    taken more than their share of the time: if an epoch lasts only a second, writing a checkpoint would take longer
     than training.
 
     Args:
-        options: where and how often.
-        state: the run in memory; it becomes what the newest checkpoint holds.
+        options: where and how often checkpoints are written.
+        state: the run in memory; it is set to the content of the newest checkpoint.
 
     Attributes:
-        has_begun: whether a checkpoint was there.
-        resumed: the earlier parts of this run: how far each came, with its code, versions and hardware.
+        has_begun: whether a checkpoint existed.
+        resumed: the earlier parts of this run: the progress at the end of each part, and its code, versions and
+            hardware.
 
     Raises:
         SettingError: the checkpoint belongs to another run.
@@ -64,19 +66,20 @@ class Checkpointer:
 
     @property
     def seconds(self) -> float:
-        """Seconds that this run took so far, earlier parts included."""
+        """Return the seconds that this run took so far, including its earlier parts."""
         return self._earlier_seconds + time.perf_counter() - self._options.started
 
     def epoch_done(self, epoch: EpochRow) -> None:
         """Write a checkpoint if one is due."""
-        # The coming checkpoint counts as time as well, as long as the last one: a share of 1 then puts none off.
+        # The time of the next checkpoint is taken to be that of the last one and is part of the running time, so that a
+        # share of 1 postpones no checkpoint.
         spent = self._spent + self._last
         elapsed = time.perf_counter() - self._options.started + self._last
         if epoch.epoch % self._options.every_epochs == 0 and spent <= self._options.share * elapsed:
             self.write()
 
     def write(self) -> None:
-        """Write a checkpoint of where the run stands."""
+        """Write a checkpoint of the run's present state."""
         started = time.perf_counter()
         progress = self._state.progress
         step = progress.current.step if progress.current else 0
@@ -96,9 +99,9 @@ class Checkpointer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """On an interrupt, write a checkpoint, unless pruning is in progress.
+        """Write a checkpoint after an interrupt, unless pruning is in progress.
 
-        During pruning the previous checkpoint is still valid.
+        During pruning, the previous checkpoint is still valid.
         """
         if not isinstance(error, Interrupted):
             return

@@ -1,8 +1,8 @@
 """Write and read checkpoints of an unfinished run: safetensors beside JSON, numbered and checksummed.
 
-A checkpoint is `<number>.safetensors` and `<number>.json`. The JSON file is written last and holds the checksums of
-both: where a JSON file exists, the checkpoint is whole. Numbers say which checkpoint is newer, because times of files
-depend on a clock that may be wrong. The two newest checkpoints are kept.
+A checkpoint is a pair of files, `<number>.safetensors` and `<number>.json`. The JSON file is written last and holds the
+checksums of both, so a checkpoint is complete if its JSON file exists. A higher number means a newer checkpoint; times
+of files are not used, because they depend on a clock that may be wrong. The two newest checkpoints are kept.
 """
 
 import hashlib
@@ -25,28 +25,28 @@ GENERATIONS = 2
 
 
 class Checkpoints:
-    """Holds the checkpoints in one folder.
+    """Writes, reads and removes the checkpoints in one folder.
 
     Args:
-        folder: holds nothing else; made when the first checkpoint is written.
-        identity: JSON content by name; all of it must be equal for a run to go on from a checkpoint.
+        folder: a folder for checkpoints alone; it is made when the first checkpoint is written.
+        identity: JSON content by name. A run continues from a checkpoint only if the whole identity is equal.
     """
 
     def __init__(self, folder: Path, identity: Mapping[str, Any]):
         self.folder = folder
-        # The identity is compared with what is read back, and JSON turns tuples into lists.
+        # The identity is compared with content that was read from JSON, which turns tuples into lists.
         self._identity = json.loads(json.dumps({"format": FORMAT, **identity}))
 
     def write(self, content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> Path:
         """Add a checkpoint, then remove all but the newest two.
 
         Args:
-            content: JSON.
-            tensors: on any device; tensors that share memory are written separately.
+            content: JSON content.
+            tensors: tensors by name, on any device; tensors that share memory are written separately.
 
         Raises:
-            OSError: the disk is full; earlier checkpoints stay.
-            CapacityError: the same, reported by safetensors.
+            OSError: the disk is full; earlier checkpoints still exist.
+            CapacityError: the disk is full, and safetensors reported the error.
         """
         path = self._path(max(self._numbers(), default=0) + 1)
         copies = {name: tensor.detach().to("cpu", copy=True).contiguous() for name, tensor in tensors.items()}
@@ -54,16 +54,18 @@ class Checkpoints:
         digest = file_sha256(path.with_suffix(".safetensors"))
         write_text(path, render(seal({"identity": self._identity, "tensors_sha256": digest, "content": content})))
         for number in sorted(self._numbers())[:-GENERATIONS]:
-            # The JSON file goes first: tensors alone are no checkpoint, a JSON file alone would be a damaged one.
+            # The JSON file is removed first: tensors alone are not a checkpoint, but a JSON file alone would be a
+            # damaged one.
             self._path(number).unlink()
             self._path(number).with_suffix(".safetensors").unlink(missing_ok=True)
         return path
 
     def read(self) -> tuple[dict[str, Any], dict[str, Tensor]] | None:
-        """Return the newest checkpoint that is whole, or None; a warning names each damaged one that is skipped.
+        """Return the newest undamaged checkpoint, or None; a warning names each damaged checkpoint that is skipped.
 
         Raises:
-            SettingError: the checkpoint belongs to another run; the message names what differs.
+            SettingError: the checkpoint belongs to another run; the message names the part of the identity that
+                differs.
         """
         numbers = sorted(self._numbers(), reverse=True)
         for number in numbers:
@@ -77,16 +79,16 @@ class Checkpoints:
         return None
 
     def exist(self) -> bool:
-        """Say whether any checkpoint exists."""
+        """Return whether any checkpoint exists."""
         return bool(self._numbers())
 
     def clear(self) -> None:
-        """Remove all checkpoints, because the run is done."""
+        """Remove all checkpoints; call this when the run is finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         try:
-            # The file is read as bytes, because reading text would hide a changed line break.
+            # The file is read as bytes, because reading it as text would hide a changed line break.
             written = path.read_bytes()
             whole = json.loads(written)
             is_whole = isinstance(whole, dict) and written == render(seal(whole)).encode()
@@ -121,7 +123,7 @@ class Checkpoints:
 
 
 class _Damaged(Exception):
-    """Says why a checkpoint is not what was written."""
+    """Signals that a checkpoint is damaged; the message says how."""
 
 
 def _show(identity: Mapping[str, Any], name: str) -> str:

@@ -16,13 +16,13 @@ from anytime_pruning.training.trainer import Trainer
 
 @dataclass
 class RunState:
-    """Holds a run in memory.
+    """Holds the state of a run in memory.
 
     Attributes:
-        trainer: holds network, optimiser and generators.
+        trainer: holds the network, the optimiser and the generators.
         records: rows of the finished megabatches.
-        masks: in force; empty before the first pruning.
-        progress: where training on the current megabatch stands.
+        masks: the current bool masks by parameter name; empty before the first pruning.
+        progress: progress of training on the current megabatch.
     """
 
     trainer: Trainer
@@ -32,7 +32,7 @@ class RunState:
 
     @property
     def samples(self) -> int:
-        """Samples trained on so far, in finished epochs."""
+        """Return the number of samples trained on in finished epochs."""
         return sum(epoch.samples for epoch in (*self.records.epochs, *self.progress.epochs))
 
     def to_json(self) -> dict[str, Any]:
@@ -59,7 +59,7 @@ class RunState:
         return named | self.progress.tensors()
 
     def restore(self, content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
-        """Become what `to_json` and `tensors` described; network and optimiser change in place."""
+        """Restore the state that `to_json` and `tensors` described; the network and the optimiser change in place."""
         trainer, device = self.trainer, self.trainer.data.images.device
         trainer.model.load_state_dict(tensors_below("model/", tensors), strict=True)
         for i, velocity in enumerate(trainer.optimizer.velocities):

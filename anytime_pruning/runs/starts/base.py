@@ -1,4 +1,4 @@
-"""Define what a start knows."""
+"""Define the context that a start receives."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,14 +11,15 @@ from anytime_pruning.training.trainer import Trainer
 
 @dataclass(frozen=True)
 class StartContext:
-    """Holds what a start may look at and change.
+    """Holds the objects that a start may read and change.
 
     Attributes:
         t: index of the megabatch that begins, from 1.
         trainer: holds the network and the optimiser with its momentum; both may be changed in place.
-        masks: in force so far; weights that they do not keep must stay exactly zero.
-        build_afresh: returns the same architecture with the initial weights of a seed.
-        generator: for starts that draw.
+        masks: the current bool masks; weights that they do not keep must stay exactly zero.
+        build_afresh: a function that takes a seed and returns the same architecture with the initial weights of this
+            seed.
+        generator: random generator for starts that draw.
     """
 
     t: int

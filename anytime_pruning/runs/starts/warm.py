@@ -6,4 +6,4 @@ from anytime_pruning.runs.starts.base import StartContext
 
 @register("start", "warm")
 def start_warm(context: StartContext) -> None:
-    """Go on with the weights, the batch norm and the momentum that the megabatch before left; nothing changes."""
+    """Continue with the weights, batch norm and momentum of the megabatch before, without any change."""

@@ -1,8 +1,9 @@
-"""Import one file for each place to which a run may report, so that each tracker is registered.
+"""Define the trackers, which report the numbers of a run to services outside of the run's own files.
 
-A tracker is a class (settings, out_dir, samples) with `log(values, step)` and `close(failed)`. The package that a
-tracker needs is imported when the tracker is made. A run never fails because its tracker does, and its numbers are the
-same with and without.
+A tracker is a class (settings, out_dir, samples) with the methods `log(values, step)` and `close(failed)`. Each tracker
+is one module, which is imported here so that the tracker is registered. The package that a tracker needs is imported
+only when the tracker is made. A failing tracker never makes its run fail, and a run has the same numbers with and
+without a tracker. This package imports from `results`, `settings` and `foundation`. It must never change a run.
 """
 
 from anytime_pruning.runs.trackers import none, tensorboard, wandb

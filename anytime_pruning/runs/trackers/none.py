@@ -1,4 +1,4 @@
-"""Report to no tracker, because a run's own files say everything."""
+"""Report nothing, because a run's own files already hold all numbers."""
 
 from collections.abc import Mapping
 from pathlib import Path

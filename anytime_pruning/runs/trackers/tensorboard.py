@@ -16,14 +16,15 @@ class TensorBoardTracker:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise RuntimeError("tensorboard is not installed; pip install -r envs/extras.txt") from None
-        # An earlier attempt may have reported samples beyond the place where this one begins; they are not shown.
+        # An earlier process of this run may have reported steps after the last checkpoint. TensorBoard has to drop
+        # them, because this process reports these steps again.
         self._writer = SummaryWriter(str(out_dir / "tensorboard"), purge_step=samples and samples + 1)
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Write a scalar for each value."""
+        """Write one scalar for each value."""
         for name, value in values.items():
             self._writer.add_scalar(name, value, step)
 
     def close(self, failed: bool) -> None:
-        """Write what is buffered."""
+        """Write buffered values and close the event file."""
         self._writer.close()

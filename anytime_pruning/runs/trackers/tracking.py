@@ -16,22 +16,27 @@ from anytime_pruning.settings.run import RunSettings
 
 
 class Tracker(Protocol):
-    """Describes what a tracker offers."""
+    """Describes the methods of a tracker."""
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Report some numbers by name, after this many training samples."""
+        """Report numbers by name.
+
+        Args:
+            values: numbers by name.
+            step: number of training samples so far.
+        """
 
     def close(self, failed: bool) -> None:
-        """Write what is still to be written, and say whether the run failed."""
+        """Write the remaining values, and report whether the run failed."""
 
 
 class Tracking:
-    """Tells a run's tracker of each epoch and megabatch; the first failure is reported once and ends the tracking.
+    """Reports each epoch and megabatch to a run's tracker; after the first failure, it warns once and stops reporting.
 
     Args:
-        settings: of the run; `execution.tracker` names the tracker.
+        settings: settings of the run; `execution.tracker` names the tracker.
         out_dir: folder of the run, below which a tracker may write.
-        samples: trained on and reported already, by an earlier process of this run.
+        samples: number of training samples that earlier processes of this run have already reported.
     """
 
     def __init__(self, settings: RunSettings, out_dir: Path, samples: int = 0):
@@ -46,7 +51,7 @@ class Tracking:
         self._log("epoch", asdict(epoch))
 
     def megabatch_done(self, row: MegabatchRow) -> None:
-        """Report what a megabatch came to."""
+        """Report the results of a megabatch."""
         self._log("megabatch", asdict(row))
 
     def __enter__(self) -> Self:
@@ -55,7 +60,7 @@ class Tracking:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Close the tracker, also when the run fails."""
+        """Close the tracker, whether or not the run failed."""
         tracker = self._tracker
         if tracker is not None:
             self._guarded(lambda: tracker.close(failed=kind is not None))
@@ -68,7 +73,7 @@ class Tracking:
             self._guarded(lambda: tracker.log(numbers, self._samples))
 
     def _guarded(self, call: Callable[[], None]) -> None:
-        """Call into a foreign package, and let neither its errors nor its random draws reach the run."""
+        """Call a function of the tracker, so that neither its errors nor its random draws affect the run."""
         state = random.getstate()
         try:
             with torch.random.fork_rng(devices=[]):

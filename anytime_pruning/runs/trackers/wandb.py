@@ -8,13 +8,13 @@ from typing import Literal, cast
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.settings.run import RunSettings
 
-# W&B's own telemetry contacts its server even for runs that are offline; it is off unless the user turns it on.
+# W&B's own telemetry contacts a server even during offline runs, so it is off unless the user turns it on.
 TELEMETRY = "WANDB_ERROR_REPORTING"
 
 
 @register("tracker", "wandb")
 class WandbTracker:
-    """Writes a run of W&B into `wandb/` below the run's folder; WANDB_MODE=online sends it, under the user's login."""
+    """Writes a W&B run into `wandb/` below the run's folder; WANDB_MODE=online uploads it with the user's login."""
 
     def __init__(self, settings: RunSettings, out_dir: Path, samples: int):
         os.environ.setdefault(TELEMETRY, "false")
@@ -28,8 +28,8 @@ class WandbTracker:
             config=settings.model_dump(mode="json", exclude={"execution"}),
             dir=str(out_dir),
             mode=cast(Literal["online", "offline", "disabled", "shared"], os.environ.get("WANDB_MODE", "offline")),
-            reinit="create_new",  # the caller may have a W&B run of their own
-            # W&B records no more of the machine and the code than the run itself reports.
+            reinit="create_new",  # the caller may have an open W&B run
+            # W&B must record no more about the machine and the code than the run itself reports.
             settings=wandb.Settings(
                 silent=True,
                 console="off",
@@ -43,9 +43,9 @@ class WandbTracker:
         )
 
     def log(self, values: Mapping[str, float], step: int) -> None:
-        """Write one record. W&B wants rising steps, so the number of samples is a value of the record."""
+        """Write one record, in which the number of samples is a value, because W&B's own steps have to rise."""
         self._run.log({**values, "samples": step})
 
     def close(self, failed: bool) -> None:
-        """Finish the run's files, as crashed or as finished."""
+        """Finish the files of the W&B run, and mark the run as crashed or as finished."""
         self._run.finish(exit_code=int(failed))
