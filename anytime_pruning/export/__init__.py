@@ -1,5 +1,5 @@
-"""Take a finished network out of its run: load it, describe it, and write it for use elsewhere.
+"""Load the network of a finished run, describe the network, and write it for use elsewhere.
 
-The room imports from `results`, `settings` and the rooms below. It must never train or prune, and never import from
-`runs` or `figures`.
+This package imports from `results`, `settings` and the rooms below them. It must never train or prune, and it must
+never import from `runs` or `figures`.
 """

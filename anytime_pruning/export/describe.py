@@ -10,7 +10,7 @@ from anytime_pruning.results.metrics_file import FileSizes, NetworkInput
 
 
 def describe_input(arrays: ImageArrays) -> NetworkInput:
-    """Return what a network has to know about the images of a dataset."""
+    """Return the shape, classes and normalisation of a dataset's images, which describe the input of a network."""
     return NetworkInput(
         image_shape=arrays.image_shape, n_classes=arrays.n_classes, mean=tuple(arrays.mean), std=tuple(arrays.std)
     )

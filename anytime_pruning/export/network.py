@@ -20,7 +20,7 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
 
     Args:
         run: folder of the run, with config.yaml and metrics.json.
-        weights: a safetensors file, either dense or sparse as `export_run` writes it; the run's own weights if None.
+        weights: a safetensors file, either dense or sparse as `export_run` writes it; None means the run's own weights.
 
     Returns:
         The network in eval mode on the CPU. It maps images in [0, 1], float32 [B, C, H, W], to logits [B, n_classes].
@@ -42,7 +42,7 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
 
 
 def _forms(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
-    """Return shape and type of each tensor."""
+    """Return the shape and the type of each tensor by name."""
     return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 

@@ -22,22 +22,23 @@ def export_run(run: str | Path, weights: str | Path | None = None, out: str | Pa
 
     Args:
         run: folder of the run, with config.yaml and metrics.json.
-        weights: the final weights; the file that the workflow or `train --out` wrote if None.
-        out: folder for the files; the folder of the weights if None.
+        weights: file of the final weights; None means the file that the workflow or `train --out` wrote.
+        out: folder for the files; None means the folder of the weights.
 
     Returns:
         The paths of the two files by name, and the path of the weights as `weights`.
 
     Raises:
         SettingError: a package that ONNX needs is not installed, or the network is not registered.
-        DataError: the run or its weights are missing or damaged, or do not fit each other; nothing is written.
+        DataError: the run or its weights are missing or damaged, or the weights do not fit the run; nothing is
+            written.
     """
     run = Path(run)
     image_shape = read_metrics(run).input.image_shape
     path = Path(weights) if weights else layout.find_weights(run)
     model = load_network(run, path)
     folder = Path(out) if out else path.parent
-    # Both contents exist before the first is written, so a network that cannot be exported leaves nothing behind.
+    # Both contents are made before the first file is written, so a failed export leaves no file behind.
     contents = {
         ONNX: make_onnx(model, image_shape),
         SPARSE: pack(model.state_dict(), prunable_weights(model)),
@@ -60,7 +61,7 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
         The content of the ONNX file.
 
     Raises:
-        SettingError: a package is missing.
+        SettingError: a package that ONNX needs is not installed.
         DataError: ONNX cannot express the network, for example because it branches on the values of its images.
     """
     try:
@@ -73,7 +74,7 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
         ) from None
     try:
         with warnings.catch_warnings():
-            # The exporter of torch calls functions that torch has deprecated.
+            # torch's exporter calls functions that torch itself has deprecated.
             warnings.simplefilter("ignore", FutureWarning)
             program = torch.onnx.export(
                 model,
@@ -87,9 +88,9 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
     except torch.onnx.OnnxExporterError as error:
         reason = str(error.__cause__ or error).strip().partition("\n")[0]
         raise DataError(f"export: this network cannot be written as ONNX: {reason}") from None
-    # `dynamo=True` always gives a program.
+    # With `dynamo=True` torch always returns a program, but its annotation also allows None.
     assert program is not None
-    # Each node names the source lines it comes from: paths of this machine, which a shared file must not have.
+    # Each node names its source lines with paths of this machine, which a shared file must not contain.
     ClearMetadataAndDocStringPass()(program.model)
     content: bytes = program.model_proto.SerializeToString()
     return content

@@ -1,6 +1,6 @@
 """Pack weights with many zeros into a small safetensors file: the kept values of each pruned weight and a bit mask.
 
-The file is exact to the bit, so a network loaded from it is the trained network. It does not make a network faster.
+The file is exact to the bit, so the loaded network equals the trained network. The network does not become faster.
 """
 
 import json
@@ -24,28 +24,28 @@ _INTEGERS = {
     torch.float32: torch.int32,
     torch.float64: torch.int64,
 }
-# There is only one key, because safetensors promises no order of keys and equal weights must give equal files.
+# The metadata has only one key, because safetensors promises no order of keys, and equal weights must give equal files.
 _METADATA_KEY = "anytime_pruning_sparse"
 
 
 class _Contents(BaseModel):
-    """Hold the file's metadata: every name in the order of the state dict, and the shape of each sparse weight."""
+    """Holds the file's metadata: every name in the order of the state dict, and the shape of each sparse weight."""
 
     version: Literal[1] = 1
     tensors: list[tuple[str, tuple[NonNegativeInt, ...] | None]]
 
 
 def pack(state: Mapping[str, Tensor], prunable: Iterable[str]) -> bytes:
-    """Pack a state dict into the bytes of a safetensors file in which zeros of prunable weights take one bit.
+    """Pack a state dict into the bytes of a safetensors file in which each zero of a prunable weight takes one bit.
 
-    `dense/<name>` holds an unchanged tensor. A sparse weight has two or three tensors: `values/<name>` holds its
-    numbers that are not zero, in order; `mask/<name>` one bit for each number, first bit highest, set where the number
-    is not zero; `signs/<name>` one bit for each zero, set where the zero is negative. A negative weight times a mask of
-    0 is a negative zero. Without negative zeros `signs/<name>` is absent.
+    `dense/<name>` holds an unchanged tensor. A sparse weight is stored as two or three tensors. `values/<name>` holds
+    the numbers that are not zero, in order. `mask/<name>` holds one bit for each number, first bit highest, which is
+    set if the number is not zero. `signs/<name>` holds one bit for each zero, which is set if the zero is negative, as
+    a negative weight times a mask of 0 is. A weight without negative zeros has no `signs/<name>`.
 
     Args:
         state: tensors of any shape by name.
-        prunable: names of the weights to store sparsely. A weight that would not become smaller is stored densely.
+        prunable: names of the weights to store sparsely; a weight that would not become smaller is stored densely.
 
     Returns:
         The content of the file.
@@ -69,13 +69,13 @@ def pack(state: Mapping[str, Tensor], prunable: Iterable[str]) -> bytes:
 
 
 def unpack(data: bytes) -> dict[str, Tensor]:
-    """Return the state dict that was packed, in its order and equal to the bit.
+    """Unpack the state dict that `pack` packed, in the same order and equal to the bit.
 
     Args:
         data: content of a file that `pack` made.
 
     Raises:
-        DataError: the bytes are not such a file, or are damaged.
+        DataError: the bytes are not a file of `pack`, or are damaged.
     """
     try:
         stored = load(data)
@@ -95,12 +95,12 @@ def unpack(data: bytes) -> dict[str, Tensor]:
         except KeyError as error:
             raise DataError(f"sparse weights: damaged: {error.args[0]} is missing") from None
     if stored:
-        raise DataError(f"sparse weights: damaged: {min(stored)} belongs to nothing")
+        raise DataError(f"sparse weights: damaged: {min(stored)} belongs to no weight")
     return state
 
 
 def is_packed(data: bytes) -> bool:
-    """Return whether `pack` made a file; only the metadata tell where no weight was sparse.
+    """Return whether `pack` made a file, by its metadata, because a file without sparse weights looks like any other.
 
     Args:
         data: content of a safetensors file.
@@ -116,7 +116,7 @@ def _metadata(data: bytes) -> dict[str, str]:
 
 
 def _split(tensor: Tensor) -> dict[str, Tensor]:
-    """Split one weight into its parts; positive and negative zeros are dropped, and signs kept if any is negative."""
+    """Split a weight into values, mask and, if any zero is negative, the signs of its zeros."""
     bits = tensor.flatten().view(_INTEGERS[tensor.dtype])
     kept = (bits << 1) != 0  # The shift removes the sign.
     parts = {"values": bits[kept].view(tensor.dtype), "mask": _pack_bits(kept)}
@@ -125,7 +125,7 @@ def _split(tensor: Tensor) -> dict[str, Tensor]:
 
 
 def _join(stored: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
-    """Join the parts of one weight, and remove them from `stored`."""
+    """Join the parts of one weight, and remove these parts from `stored`."""
     values, mask = stored.pop(f"values/{name}"), stored.pop(f"mask/{name}")
     count = math.prod(shape)
     if values.dtype not in _INTEGERS or values.dim() != 1:

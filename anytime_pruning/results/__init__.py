@@ -1,5 +1,5 @@
-"""Hold everything that a run leaves on disk: names of files, rows of tables, metrics.json, and the collected tables.
+"""Define, write and read the files of runs: names of files, rows of tables, metrics.json, and the collected tables.
 
-The room imports from `settings` and the rooms below. It must never import torch, and only `collect` may import pandas:
-results are planned, read and collected on machines that cannot train.
+This package imports from `settings` and the rooms below it. It must never import torch, and only `collect` may import
+pandas, because results are planned, read and collected on machines that cannot train.
 """

@@ -17,7 +17,7 @@ from anytime_pruning.results.rows import TABLES
 from anytime_pruning.results.store import check_files, read_metrics, read_settings
 from anytime_pruning.results.variants import AXES, name_variants
 
-# The columns that each table of a run must have.
+# Each table of a run must have these columns.
 COLUMNS = {name: [column.name for column in fields(row)] for name, row in TABLES.items()}
 
 
@@ -28,8 +28,8 @@ def collect(names: Sequence[str], runs_dir: Path, tables_dir: Path, present_only
         names: names of the runs, which are their folders below `runs_dir`.
         runs_dir: folder of the study's runs.
         tables_dir: folder for the tables.
-        present_only: leave out unfinished runs, for machines that cannot train. Whatever is drawn from the tables then
-            has to check that its runs are there, as the figures do.
+        present_only: whether to leave out unfinished runs, for machines that cannot train. A figure of the tables then
+            has to check that the tables hold its runs, as all figures of this project do.
 
     Raises:
         DataError: no run is named; a run is missing or damaged, lacks a number, or was written by another version of
@@ -37,7 +37,7 @@ def collect(names: Sequence[str], runs_dir: Path, tables_dir: Path, present_only
     """
     if present_only:
         present = [name for name in names if (runs_dir / name / layout.METRICS).exists()]
-        # Where no run is finished, the error names the first one.
+        # If no run is finished, the first name stays, so that the error names a missing run.
         names = present or names[:1]
     if not names:
         raise DataError("runs_list: the list names no run; at least one is needed")
@@ -60,7 +60,7 @@ def names_in(table: Path) -> list[str]:
     """Return the names of the runs in a collected table, in its order.
 
     Raises:
-        DataError: the file is missing or is no such table.
+        DataError: the file is missing or is not a collected table.
     """
     try:
         return list(dict.fromkeys(pd.read_csv(table, usecols=["run"], dtype=str, keep_default_na=False)["run"]))
@@ -69,7 +69,7 @@ def names_in(table: Path) -> list[str]:
 
 
 def summarize(metrics: MetricsFile) -> dict[str, str | float | None]:
-    """Return the columns of runs.csv that metrics.json states: final numbers, data, sizes, cost and machine."""
+    """Return the columns of runs.csv that come from metrics.json: final numbers, data, sizes, cost and machine."""
     final, cost, hardware = metrics.final, metrics.cost, metrics.hardware
     return {
         "test_acc_pct": final.test_acc_pct,
@@ -110,7 +110,7 @@ def read_rows(path: Path) -> pd.DataFrame:
         rows = pd.read_csv(path)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; {REMEDY}") from None
-    except ValueError:  # pandas raises subclasses of it for files that are no tables
+    except ValueError:  # pandas raises subclasses of ValueError for files that are not tables
         raise DataError(f"{path}: not readable; {REMEDY}") from None
     for column in COLUMNS[path.name]:
         if column not in rows:
@@ -122,11 +122,11 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def check_same_data(datasets: Mapping[str, str], metrics: Mapping[str, MetricsFile]) -> None:
-    """Check that runs on datasets of one name had the same images, because a mean over them would mean nothing.
+    """Check that runs on datasets of the same name had the same images; otherwise a mean over the runs has no meaning.
 
     Args:
-        datasets: the dataset's name by the run's name.
-        metrics: metrics.json by the run's name.
+        datasets: name of the dataset by the name of the run.
+        metrics: content of metrics.json by the name of the run.
 
     Raises:
         DataError: two runs had different images.
@@ -149,7 +149,7 @@ def _read_checked(folder: Path) -> MetricsFile:
 
 
 def _check_column(path: Path, column: "pd.Series[Any]") -> None:
-    # This quick check passes most columns; the one below gives the same answer at twenty times the cost.
+    # Most columns pass this quick check. The check below gives the same answer but takes twenty times longer.
     if is_numeric_dtype(column) and np.abs(column.to_numpy()).max(initial=0) < 1e300:
         return
     is_name = column.name == "layer"
@@ -159,4 +159,4 @@ def _check_column(path: Path, column: "pd.Series[Any]") -> None:
         is_complete = False
     if column.isna().any() or not is_complete:
         kind = "name" if is_name else "number"
-        raise DataError(f"{path}: column {column.name} has a value that is no {kind}; {REMEDY}")
+        raise DataError(f"{path}: column {column.name} has a value that is not a {kind}; {REMEDY}")

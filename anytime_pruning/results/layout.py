@@ -5,12 +5,12 @@ from pathlib import Path
 from anytime_pruning.foundation.errors import DataError
 
 RESULTS = Path("results")
-# The files in a run's folder. metrics.json is written last: where it exists, the run is finished.
+# These files are in a run's folder. metrics.json is written last, so a run is finished if its metrics.json exists.
 CONFIG, MEGABATCHES, EPOCHS, LAYERS = "config.yaml", "megabatches.csv", "epochs.csv", "layers.csv"
 METRICS = "metrics.json"
-# The folder of an unfinished run's checkpoints.
+# This folder holds the checkpoints of an unfinished run.
 RESUME = "resume"
-# The file that the process which computes the run keeps locked.
+# The process that computes the run keeps this file locked.
 LOCK = "run.lock"
 WEIGHTS = "weights.safetensors"
 
@@ -28,13 +28,13 @@ def run_dir(study: str, name: str) -> Path:
 def weights_path(study: str, name: str) -> Path:
     """Return the path of a run's final weights.
 
-    Weights lie in a tree beside the runs, so that these large files can be versioned separately.
+    Weights are in a folder tree beside the runs, so that these large files can be versioned separately.
     """
     return RESULTS / study / "checkpoints" / name / WEIGHTS
 
 
 def find_weights(run: Path) -> Path:
-    """Find the weights of a run: in its folder, or in the tree of checkpoints beside the runs.
+    """Find the weights of a run in the run's folder, or in the tree of checkpoints beside the runs.
 
     Args:
         run: the run's folder.
@@ -43,7 +43,7 @@ def find_weights(run: Path) -> Path:
         The path of the existing file.
 
     Raises:
-        DataError: neither place holds the weights, which are not versioned with the results.
+        DataError: the weights are in neither place; they are not versioned together with the results.
     """
     places = [run / WEIGHTS]
     parts = run.parts

@@ -1,4 +1,4 @@
-"""Define metrics.json: what a finished run states, as one typed model, in the order of the file."""
+"""Define metrics.json, which describes a finished run, as one typed model in the order of the file."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,21 +9,21 @@ from anytime_pruning.foundation.errors import DataError, show
 
 SCHEMA_VERSION: Literal[4] = 4
 REMEDY = "remove the run's folder to train it again"
-# A whole number that fits a 64-bit column of a table.
+# The limit keeps whole numbers within a 64-bit column of a table.
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class _Part(BaseModel):
-    """Accept exact types and finite numbers only, and keep keys that other versions of this code may add."""
+    """Accepts only exact types and finite numbers, and keeps keys that other versions of this code may add."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", allow_inf_nan=False)
 
 
 class FinalNumbers(_Part):
-    """Hold the numbers that tables show: those of the last megabatch, and those cumulative over the stream.
+    """Holds the numbers that tables show: results of the last megabatch, and numbers over the whole stream.
 
-    `*_pct` are percentages or differences of percentages, `macs_*` multiply-accumulates for one image, `density` the
-    fraction of prunable weights kept, `samples` the images trained on, each counted every time.
+    `*_pct` are percentages or differences of percentages. `macs_*` are multiply-accumulates for one image. `density` is
+    the share of prunable weights kept. `samples` counts the images trained on, as often as they were used.
     """
 
     test_acc_pct: float
@@ -41,7 +41,7 @@ class FinalNumbers(_Part):
 
 
 class PlannedSamples(_Part):
-    """Hold the samples that the plan passes through the network, by purpose."""
+    """Holds the planned numbers of samples that pass through the network, by purpose."""
 
     train: Whole
     score: Whole
@@ -49,7 +49,7 @@ class PlannedSamples(_Part):
 
 
 class RunCost(_Part):
-    """Hold the planned samples and the measured seconds; the speed counts training passes without evaluation."""
+    """Holds the planned samples and the measured seconds; the speed counts only training passes, without evaluation."""
 
     planned_samples: PlannedSamples
     stream_s: float
@@ -59,7 +59,7 @@ class RunCost(_Part):
 
 
 class NetworkInput(_Part):
-    """Describe the images that a network takes: (channels, height, width), classes, and normalisation per channel."""
+    """Describes the images that a network takes: (channels, height, width), classes, and normalisation per channel."""
 
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
     n_classes: PositiveInt
@@ -74,28 +74,28 @@ class NetworkInput(_Part):
 
 
 class FileSizes(_Part):
-    """Hold the bytes of a network's weights as they are, and with the zeros left out."""
+    """Holds the sizes of a network's files in bytes, with zeros stored and with zeros left out."""
 
     dense_bytes: Whole
     sparse_bytes: Whole
 
 
 class Code(_Part):
-    """Name the commit of the code and whether its files differ from the commit; both are None outside git."""
+    """Names the commit of the code and says whether files differ from it; both are None outside git."""
 
     commit: str | None
     modified: bool | None
 
 
 class Container(_Part):
-    """Name the image that the run was computed in; the checksum is None where the image could not be read."""
+    """Names the container image of the run; the checksum is None if the image could not be read."""
 
     image: str
     sha256: str | None
 
 
 class Hardware(_Part):
-    """Describe the machine that computed the run; `gpu` and the two fields after it exist for runs on a GPU only."""
+    """Describes the machine that computed the run; `gpu`, `cuda` and `peak_gpu_memory_mb` exist only for a GPU."""
 
     device: str
     processor: str
@@ -110,12 +110,12 @@ class Hardware(_Part):
 
     @property
     def computed_on(self) -> str:
-        """Return the name of the GPU, or of the processor where no GPU took part."""
+        """Return the name of the GPU, or of the processor if no GPU was used."""
         return self.gpu or self.processor
 
 
 class EarlierPart(_Part):
-    """Describe one earlier part of a run that was interrupted and resumed, and how far this part came."""
+    """Describes an earlier part of a run that was interrupted and resumed, and its progress at the end."""
 
     t: Whole
     epochs: Whole
@@ -127,10 +127,10 @@ class EarlierPart(_Part):
 
 
 class MetricsFile(_Part):
-    """Hold the content of metrics.json.
+    """Holds the content of metrics.json.
 
-    `files` has the SHA-256 of every other file of the run by the file's name, and `sha256` the checksum of this content
-    without the checksum itself. Fields with a default are absent from the files of early runs.
+    `files` has the SHA-256 of every other file of the run by the file's name. `sha256` is the checksum of the content
+    without the checksum itself. Files of early runs lack the fields that have a default.
     """
 
     schema_version: Literal[4]

@@ -1,4 +1,4 @@
-"""Keep the rows of a run while it goes on, and derive the run's final numbers from them.
+"""Collect the rows of a run while it is computed, and derive the run's final numbers from the rows.
 
 `store.py` writes the rows and the numbers to disk.
 """
@@ -15,10 +15,10 @@ from anytime_pruning.settings.cost import PlannedCost
 
 @dataclass
 class Records:
-    """Keep the rows of a run.
+    """Holds the rows of a run.
 
     Attributes:
-        planned: samples that the whole run passes through the network.
+        planned: planned numbers of samples that pass through the network in the whole run.
         macs: multiply-accumulates for one image, by layer.
         megabatches, epochs, layers: rows of the megabatches finished so far.
     """
@@ -36,7 +36,7 @@ class Records:
         self.layers += layers
 
     def final_numbers(self) -> FinalNumbers:
-        """Return the numbers that tables show: those of the last megabatch, and those cumulative over the stream."""
+        """Return the numbers that tables show: results of the last megabatch, and numbers over the whole stream."""
         last = self.megabatches[-1]
         errors = [row.error_count for row in self.megabatches]
         layers = [row for row in self.layers if row.t == last.t]
@@ -56,7 +56,7 @@ class Records:
         )
 
     def cost(self) -> RunCost:
-        """Return the planned samples and the measured seconds; the speed leaves evaluation out."""
+        """Return the planned samples and the measured seconds; the speed counts only training passes."""
         samples, train_s = sum(epoch.samples for epoch in self.epochs), sum(epoch.seconds for epoch in self.epochs)
         return RunCost(
             planned_samples=PlannedSamples(**asdict(self.planned)),

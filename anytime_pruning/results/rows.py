@@ -7,12 +7,12 @@ from anytime_pruning.results import layout
 
 @dataclass(frozen=True)
 class MegabatchRow:
-    """Hold one row of megabatches.csv. The README explains the columns.
+    """Holds one row of megabatches.csv; the README explains the columns.
 
-    `train_acc_running_pct` and `valid_acc_augmented_pct` are the two terms of the generalization gap as the released
-    code measures it: the running mean over the last epoch's training, and validation on augmented images. The other
-    accuracies are measured in eval mode without augmentation: those on the training and validation set with the last
-    epoch's weights, the test accuracy after the best epoch's weights were restored.
+    The released code measures the generalization gap as `train_acc_running_pct`, the running mean over the last epoch's
+    training, minus `valid_acc_augmented_pct`, the accuracy on augmented validation images. The other accuracies are
+    measured in eval mode without augmentation. Those on the training and validation set belong to the last epoch's
+    weights, and the test accuracy belongs to the best epoch's weights.
     """
 
     t: int
@@ -39,11 +39,11 @@ class MegabatchRow:
 
 @dataclass(frozen=True)
 class EpochRow:
-    """Hold one row of epochs.csv.
+    """Holds one row of epochs.csv.
 
-    `train_*` are running means over the epoch: in train mode, on augmented images, while the weights change. `valid_*`
-    select the best epoch; they are measured in eval mode, on augmented images only where the protocol selects on them.
-    `lr` is the learning rate of the epoch's last step. `seconds` counts the training pass alone.
+    `train_*` are running means over the epoch, measured in train mode on augmented images while the weights change.
+    `valid_*` select the best epoch. They are measured in eval mode, and on augmented images only if the protocol says
+    so. `lr` is the learning rate of the epoch's last step. `seconds` is the time of the training pass alone.
     """
 
     t: int
@@ -59,10 +59,10 @@ class EpochRow:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """Hold one row of layers.csv: the weights of a prunable layer after training on megabatch t.
+    """Holds one row of layers.csv: the weights of a prunable layer after training on megabatch t.
 
     `kept` counts the weights that are not zero. `macs` are the multiply-accumulates of all `total` weights for one
-    image; the kept weights take their share of them.
+    image; those of the kept weights are the share `kept / total`.
     """
 
     t: int
@@ -72,7 +72,7 @@ class LayerRow:
     macs: int
 
 
-# The tables of a run and the kind of their rows.
+# The keys are the names of a run's tables, and the values are the classes of their rows.
 TABLES: dict[str, type[MegabatchRow] | type[EpochRow] | type[LayerRow]] = {
     layout.MEGABATCHES: MegabatchRow,
     layout.EPOCHS: EpochRow,

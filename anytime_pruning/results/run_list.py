@@ -9,16 +9,16 @@ from anytime_pruning.foundation.files import write_text
 
 
 def write_runs_list(path: Path, names: Sequence[str], runs_table: Path) -> None:
-    """Write the names of a study's runs, one a line, where the list or the collected tables are out of date.
+    """Write the names of a study's runs, one per line, if the list or the collected tables are out of date.
 
-    Snakemake collects the runs again when the content of this file changes. The tables are also out of date when they
-    hold other runs than the grid, for example because figures were drawn while runs were missing. In this case a
-    comment with the time makes the content a new one.
+    Snakemake collects the runs again when the content of this file changes. The tables are also out of date if their
+    runs are not those of the grid, for example because figures were drawn while runs were missing. In this case a
+    comment with the time changes the content.
 
     Args:
         path: path of the list.
         names: names of the runs.
-        runs_table: path of the collected runs.csv, which need not exist.
+        runs_table: path of the collected runs.csv, which may be missing.
     """
     if runs_table.exists() and _runs_in(runs_table) != set(names):
         write_text(path, "".join(f"{name}\n" for name in names) + f"# tables of other runs, {time.time_ns()}\n")

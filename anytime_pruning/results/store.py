@@ -1,4 +1,4 @@
-"""Write a finished run to disk, each file whole or not at all and metrics.json last, and read it again."""
+"""Write a finished run to disk, with metrics.json last and no file half-written, and read stored runs."""
 
 import csv
 import hashlib
@@ -31,14 +31,14 @@ def write_run(
     write_weights: Callable[[Path], None],
     weights_path: Path,
 ) -> MetricsFile:
-    """Write all files of a finished run, each whole or not at all, and metrics.json with their checksums last.
+    """Write all files of a finished run; metrics.json with the checksums of all files comes last.
 
     Args:
         out_dir: folder of the run.
         settings: settings of the run.
         records: rows of the run.
         facts: the fields of `MetricsFile` from `precision` to `wall_time_s`.
-        write_weights: a function that writes the weights to a path.
+        write_weights: a function that takes a path and writes the weights there.
         weights_path: path of the weights.
 
     Returns:
@@ -76,16 +76,16 @@ def seal(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def render(content: Mapping[str, Any]) -> str:
-    """Return the only text that stands for this JSON content, so that every changed character of a file shows."""
+    """Return the text of JSON content, which is always the same, so that any changed character of a file is noticed."""
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
 def check_files(folder: Path, checksums: Mapping[str, str], names: Iterable[str] = (layout.CONFIG, *TABLES)) -> None:
-    """Check that files of a run are those that were written together with its metrics.json.
+    """Check that files of a run are unchanged since its metrics.json was written.
 
     Args:
         folder: folder of the files.
-        checksums: `files` of metrics.json.
+        checksums: SHA-256 by file name, which is the field `files` of metrics.json.
         names: names of the files to check.
 
     Raises:
@@ -102,20 +102,20 @@ def check_files(folder: Path, checksums: Mapping[str, str], names: Iterable[str]
 
 
 def read_metrics(folder: Path) -> MetricsFile:
-    """Read metrics.json of a run and check that the file is as it was written.
+    """Read metrics.json of a run and check that the file is unchanged since it was written.
 
     Raises:
         DataError: the file is missing or damaged, has another schema version, or lacks a value.
     """
     path = folder / layout.METRICS
     try:
-        # Reading as text would turn other line breaks into those that were written.
+        # The file is read as bytes, because reading it as text would hide a changed line break.
         text = path.read_bytes().decode()
         content = json.loads(text)
         if not isinstance(content, dict):
             raise ValueError("not an object")
         version = content.get("schema_version")
-        # The schema version may itself be the damage, so a file with a checksum must match it first.
+        # The schema version itself may be damaged, so the checksum of a file that has one is checked first.
         is_sealed = version == SCHEMA_VERSION or "sha256" in content
         if is_sealed and text != render(seal(content)):
             raise DataError(f"{path}: damaged or changed (it does not match its own sha256); {REMEDY}")
@@ -145,10 +145,10 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def stored_run(out_dir: Path, settings: RunSettings) -> MetricsFile | None:
-    """Read metrics.json of a finished run; its other files are not checked.
+    """Read metrics.json of a finished run, without checking the other files of the run.
 
     Returns:
-        The content, or None where the run is not finished.
+        The content, or None if the run is not finished.
 
     Raises:
         SettingError: the folder holds a run with other settings, which must not be overwritten.

@@ -1,4 +1,4 @@
-"""Name runs in tables and figures: by their axes, and by a variant where the axes do not tell runs apart."""
+"""Name runs in tables and figures by their main settings, the axes, and by a variant that tells other runs apart."""
 
 import json
 from collections import Counter
@@ -7,7 +7,8 @@ from typing import Any
 
 from anytime_pruning.settings.run import PRUNING_SETTINGS, RunSettings
 
-# These settings name a run. Other settings in which runs of a study differ are spelled out in the column `variant`.
+# Every table and figure names a run by these settings. The column `variant` spells out other settings in which runs of
+# a study differ.
 AXES = ("dataset", "model", "n_megabatches", "protocol", "method", "pruner", "seed")
 
 
@@ -15,7 +16,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that determine a run's numbers, with the dataset's name in place of its settings.
 
     Args:
-        settings: content of config.yaml. Settings that an older run does not have get their defaults.
+        settings: content of config.yaml; settings that the file of an older run lacks get their defaults.
 
     Raises:
         KeyError: the mapping names no dataset.
@@ -31,16 +32,16 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def name_variants(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
-    """Spell out for each run the settings beside the axes in which it differs from the other runs on its dataset.
+    """Spell out, for each run, the settings outside the axes in which the run differs from others on its dataset.
 
-    The value that most runs on a dataset have is not spelled out, so the variant of a usual run is empty. Where no
-    value is the most frequent, all values are spelled out. Pruning settings are left out for runs without pruning.
+    The most frequent value of a setting on a dataset is not spelled out, so the variant of a usual run is empty. If two
+    values are equally frequent, all values are spelled out. Runs without pruning have no pruning settings in a variant.
 
     Args:
-        settings: `plain_settings` by the run's name.
+        settings: result of `plain_settings` by the name of the run.
 
     Returns:
-        A text such as `lr=0.2, tau=3.0` by the run's name.
+        The variant by the name of the run: a text such as `lr=0.2, tau=3.0`.
     """
     meaningful = {
         name: {
@@ -64,13 +65,13 @@ def name_variants(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _text_of(value: Any) -> str:
-    """Return a value as variants show it; the start of its checksum stands for a file."""
+    """Return the text of a value in a variant; a file is shown by the first digits of its checksum."""
     if isinstance(value, Mapping) and "sha256" in value:
         return str(value["sha256"])[:8]
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def _most_frequent(counter: Counter[str]) -> str | None:
-    """Return the value that occurs most often, or None where two values do."""
+    """Return the most frequent value, or None if two values are equally frequent."""
     first, *others = counter.most_common(2)
     return None if others and others[0][1] == first[1] else first[0]

@@ -153,7 +153,7 @@ def reshape_to(*shape):
     [
         (lambda parts, _: parts.pop("mask/w"), "mask/w is missing"),
         (lambda parts, _: parts.pop("dense/b"), "dense/b is missing"),
-        (lambda parts, _: parts.update(extra=torch.ones(1)), "extra belongs to nothing"),
+        (lambda parts, _: parts.update(extra=torch.ones(1)), "extra belongs to no weight"),
         (lambda parts, _: parts.update({"values/w": parts["values/w"][1:].clone()}), "mask/w keeps"),
         (lambda parts, _: parts.update({"values/w": parts["values/w"].int()}), "values/w is not a list of floating"),
         (lambda parts, _: parts.update({"values/w": parts["values/w"][None]}), "values/w is not a list of floating"),

@@ -156,7 +156,7 @@ def test_a_damaged_table_of_a_run_is_named_with_its_column(file, damage, stored,
     if damage in ("nan", "text"):
         table = table.astype({column: object})
         table.loc[0, column] = float("nan") if damage == "nan" else "<<<<"
-        message = rf"column {column} has a value that is no number"
+        message = rf"column {column} has a value that is not a number"
     elif damage == "column":
         table, message = table.drop(columns=column), rf"column {column} is missing"
     else:
@@ -183,7 +183,7 @@ def test_a_layer_without_a_name_is_named_by_its_column(stored, tmp_path):
     table.loc[0, "layer"] = None
     table.to_csv(path, index=False)
     forge(runs_dir / names[0])
-    with pytest.raises(DataError, match="column layer has a value that is no name"):
+    with pytest.raises(DataError, match="column layer has a value that is not a name"):
         collect(names, runs_dir, tmp_path / "tables")
 
 
