@@ -1,5 +1,5 @@
-"""Check whether stored results are what they say: files, names, numbers, tables, weights, and the networks themselves.
+"""Check whether stored results are complete and correct: files, names, numbers, tables, weights and networks.
 
-The room imports from `runs` and the rooms below. Only `reevaluation` may import torch, so that results can be checked
-where nothing can be trained. Checks yield findings and must never change what they check.
+This package imports from `runs` and the rooms below it. Only `reevaluation` may import torch, so that results can be
+checked on machines that cannot train. Checks yield findings, and they must never change the results.
 """

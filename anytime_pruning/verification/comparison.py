@@ -1,4 +1,4 @@
-"""Compare single numbers of a stored run with what its other numbers make them."""
+"""Compare single numbers of a stored run with the values that its other numbers determine."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,8 @@ def check_equal(what: str, found: object, expected: object, file: str = layout.M
     Args:
         what: name of the value.
         found: the stored value.
-        expected: the determined value. It must be equal to the bit, because both were computed by the same code.
+        expected: the value that the other numbers determine. Both values must be equal to the bit, because the same
+            code computed them.
         file: name of the file that stores the value.
     """
     if found != expected:
@@ -30,6 +31,6 @@ def check_percentage(what: str, found: float, total: int, file: str = layout.MEG
         file: name of the file that stores the value.
     """
     if not 0 <= found <= 100:
-        yield problem(f"{what} is {found}, which is no percentage", file)
+        yield problem(f"{what} is {found}, which is not a percentage", file)
         return
     yield from check_equal(what, found, metrics.accuracy_pct(round(found * total / 100), total), file)

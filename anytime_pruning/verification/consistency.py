@@ -1,4 +1,4 @@
-"""Check whether the numbers of a stored run agree with each other, whatever its checksums say."""
+"""Check whether the numbers of a stored run agree with each other, even if all checksums are correct."""
 
 from collections.abc import Iterator
 
@@ -29,16 +29,16 @@ def find_inconsistencies(settings: RunSettings, stored: MetricsFile, rows: Rows)
         rows: tables of the run.
 
     Yields:
-        Problems, each with the name of its file.
+        Problems, each with the name of the file that has the problem.
     """
     if (found := [row.t for row in rows.megabatches]) != list(range(1, settings.n_megabatches + 1)):
-        # All checks below would repeat this problem for every megabatch.
+        # The checks below stop here, because they would repeat this problem for every megabatch.
         yield problem(f"it has megabatches {found}, not 1 to {settings.n_megabatches}", layout.MEGABATCHES)
         return
     empty = list(_find_empty(rows))
     yield from empty
     if empty:
-        # All checks below divide by these counts.
+        # The checks below divide by these counts.
         return
     yield from _check_facts(settings, stored)
     yield from check_densities(settings, rows)
@@ -52,7 +52,7 @@ def find_inconsistencies(settings: RunSettings, stored: MetricsFile, rows: Rows)
 
 
 def _find_empty(rows: Rows) -> Iterator[Finding]:
-    """Find counts that are not positive."""
+    """Find counts that should be positive and are not."""
     for row in rows.megabatches:
         for name in ("prunable_count", "train_count", "valid_count", "test_count"):
             if getattr(row, name) < 1:
@@ -67,7 +67,7 @@ def _find_empty(rows: Rows) -> Iterator[Finding]:
 
 
 def _check_facts(settings: RunSettings, stored: MetricsFile) -> Iterator[Finding]:
-    """Check that data and precision are those that the settings name, where the settings name them."""
+    """Check that the images and the precision are those of the settings, if the settings name them."""
     asked = {"data_sha256": getattr(settings.dataset, "content_sha256", None), "precision": settings.precision}
     found = {"data_sha256": stored.data_sha256, "precision": stored.precision}
     for name, value in asked.items():
@@ -91,7 +91,7 @@ def _check_accuracies(row: MegabatchRow) -> Iterator[Finding]:
 
 
 def _check_epochs(row: MegabatchRow, epochs: list[EpochRow], settings: RunSettings) -> Iterator[Finding]:
-    """Check the number of epochs, the choice of the best one, and what the megabatch's row takes from the last one."""
+    """Check the number of epochs, the choice of the best epoch, and the numbers that the megabatch's row repeats."""
     if [epoch.epoch for epoch in epochs] != list(range(1, settings.epochs + 1)):
         yield problem(f"{len(epochs)} epochs at t={row.t}, not 1 to {settings.epochs}", layout.EPOCHS)
         return
@@ -120,7 +120,7 @@ def _check_epoch(epoch: EpochRow, row: MegabatchRow, rate: LearningRate) -> Iter
 
 
 def _check_totals(settings: RunSettings, stored: MetricsFile, rows: Rows) -> Iterator[Finding]:
-    """Check the final numbers and the cost in metrics.json against the rows, with the code that computed them."""
+    """Check the final numbers and the cost in metrics.json by computing both again from the rows."""
     last = rows.layers_at(rows.megabatches[-1].t)
     positions = {layer.layer: layer.macs // layer.total for layer in last}
     linear = stored.final.macs_count - sum(layer.macs for layer in last)
@@ -144,7 +144,7 @@ def _check_totals(settings: RunSettings, stored: MetricsFile, rows: Rows) -> Ite
     ):
         for name in expected | found:
             yield from check_equal(f"{part}.{name}", found.get(name), expected.get(name), layout.METRICS)
-    # The samples to score on are not in the rows. `reevaluation` plans them again where the images exist.
+    # The rows do not contain the samples to score on. `reevaluation` plans these samples again if the images exist.
     parts = [(row.train_count, row.valid_count, 0) for row in rows.megabatches]
     again = plan_cost(settings.epochs, settings.densities(), parts, rows.megabatches[0].test_count)
     yield from check_equal("cost.planned_samples.train", planned.train, again.train, layout.METRICS)

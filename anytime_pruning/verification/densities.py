@@ -1,4 +1,4 @@
-"""Check that the densities and layers of a stored run are those that its settings ask for."""
+"""Check that the densities and layers of a stored run follow from its settings."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -14,7 +14,7 @@ from anytime_pruning.verification.stored_run import Rows
 
 
 def check_densities(settings: RunSettings, rows: Rows) -> Iterator[Finding]:
-    """Check that every density is the scheduled one, agrees with the counts, and never rises.
+    """Check that every density follows the schedule, agrees with the counts, and never rises.
 
     Args:
         settings: settings of the run.
@@ -80,13 +80,13 @@ def _expected_kept(settings: RunSettings, row: MegabatchRow) -> tuple[int, int]:
     """Return the fewest and the most weights that may be counted at a megabatch."""
     protocol = make_protocol(settings.protocol)
     fewest, most = protocol.expected_kept(settings.densities(), row.t, settings.scope, row.prunable_count)
-    # The mask that a run begins with may keep fewer weights than the schedule asks for.
+    # An initial mask may keep fewer weights than the schedule asks for.
     return 0 if settings.initial_mask else fewest - _uncounted(settings, row), most
 
 
 def _uncounted(settings: RunSettings, row: MegabatchRow) -> int:
-    """Return how many kept weights the counts may miss, because the counts leave out kept weights that are zero.
+    """Return how many kept weights the counts may leave out, because a kept weight that is zero is not counted.
 
-    Initial weights from a file may hold any number of zeros.
+    Initial weights from a file may contain any number of zeros.
     """
     return row.prunable_count if settings.initial_weights else metrics.chance_zeros(row.prunable_count)

@@ -1,4 +1,4 @@
-"""Define what checks yield, and gather it."""
+"""Define the findings that checks yield, and gather all findings."""
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
@@ -8,13 +8,13 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Finding:
-    """Hold one result of a check.
+    """Holds one result of a check.
 
     Attributes:
-        kind: a problem in stored results; a note on something that could not be checked; or a count of something that
-            was checked.
-        text: one line. The text of a problem says what is stored and what should be.
-        file: name of the run's file that has the problem, or None where the text names the path itself.
+        kind: `problem` for a problem in stored results, `note` for something that could not be checked, or `count` for
+            something that was checked.
+        text: one line. The text of a problem names the stored value and the expected value.
+        file: name of the run's file that has the problem, or None if the text itself names a path.
     """
 
     kind: Literal["problem", "note", "count"]
@@ -37,18 +37,18 @@ def note(text: str) -> Finding:
 
 
 def count(what: str) -> Finding:
-    """Make a count: one more of these was checked."""
+    """Make a count, which says that one more object of some kind was checked."""
     return Finding("count", what)
 
 
 @dataclass
 class Verification:
-    """Gather the findings of all checks.
+    """Gathers the findings of all checks.
 
     Attributes:
-        counts: how many runs and tables were checked in which way.
-        problems: one line each.
-        notes: how often something could not be checked, by the reason.
+        counts: number of checked runs and tables, by the text of the count.
+        problems: texts of all problems, one line each.
+        notes: number of objects that could not be checked, by the reason.
     """
 
     counts: Counter[str] = field(default_factory=Counter)

@@ -1,4 +1,4 @@
-"""Test stored networks again on their test images, and recompute everything else that network and images determine."""
+"""Test stored networks again, and recompute everything else that the network and the images of a run determine."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -26,14 +26,14 @@ from anytime_pruning.training.evaluation import evaluate
 from anytime_pruning.verification.findings import Finding, count, note, problem
 from anytime_pruning.verification.stored_run import StoredRun
 
-# The number of errors on another machine may differ by this share of the test images.
+# On another machine, the number of errors may differ by this share of the test images.
 TOLERANCE = 0.005
 
 
 class Evaluator:
-    """Tests networks again.
+    """Tests stored networks again.
 
-    The images of the last dataset stay in memory, because runs on one dataset follow each other.
+    The images of the last dataset stay in memory, because runs on the same dataset follow each other.
     """
 
     def __init__(self, data_dir: Path | None) -> None:
@@ -43,7 +43,7 @@ class Evaluator:
         self._threads = torch.get_num_threads()
 
     def check(self, run: StoredRun) -> Iterator[Finding]:
-        """Recompute what network and images determine, and compare.
+        """Recompute the values that the network and the images determine, and compare them with the stored values.
 
         Args:
             run: the run, with the path of its weights.
@@ -70,14 +70,14 @@ class Evaluator:
             yield note(f"runs on {name}, whose images have changed: not tested again")
 
     def _compare(self, run: StoredRun, arrays: ImageArrays) -> Iterator[Finding]:
-        """Compare everything.
+        """Compare the input, the network, the plan and the test errors with the stored values.
 
         Raises:
             SettingError: the network is not registered.
         """
         hardware = run.metrics.hardware
         is_exact = computes_the_same(hardware, run.metrics.versions)
-        # Sums may be rounded differently with another number of threads.
+        # An exact comparison needs the run's number of threads, because another number may round sums differently.
         threads = hardware.threads if is_exact else self._threads
         device = torch.device("cpu")
         prepare_process(device, threads)
@@ -93,7 +93,7 @@ class Evaluator:
             yield problem(f"makes {found} errors on the test images, but {stored} are stored", layout.WEIGHTS)
 
     def _load(self, settings: RunSettings) -> ImageArrays | None:
-        """Load the images of a run, or return None where they would have to be downloaded."""
+        """Load the images of a run, or return None if the images would have to be downloaded."""
         data_dir = self._data_dir or settings.execution.data_dir
         key = (cache_path(settings.dataset, data_dir), settings.dataset)
         if key != self._key:
@@ -103,11 +103,11 @@ class Evaluator:
 
 
 def computes_the_same(hardware: Hardware, versions: Mapping[str, str]) -> bool:
-    """Return whether this machine computes the same as the machine of a run, to the bit.
+    """Return whether this machine gives results equal to the bit to those of a run's machine.
 
     Args:
-        hardware: the run's machine; only CPUs of the same capability agree.
-        versions: the run's packages; only the same version of torch agrees.
+        hardware: machine of the run; only CPUs with the same vector instructions give equal results.
+        versions: versions of the run's packages; only the same version of torch gives equal results.
     """
     same_processor = hardware.cpu_capability == torch.backends.cpu.get_cpu_capability()
     has_threads = hardware.threads in range(1, (os.cpu_count() or 1) + 1)
@@ -116,7 +116,7 @@ def computes_the_same(hardware: Hardware, versions: Mapping[str, str]) -> bool:
 
 
 def _compare_input(run: StoredRun, arrays: ImageArrays) -> Iterator[Finding]:
-    """Compare what the run states about the images."""
+    """Compare the run's description of its images with the images."""
     stored, expected = run.metrics.input.model_dump(mode="json"), describe_input(arrays).model_dump(mode="json")
     yield from _check("input", stored, expected)
     yield from _check("test_images_in_train", run.metrics.test_images_in_train, arrays.test_images_in_train)

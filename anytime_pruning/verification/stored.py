@@ -1,4 +1,4 @@
-"""Check stored results for the command line: find runs and tables, and gather what the checks of each yield."""
+"""Check stored results for the command line: find runs and tables, run the checks, and gather the findings."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -27,11 +27,11 @@ def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None =
 
     Args:
         paths: folders of runs or of studies, or folders that hold such folders.
-        evaluate: test stored networks again where their weights and their images exist.
-        data_dir: folder of downloads and cache; the one that a run's settings name if None.
+        evaluate: whether to test stored networks again if their weights and images exist.
+        data_dir: folder of downloads and cache; None means the folder that the settings of each run name.
 
     Yields:
-        The same object after each run and each study's tables, with everything found so far.
+        The same object after each run and after each study's tables, with all findings so far.
 
     Raises:
         SettingError: a path holds no run.
@@ -51,11 +51,11 @@ def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None =
 
 
 def check_run(folder: Path, evaluator: "Evaluator | None" = None) -> Iterator[Finding]:
-    """Check one run, beginning with what everything else rests on.
+    """Check one run, beginning with its files, on which all other checks depend.
 
     Args:
         folder: folder of the run.
-        evaluator: tests the stored network again; None skips this.
+        evaluator: tests the stored network again; None skips this test.
 
     Yields:
         Counts, notes and problems; each problem names the path of its file.
@@ -66,7 +66,7 @@ def check_run(folder: Path, evaluator: "Evaluator | None" = None) -> Iterator[Fi
         damages = [*_check_version(folder, metrics), *_check_checksums(folder, metrics, (layout.CONFIG, *TABLES))]
         yield from damages
         if damages:
-            # The numbers in changed files would only repeat these problems.
+            # Checks of the numbers in changed files would only repeat these problems.
             return
         settings = parse_settings(read_yaml(folder / layout.CONFIG))
         run = StoredRun(folder, settings, metrics, Rows.read(folder), _find_weights(folder))
@@ -83,14 +83,15 @@ def _gather(findings: Iterable[Finding], done: Verification) -> None:
 
 
 def _make_evaluator(data_dir: Path | None) -> "Evaluator":
-    # This is the only module that needs torch, which takes seconds to load and may not be installed.
+    # The import is inside the function: only this module needs torch, which loads slowly and may not be installed.
     from anytime_pruning.verification.reevaluation import Evaluator
 
     return Evaluator(data_dir)
 
 
 def _check_tables(folder: Path) -> Iterator[Finding]:
-    # Only the check of tables needs pandas, which takes longer to load than one run takes to check.
+    # The import is inside the function: only this check needs pandas, and loading pandas takes longer than checking a
+    # run.
     from anytime_pruning.verification.tables import check_tables
 
     return check_tables(folder)
@@ -128,19 +129,19 @@ def _check_checksums(folder: Path, metrics: MetricsFile, names: Iterable[str]) -
 
 
 def _check_names(run: StoredRun) -> Iterator[Finding]:
-    """Check that digest, seed and folder belong to the settings."""
+    """Check that the digest, the seed and the name of the folder follow from the settings."""
     yield from _expect("digest", run.metrics.digest, run.settings.digest())
     yield from _expect("seed", run.metrics.seed, run.settings.seed)
     name = Path(run_name(run.settings))
     folder = run.folder.resolve()
     root = Path(*folder.parts[: -len(name.parts)])
-    # Users may give their own folders any name; folders below `runs` have names that a study gave.
+    # Users may give their own folders any name, but folders below `runs` get their names from a study.
     if root.name == "runs" and folder != root / name:
         yield problem(f"{run.folder}: its settings are those of a run that is named {name}")
 
 
 def _check_network(run: StoredRun, evaluator: "Evaluator | None") -> Iterator[Finding]:
-    """Check that the stored network is the one that was counted and tested."""
+    """Check that the stored network has the weights that were counted and makes the errors that were stored."""
     if run.weights is None:
         yield note("runs whose weights are not there: nothing is tested again")
         return

@@ -1,4 +1,4 @@
-"""Read a finished run for checking: its settings, metrics.json, and its tables with the types of their columns."""
+"""Read the settings, metrics.json and typed tables of a finished run, so that the run can be checked."""
 
 import csv
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Row = TypeVar("Row", MegabatchRow, EpochRow, LayerRow)
 
 @dataclass(frozen=True)
 class Rows:
-    """Hold the three tables of a run."""
+    """Holds the three tables of a run."""
 
     megabatches: list[MegabatchRow]
     epochs: list[EpochRow]
@@ -39,24 +39,24 @@ class Rows:
         )
 
     def epochs_at(self, t: int) -> list[EpochRow]:
-        """Return the epochs on megabatch t."""
+        """Return the rows of the epochs on megabatch t."""
         return [epoch for epoch in self.epochs if epoch.t == t]
 
     def layers_at(self, t: int) -> list[LayerRow]:
-        """Return the layers after megabatch t."""
+        """Return the rows of the layers after megabatch t."""
         return [layer for layer in self.layers if layer.t == t]
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """Hold everything that a finished run states.
+    """Holds the stored content of a finished run.
 
     Attributes:
         folder: folder of the run.
         settings: content of config.yaml.
         metrics: content of metrics.json.
         rows: content of the three tables.
-        weights: path of the weights, or None where they are not stored.
+        weights: path of the weights, or None if the weights are not stored.
     """
 
     folder: Path
@@ -66,7 +66,7 @@ class StoredRun:
     weights: Path | None
 
     def locate(self, finding: Finding) -> Finding:
-        """Put the path of the run's file before the text of a problem."""
+        """Return the finding with the path of the run's file before the text of a problem."""
         if finding.file is None:
             return finding
         if finding.file == layout.WEIGHTS and self.weights:
@@ -90,5 +90,5 @@ def _read(path: Path, kind: type[Row]) -> list[Row]:
     for row in rows:
         for name in numbers:
             if not abs(getattr(row, name)) < LIMIT:
-                raise DataError(f"{path}: column {name} has a value that is no number")
+                raise DataError(f"{path}: column {name} has a value that is not a number")
     return rows

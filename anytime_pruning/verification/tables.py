@@ -1,4 +1,4 @@
-"""Check that the collected tables of a study are what collecting its runs again gives."""
+"""Check the collected tables of a study by collecting its runs again."""
 
 import tempfile
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ def check_tables(tables: Path) -> Iterator[Finding]:
         yield problem(str(error))
         return
     if strangers := [name for name in names if not (runs_dir / name / layout.METRICS).exists()]:
-        yield problem(f"{list_of_runs}: names {show(strangers[0])}, which is no finished run in {runs_dir}")
+        yield problem(f"{list_of_runs}: names {show(strangers[0])}, which is not a finished run in {runs_dir}")
         return
     try:
         with tempfile.TemporaryDirectory() as folder:

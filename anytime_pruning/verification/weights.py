@@ -1,4 +1,4 @@
-"""Check that the stored weights of a run are the ones that its tables count."""
+"""Check that the stored weights of a run agree with the counts in its tables."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,14 +16,14 @@ from anytime_pruning.verification.stored_run import Rows
 
 
 def check_weights(path: Path, rows: Rows) -> Iterator[Finding]:
-    """Compare the weights that are not zero with the last rows of layers.csv, and look for values that are no numbers.
+    """Compare the weights that are not zero with the last rows of layers.csv, and find values that are not numbers.
 
     Args:
         path: path of the weights.
         rows: tables of the run.
 
     Yields:
-        Problems of the weights.
+        Problems of the file of weights.
 
     Raises:
         DataError: the file cannot be read.
@@ -34,7 +34,7 @@ def check_weights(path: Path, rows: Rows) -> Iterator[Finding]:
         raise DataError(f"{path}: not readable ({error})") from None
     for name, array in weights.items():
         if not np.isfinite(array).all():
-            yield problem(f"{name} has values that are no numbers", layout.WEIGHTS)
+            yield problem(f"{name} has values that are not numbers", layout.WEIGHTS)
     for row in rows.layers_at(rows.megabatches[-1].t):
         array = weights.get(row.layer, np.empty(0))
         kept, total = int(np.count_nonzero(array)), array.size

@@ -96,7 +96,7 @@ FORGERIES = {
         lambda run: forge(run, lambda c: c.update(precision="bfloat16")),
         "precision is bfloat16, but the settings make it float32",
     ),
-    "no number": (put("epochs.csv", 0, train_loss="nan"), "column train_loss has a value that is no number"),
+    "no number": (put("epochs.csv", 0, train_loss="nan"), "column train_loss has a value that is not a number"),
     "no columns": (
         lambda run: (run / "layers.csv").write_text("t,layer\n1,a\n"),
         "layers.csv: other columns than t, layer",

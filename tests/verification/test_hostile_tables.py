@@ -18,7 +18,10 @@ TABLES = {
         put("layers.csv", 0, total="0"),
         "layers.csv: total of network.conv1.weight at t=1 is 0, but at least 1 is needed",
     ),
-    "more digits than floats have": (put("epochs.csv", 0, samples="1" * 400), "column samples has a value that is no"),
+    "more digits than floats have": (
+        put("epochs.csv", 0, samples="1" * 400),
+        "column samples has a value that is not a",
+    ),
     "more digits than 64 bits have": (
         put("megabatches.csv", 1, kept_count=HUGE),
         "metrics.json: no possible value of kept_count follows from the tables",
@@ -27,7 +30,7 @@ TABLES = {
         put("megabatches.csv", 1, kept_count="-1"),
         "metrics.json: no possible value of kept_count follows from the tables",
     ),
-    "no percentage": (put("epochs.csv", 0, valid_acc_pct="1e299"), "is 1e+299, which is no percentage"),
+    "no percentage": (put("epochs.csv", 0, valid_acc_pct="1e299"), "is 1e+299, which is not a percentage"),
     "no rows": (
         lambda run: (run / "epochs.csv").write_text((run / "epochs.csv").read_text().splitlines()[0] + "\n"),
         "epochs.csv: no rows",

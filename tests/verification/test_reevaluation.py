@@ -88,7 +88,7 @@ def test_weights_that_are_no_numbers_are_found_without_testing(run):
     (last,) = (name for name, array in weights.items() if array.ndim == 2)
     save_file(weights | {last: np.full_like(weights[last], np.nan)}, path)
     forge(run, lambda content: content["files"].update({layout.WEIGHTS: file_sha256(path)}))
-    assert problems_in(run) == [f"{path}: {last} has values that are no numbers"]
+    assert problems_in(run) == [f"{path}: {last} has values that are not numbers"]
 
 
 @pytest.mark.parametrize(("same_machine", "wrong"), [(True, 1), (True, 0), (False, 1), (False, 2)])

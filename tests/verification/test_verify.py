@@ -102,7 +102,7 @@ def test_a_table_that_is_not_that_of_its_runs_is_found(name, study):
 def test_a_table_of_runs_that_are_not_there_is_found(study):
     table = study / "tables" / "runs.csv"
     edit(table, lambda rows: rows[1].update(run="digits/none"))
-    assert problems_in(study) == [f"{table}: names 'digits/none', which is no finished run in {study / 'runs'}"]
+    assert problems_in(study) == [f"{table}: names 'digits/none', which is not a finished run in {study / 'runs'}"]
 
 
 def test_tables_of_damaged_runs_cannot_be_collected_again(run, study):
