@@ -1,7 +1,7 @@
-"""Offer the command line. Each command has a module with `HELP`, `add_arguments` and `run`.
+"""Offer the command line, in which each command is one module with `HELP`, `add_arguments` and `run`.
 
-This package is the roof and may import from every room, but only inside functions: a command imports what does its
-work when it runs. Drawing therefore never waits for torch, training never waits for matplotlib, and `--help` waits for
-neither. Nothing imports from here. What a command computes belongs into the room below; here are its options and the
-lines that it prints.
+This package is the top of the house: it imports from every room, and no room imports from it. A command imports the
+modules that do its work inside its `run` function. Drawing therefore never waits for torch, training never waits for
+matplotlib, and `--help` waits for neither. This package holds options and printed lines; code that computes results
+must never be here.
 """

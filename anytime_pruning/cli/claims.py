@@ -1,4 +1,4 @@
-"""Compare the paper's claims with the results of a study."""
+"""Compare the paper's claims with the results of a study: the command `claims`."""
 
 import argparse
 from pathlib import Path
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write a table with a verdict on each claim; runs that are missing are counted in its note."""
+    """Write a table with a verdict on each claim and a note that counts missing runs."""
     from anytime_pruning.figures.claims.table import write_claims
 
     write_claims(options.claims, options.runs_list, options.runs_dir, options.tables_dir, options.stem)

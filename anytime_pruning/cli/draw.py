@@ -1,4 +1,4 @@
-"""Draw one planned figure, or write one planned table, of a study."""
+"""Draw one planned figure, or write one planned table, of a study: the command `draw`."""
 
 import argparse
 from pathlib import Path
@@ -9,13 +9,13 @@ HELP = "draw one figure or write one table of a study"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("plan", type=Path, help="JSON file with the planned figures of the study")
-    parser.add_argument("name", help="of one of the planned figures")
+    parser.add_argument("name", help="name of one of the planned figures")
     parser.add_argument("tables_dir", type=Path, help="folder of the collected tables")
     parser.add_argument("stem", type=Path, help="output path without suffix")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Draw a figure of all its runs, or say in its place which runs are missing."""
+    """Draw a figure from all its runs, or write a file that names the missing runs."""
     from anytime_pruning.figures.draw import draw_planned
 
     draw_planned(options.plan, options.name, options.tables_dir, options.stem)

@@ -1,4 +1,4 @@
-"""Run one command of the command line. A user's mistake ends in one line and exit status 2."""
+"""Run one command of the command line, and report a user's mistake in one line with exit status 2."""
 
 import argparse
 import sys
@@ -12,7 +12,7 @@ from anytime_pruning.foundation.errors import ArtifactError, one_line
 from anytime_pruning.foundation.signals import Interrupted, handling
 
 SCRIPT = "anytime-pruning"
-# The extra of this package that installs a module which only some commands need.
+# Only some commands need these modules. The values name the extra of this package that installs the module.
 EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "sklearn"), "train"),
     **dict.fromkeys(("matplotlib", "scipy"), "figures"),
@@ -33,7 +33,7 @@ class Command(Protocol):
         """Add the options of the command."""
 
     def run(self, options: argparse.Namespace) -> None:
-        """Do what the options say. The docstring is the description that `--help` shows."""
+        """Run the command with given options; `--help` shows this docstring as the description."""
 
 
 COMMANDS: dict[str, Command] = {
@@ -57,10 +57,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        arguments: of the command line, without the program; those of this process if None.
+        arguments: arguments of the command line without the program; None means the arguments of this process.
 
     Returns:
-        The exit status: 0, 2 for a user's mistake, 1 for another failure, 128 plus the number of a signal.
+        The exit status: 0 for success, 2 for a user's mistake, 1 for any other failure, or 128 plus the number of a
+        signal that stopped the command.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _make_parser(arguments[:1]).parse_args(arguments)
@@ -85,10 +86,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _make_parser(chosen: Sequence[str]) -> argparse.ArgumentParser:
-    """Make a parser that lists all commands and knows the options of the chosen one.
+    """Make a parser that lists all commands and knows the options of the chosen command.
 
     Args:
-        chosen: the name of a command, or nothing. The settings, which are options of `train`, take time to import.
+        chosen: the name of the chosen command, or nothing. The options of other commands are left out, because the
+            options of `train` are the settings, which take time to import.
     """
     program = SCRIPT if Path(sys.argv[0]).stem == SCRIPT else "python -m anytime_pruning"
     parser = argparse.ArgumentParser(prog=program, description="Anytime Progressive Pruning")

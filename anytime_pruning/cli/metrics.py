@@ -1,4 +1,4 @@
-"""Write the final numbers of each series of a study for `dvc metrics`."""
+"""Write the final numbers of each series of a study for `dvc metrics`: the command `metrics`."""
 
 import argparse
 from pathlib import Path
@@ -9,11 +9,11 @@ HELP = "write the final numbers of each series, for dvc metrics"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of the command."""
     parser.add_argument("table", type=Path, help="the collected table runs.csv")
-    parser.add_argument("folder", type=Path, help="folder for the files; whatever it holds is removed")
+    parser.add_argument("folder", type=Path, help="folder for the files; everything else in this folder is removed")
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write a JSON file for each series into a folder that holds nothing else."""
+    """Write a JSON file for each series into a folder that then holds nothing else."""
     from anytime_pruning.figures.series_metrics import write_metrics
 
     write_metrics(options.table, options.folder)

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Download or decode one dataset of a study into the cache, and describe its images."""
+    """Download or decode one dataset of a study into the cache, and print a description of its images."""
     from anytime_pruning.datasets import load_dataset, parse_dataset
     from anytime_pruning.datasets.cache import cache_path
     from anytime_pruning.foundation.errors import show

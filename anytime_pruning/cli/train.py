@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Train one run into its folder below `results/<study>/runs/`, unless its results are there already."""
+    """Train one run into its folder below `results/<study>/runs/`, unless its results already exist."""
     from anytime_pruning.foundation.errors import SettingError
     from anytime_pruning.foundation.fields import check_name
     from anytime_pruning.results import layout
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
     out_dir = options.out or layout.run_dir(study, name)
     weights = options.weights or (None if options.out else layout.weights_path(study, name))
 
-    # Torch is imported only now, so that a mistake in the settings is reported at once.
+    # torch is imported only now, so that mistakes in the settings are reported at once.
     from anytime_pruning.orchestration.checks import check_runs
     from anytime_pruning.runs.job import run_stream
 
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """Return the settings on the command line: JSON, a file, or one option for each setting."""
+    """Return the settings that the command line gives as JSON, as a file, or as one option for each setting."""
     from anytime_pruning.foundation.errors import SettingError, show
     from anytime_pruning.foundation.safe_text import parse_json, parse_yaml, read_yaml
     from anytime_pruning.settings.run import RunSettings
@@ -77,5 +77,5 @@ def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _flag(key: str) -> str:
-    """Return the option of a setting."""
+    """Return the name of the option for a setting."""
     return f"--{key.replace('_', '-')}"

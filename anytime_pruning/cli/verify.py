@@ -9,7 +9,7 @@ HELP = "check stored results again"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
-    parser.add_argument("paths", type=Path, nargs="+", metavar="FOLDER", help="a run, a study, or folders of them")
+    parser.add_argument("paths", type=Path, nargs="+", metavar="FOLDER", help="a run, a study, or a folder of them")
     parser.add_argument("--no-evaluate", action="store_true", help="do not test the networks again")
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the images (default: as the runs say)")
 

@@ -1,4 +1,4 @@
-"""Run a notebook on the results of a study."""
+"""Run a notebook on the results of a study: the command `walkthrough`."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Run the notebook in the working folder and write what it shows as a page of its own."""
+    """Run the notebook in the working folder and write its outputs as one HTML page."""
     from anytime_pruning.figures.walkthrough import write_page
 
     write_page(options.notebook, options.study, options.page)

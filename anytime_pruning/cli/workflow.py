@@ -1,4 +1,4 @@
-"""Set up a folder for a workflow of one's own: the command `workflow`."""
+"""Set up a folder for the user's own workflow: the command `workflow`."""
 
 import argparse
 from pathlib import Path
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the files, name them, and say how to run the workflow."""
+    """Write the files of a workflow into a folder, print their names, and say how to run the workflow."""
     for path in set_up_workflow(options.folder):
         print(path)
     print(f"Edit {options.folder / 'config' / 'demo.yaml'}, then call snakemake --cores all in {options.folder}.")

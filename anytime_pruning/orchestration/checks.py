@@ -1,4 +1,4 @@
-"""Check runs against the registered names and the data; imports torch, with the code that registers itself."""
+"""Check runs against the registered names and the data; importing this module loads torch."""
 
 from collections.abc import Iterable
 
@@ -7,7 +7,7 @@ import anytime_pruning.pruning.pruners
 import anytime_pruning.pruning.selections
 import anytime_pruning.runs.starts
 import anytime_pruning.runs.trackers
-import anytime_pruning.stream.replay  # noqa: F401  (imported to register what these packages define)
+import anytime_pruning.stream.replay  # noqa: F401  (these imports register names)
 from anytime_pruning.datasets.cache import cached_train_count
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.settings.run import RunSettings
@@ -15,13 +15,13 @@ from anytime_pruning.stream.megabatches import check_stream
 
 
 def check_runs(runs: Iterable[RunSettings]) -> None:
-    """Find the mistakes that a run's settings alone do not show: an unregistered name, or too long a stream.
+    """Find mistakes that the settings of a run do not show by themselves: unregistered names and too long streams.
 
     Args:
         runs: settings that were already checked one by one.
 
     Raises:
-        SettingError: one line that names the first wrong setting, its value and what is allowed.
+        SettingError: a setting is wrong; the message names the first wrong setting, its value and the allowed values.
     """
     for settings in runs:
         lookup("model", settings.model)
@@ -31,7 +31,8 @@ def check_runs(runs: Iterable[RunSettings]) -> None:
         if settings.schedule.prunes:
             lookup("pruner", settings.pruner)
             lookup("selection", settings.selection)
-        # Before an image folder is decoded, only the limit of its images is known, if the run has a limit.
+        # The number of images in a folder is unknown before the folder is decoded. The setting `train_limit`, if given,
+        # is then the only known limit.
         n_train = cached_train_count(settings.dataset, settings.execution.data_dir) or settings.train_limit
         if n_train is not None:
             check_stream(n_train, settings.n_megabatches, settings.valid_frac, settings.train_limit)

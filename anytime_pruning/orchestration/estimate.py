@@ -1,6 +1,6 @@
-"""Estimate how long a study takes before anything runs: its operations, divided by the measured speed.
+"""Estimate how long a study takes, before any run, by dividing its operations by a measured speed.
 
-Imports torch, because replay policies register themselves with their code and say themselves how many images they use.
+Importing this module loads torch, because the code of each replay policy registers the policy and counts its images.
 """
 
 import json
@@ -14,21 +14,22 @@ from anytime_pruning.orchestration.machines import Machine
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.replay import Size, size_of
 
-# Multiply-accumulates of one image; `python -m benchmarks.macs` writes the file.
+# This file holds the multiply-accumulates of one image; `python -m benchmarks.macs` writes the file.
 NETWORK_MACS = Path(__file__).with_name("network_macs.json")
-# A multiply-accumulate is two operations. Training on a sample takes three passes of the size of one evaluation.
+# A multiply-accumulate is two operations. Training on a sample costs as much as three evaluations of the sample.
 FLOP_PER_MAC, TRAINING_PASSES = 2, 3
-# Operations per second that a mid-range GPU may sustain on these networks, as long as nobody has measured one.
+# Without a measured GPU, the estimate assumes the operations per second of a mid-range GPU on these networks.
 ASSUMED_GPU_FLOPS = 20e12
-# Below a tenth of an hour of that GPU, start-up and small images decide how long a study takes, not operations.
+# Below a tenth of an hour on the assumed GPU, the time of a study depends on start-up and not on operations, so no
+# estimate is printed.
 WORTH_SAYING = 0.1 * 3600 * ASSUMED_GPU_FLOPS
 
 
 def describe_cost(runs: Iterable[RunSettings], machines: list[Machine]) -> str:
-    """Describe in one line about how many hours some runs take, on which machine, and which runs are not counted.
+    """Estimate the hours that runs take on each machine, and name the runs that cannot be counted.
 
     Returns:
-        The line; an empty text if the runs take only minutes.
+        One line of text, or an empty text if the runs take only minutes.
     """
     flop_by_model: dict[str, float] = {}
     uncounted, runs = [], list(runs)
@@ -43,11 +44,11 @@ def describe_cost(runs: Iterable[RunSettings], machines: list[Machine]) -> str:
     parts = _hours(flop_by_model, machines) if flop_by_model else []
     if uncounted:
         parts.append(f"not counted: {len(uncounted)} of {len(runs)} runs ({'; '.join(sorted(set(uncounted)))})")
-    return f"About {'; '.join(parts)}." if flop_by_model else f"How long it takes is {'; '.join(parts)}."
+    return f"About {'; '.join(parts)}." if flop_by_model else f"The duration is unknown; {'; '.join(parts)}."
 
 
 def _hours(flop_by_model: dict[str, float], machines: list[Machine]) -> list[str]:
-    """Return one text for each machine that counts: the measured GPUs, or an assumed one beside other machines."""
+    """Return one text for each measured GPU; without a measured GPU, one for each machine and for an assumed GPU."""
     gpus = [machine for machine in machines if machine.is_gpu]
     texts = [f"{_rounded(m.hours(flop_by_model))} hours of {m.name}, as measured" for m in gpus or machines]
     if gpus:
@@ -61,7 +62,7 @@ def _hours(flop_by_model: dict[str, float], machines: list[Machine]) -> list[str
 
 
 def _name_uncounted(settings: RunSettings) -> str:
-    """Name what may be unknown about a run whose operations cannot be counted."""
+    """Name the parts of a run that may be the reason why its operations cannot be counted."""
     text = f"{settings.model} on {settings.dataset.name}"
     return text if _size_of(settings) else f"{text}, replay {settings.replay}"
 
@@ -69,11 +70,11 @@ def _name_uncounted(settings: RunSettings) -> str:
 def flop_of_run(settings: RunSettings) -> float | None:
     """Count the operations of a whole stream.
 
-    The test images are taken for a fifth of all training images, as in CIFAR.
+    The number of test images is assumed to be a fifth of the number of all training images, as in CIFAR.
 
     Returns:
-        Operations; None if the network or the number of images is not known, or the replay policy does not say how
-        many images it uses.
+        Floating point operations, or None if the network, the number of images or the size of the replay policy is not
+        known.
     """
     n_all = cached_train_count(settings.dataset, settings.execution.data_dir)
     n_used = settings.train_limit or n_all
@@ -82,7 +83,8 @@ def flop_of_run(settings: RunSettings) -> float | None:
     if macs is None or n_used is None or size is None:
         return None
     part = n_used / settings.n_megabatches
-    # The setting counts training images; the policy is asked about training and validation images together.
+    # The setting `buffer_size` counts training images only, but the size of a policy counts training and validation
+    # images together.
     buffer_size = settings.buffer_size / (1 - settings.valid_frac)
     used = sum(size(t, part, buffer_size) for t in range(1, settings.n_megabatches + 1))
     valid, train = settings.valid_frac * used, (1 - settings.valid_frac) * used
@@ -94,17 +96,17 @@ def flop_of_run(settings: RunSettings) -> float | None:
 
 
 def _size_of(settings: RunSettings) -> Size | None:
-    """Return the function that counts the images which the run's replay policy uses, if the policy says."""
+    """Return the function that counts the images of the run's replay policy, or None if the policy has none."""
     return size_of(lookup("replay", settings.replay))
 
 
 @cache
 def network_macs() -> dict[str, float]:
-    """Return the multiply-accumulates of one image of 3 x 32 x 32 for each network of the project, at ten classes."""
+    """Return the multiply-accumulates for one image of 3 x 32 x 32 and ten classes, by the name of the network."""
     counts: dict[str, float] = json.loads(NETWORK_MACS.read_text())["multiply_accumulates"]
     return counts
 
 
 def _rounded(hours: float) -> str:
-    """Write hours with two digits, because they are only estimated."""
+    """Write hours with two significant digits, because the hours are only an estimate."""
     return f"{float(f'{hours:.2g}'):,.0f}" if hours >= 10 else f"{hours:.2g}"

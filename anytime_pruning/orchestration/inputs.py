@@ -1,4 +1,4 @@
-"""Find what the rules of the workflow take as inputs: files of the project, code, and data."""
+"""Find the inputs of the rules of the workflow: files of the project, code and data."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -12,9 +12,9 @@ from anytime_pruning.settings.run import RunSettings
 
 
 def find_file(path: str) -> str:
-    """Return a file of the working folder, or the project's own file of that name if the working folder has none.
+    """Return the path of a file in the working folder, or of the project's own file if the working folder has none.
 
-    A file that exists in neither is returned as it was given, so that messages name what the user wrote.
+    If neither file exists, the path is returned as it was given, so that messages name the path that the user wrote.
     """
     own = project_root() / path
     return path if Path(path).exists() or not own.exists() else str(own)
@@ -31,21 +31,21 @@ def sources(*rooms: str) -> list[str]:
 
 
 def table_of_figure(figure: Figure, paths: StudyPaths) -> list[str]:
-    """Return the collected table from which a figure is drawn; a diagram needs none."""
+    """Return the collected table from which a figure is drawn, or an empty list for a diagram."""
     return [paths.table(figure.table)] if figure.table else []
 
 
 def data_of_run(paths: StudyPaths, name: str, settings: RunSettings) -> list[str]:
-    """Return the cached dataset for which a run has to wait; a run that is done needs none.
+    """Return the cached dataset for which a run has to wait, or an empty list for a finished run.
 
-    Snakemake runs every job whose input is made anew, even if that input is `ancient`. Without this exception, a clone
-    that has results but no data would train every run again as soon as one run is missing.
+    Snakemake repeats every job whose input is made again, even if the input is marked `ancient`. If finished runs had
+    this input, a clone with results but without data would train every run again as soon as one run is missing.
     """
     return [] if paths.is_done(name) else [_cache_file(settings)]
 
 
 def runs_by_cache_file(runs: Iterable[RunSettings]) -> dict[str, RunSettings]:
-    """Return one run for each cached dataset, by the file of the cache."""
+    """Return one run for each cached dataset, by the path of the cache."""
     return {_cache_file(settings): settings for settings in runs}
 
 

@@ -1,4 +1,4 @@
-"""Prepare the environment of jobs, in a container or outside of one."""
+"""Prepare the environment of jobs, inside and outside of containers."""
 
 import os
 import shutil
@@ -9,24 +9,25 @@ from shlex import quote
 import anytime_pruning
 from anytime_pruning.foundation.errors import SettingError
 
-# Variables of the surroundings that `apptainer --cleanenv` would keep from a job, above all which GPU it may use.
+# Jobs in a container need these variables, above all the one that assigns a GPU. `apptainer --cleanenv` would remove
+# them.
 PASSED_INSIDE = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT")
-# Where a container finds the package if it is installed among packages that the container must not see.
+# A container finds the package here if the package is installed among packages that the container must not see.
 PACKAGE_INSIDE = "/opt/anytime-pruning"
 
 
 def prepare_jobs(image: str, in_container: bool) -> str:
     """Prepare the environment that jobs inherit and return the shell command that runs the package in a job.
 
-    The command names the folder of the package itself. Jobs therefore run the code that planned them: from any working
-    folder, inside a container and on another node, and other rules of a workflow that uses this one see none of it.
+    The command names the folder of the package. Jobs therefore run the same code that planned them, from any working
+    folder, inside a container and on another node. Other rules of a workflow that includes this one are not affected.
 
     Args:
-        image: a SIF file, or an address such as docker://..., which Snakemake fetches itself.
-        in_container: whether jobs run in that image.
+        image: a SIF file, or an address such as docker://..., from which Snakemake itself fetches the image.
+        in_container: whether jobs run in the image.
 
     Raises:
-        SettingError: nothing on this machine runs containers, or the image is missing.
+        SettingError: the machine has no program that runs containers, or the image is missing.
     """
     if in_container:
         _check_container(image)
@@ -34,13 +35,15 @@ def prepare_jobs(image: str, in_container: bool) -> str:
     _put_own_python_first()
     package = Path(anytime_pruning.__file__).resolve().parent
     path = _mount(package) if in_container else _path_outside(package)
-    # A safe path, because `python -m` would take a package of that name in the working folder before any other.
+    # PYTHONSAFEPATH is set, because `python -m` would otherwise prefer a package of the same name in the working
+    # folder.
     return f"PYTHONSAFEPATH=1 {path}python -m {package.name}"
 
 
 def _path_outside(package: Path) -> str:
     """Return the shell text that adds the package to the Python path of a job outside of containers."""
-    # The Python that runs now finds an installed package. Another Python, as of conda, must not see its neighbours.
+    # This Python finds an installed package by itself. Another Python, such as conda's, must not see the packages that
+    # are installed beside the package.
     if _is_installed(package):
         return ""
     folders = [str(package.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
@@ -48,7 +51,7 @@ def _path_outside(package: Path) -> str:
 
 
 def _mount(package: Path) -> str:
-    """Have containers mount the package if they do not see it anyway, and return the same for a job inside."""
+    """Mount the package in containers that do not see it, and return the text that sets the Python path inside."""
     if _is_installed(package):
         _bind(f"{package}:{PACKAGE_INSIDE}/{package.name}")
         return f"PYTHONPATH={PACKAGE_INSIDE} "
@@ -58,17 +61,17 @@ def _mount(package: Path) -> str:
 
 
 def _is_installed(package: Path) -> bool:
-    """Tell whether the package lies among other installed packages rather than in a checkout."""
+    """Return whether the package is installed among other packages, and not part of a checkout."""
     return package.parent.name in ("site-packages", "dist-packages")
 
 
 def _put_own_python_first() -> None:
-    """Let `python` in the shell of a job be the running one, whether or not its environment was activated."""
+    """Make `python` in a job's shell mean the Python that runs now, even if its environment is not activated."""
     os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def _check_container(image: str) -> None:
-    """Check that a container can run at all."""
+    """Check that a program for containers and the image exist."""
     if not any(map(shutil.which, ("apptainer", "singularity"))):
         raise SettingError(
             "--use-singularity is not allowed: neither apptainer nor singularity is installed; install apptainer, or "
@@ -81,6 +84,6 @@ def _check_container(image: str) -> None:
 
 
 def _bind(mount: str) -> None:
-    """Have apptainer mount a folder of the host, beside the folders that the user has it mount."""
+    """Let apptainer mount a folder of the host, in addition to the folders that the user asked for."""
     mounts = [text for text in os.environ.get("APPTAINER_BIND", "").split(",") if text and text != mount]
     os.environ["APPTAINER_BIND"] = ",".join([*mounts, mount])

@@ -1,4 +1,4 @@
-"""Read how fast the machines are on which benchmarks were run."""
+"""Read the speed of each machine on which the benchmarks were run."""
 
 import json
 import statistics
@@ -9,12 +9,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine whose speed was measured.
+    """Holds the measured speed of a machine.
 
     Attributes:
-        name: processor or GPU, as users know it.
+        name: name of the processor or GPU, as users know it.
         is_gpu: whether the networks ran on a GPU.
-        flops: training operations per second by network.
+        flops: operations per second during training, by the name of the network.
     """
 
     name: str
@@ -22,13 +22,13 @@ class Machine:
     flops: Mapping[str, float]
 
     def hours(self, flop_by_model: Mapping[str, float]) -> float:
-        """Return the hours for some operations of each network; an unmeasured network has the median speed."""
+        """Return the hours that given operations of each network take; an unmeasured network gets the median speed."""
         usual = statistics.median(self.flops.values())
         return sum(flop / self.flops.get(model, usual) for model, flop in flop_by_model.items()) / 3600
 
 
 def read_machines(folder: Path) -> list[Machine]:
-    """Read all measurements in a folder, such as benchmarks/results/; other files are passed over."""
+    """Read all measurements in a folder, such as benchmarks/results/; other files are ignored."""
     machines = []
     for path in sorted(folder.glob("*.json")):
         try:

@@ -1,4 +1,4 @@
-"""End a workflow in one line when the user made a mistake."""
+"""End a workflow with a message of one line when the user made a mistake."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,11 +9,11 @@ from anytime_pruning.foundation.errors import ArtifactError, one_line
 
 @contextmanager
 def mistakes_in_one_line(as_error: Callable[[str], Exception] | None = None) -> Iterator[None]:
-    """Report the mistakes made in a block as the command line does: one line, and the exit status of the mistake.
+    """Report mistakes in a block as the command line does, with one line and the exit status of the mistake.
 
     Args:
-        as_error: makes the exception to raise instead, from that line. A Snakefile that is used as a module must
-            neither print nor exit.
+        as_error: makes an exception from the line, which is then raised. A Snakefile that is used as a module needs
+            this, because it must neither print nor exit.
 
     Raises:
         SystemExit: the block raised an `ArtifactError` or an `OSError`, and `as_error` is None.

@@ -8,8 +8,8 @@ import anytime_pruning
 def project_root() -> Path:
     """Return the folder that contains Snakefile, config/, envs/, profiles/ and workflow/.
 
-    An installed package carries these files in a folder of its own. In a checkout they lie beside the package. The
-    path is absolute and free of symbolic links.
+    An installed package contains these files in a folder of its own. In a checkout the files are beside the package.
+    The path is absolute and has no symbolic links.
     """
     package = Path(anytime_pruning.__file__).resolve().parent
     inside = package / "project"

@@ -1,4 +1,4 @@
-"""Plan a study: its runs, the runs that are missing, its figures, and the files of all of them."""
+"""Plan a study: its runs, its missing runs, its figures, and the files of runs and figures."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,12 +21,12 @@ from anytime_pruning.settings.study import Study, plan_study
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that the rules of the workflow ask about a study.
+    """Holds everything that the rules of the workflow need to know about a study.
 
     Attributes:
         study: the checked configuration.
         runs: settings of every run by its name, in the order of the grid.
-        missing: names of the runs that have no results yet.
+        missing: names of the runs without results.
         figures: every figure and table by its file name without suffix.
         paths: files and folders, relative to the working folder.
         container: image for jobs with --use-singularity: a SIF file, or an address such as docker://...
@@ -40,17 +40,17 @@ class Plan:
     container: str
 
     def write(self) -> None:
-        """Write the lists of runs and figures, which jobs read; a file whose content is current stays untouched.
+        """Write the lists of runs and of figures, which jobs read; a file with the current content is not touched.
 
-        The rule that collects runs depends on the first list. A grid that is edited back to old runs therefore still
-        rebuilds the tables.
+        The rule that collects runs depends on the list of runs. A grid that is changed back to earlier runs therefore
+        still rebuilds the tables.
         """
         figures = {name: figure.as_json() for name, figure in self.figures.items()}
         write_runs_list(Path(self.paths.runs_list), list(self.runs), Path(self.paths.table("runs")))
         write_if_different(Path(self.paths.figure_plan), json.dumps(figures, indent=1) + "\n")
 
     def describe(self) -> Iterator[str]:
-        """Yield the lines that tell a user what is planned and about how long the missing runs take."""
+        """Yield lines that tell the user how many runs are planned and about how long the missing runs take."""
         yield f"Study {self.study.study}: {len(self.runs)} runs, {len(self.missing)} of them to train."
         if self.missing and find_spec("torch"):
             from anytime_pruning.orchestration.estimate import describe_cost
@@ -87,8 +87,8 @@ def plan(content: Mapping[str, Any], files: Iterable[str] = ()) -> Plan:
 
     Args:
         content: the configuration as Snakemake read it.
-        files: the configuration files. Each of them is read again, because Snakemake silently takes the last of two
-            values of one key.
+        files: the configuration files. Each file is read again, because Snakemake silently takes the last value of a
+            repeated key.
 
     Raises:
         SettingError: a setting is not allowed.
@@ -100,7 +100,7 @@ def plan(content: Mapping[str, Any], files: Iterable[str] = ()) -> Plan:
     study, planned = plan_study(content)
     paths = StudyPaths(study.study)
     missing = [run for run in planned if not paths.is_done(run.name)]
-    # Models and pruners register themselves with their code, which needs torch. Drawing figures needs none of them.
+    # Names of models and pruners can be checked only with torch. A machine that only draws figures does not need torch.
     if missing and find_spec("torch"):
         from anytime_pruning.orchestration.checks import check_runs
 

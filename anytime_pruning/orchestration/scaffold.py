@@ -6,7 +6,7 @@ from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.files import write_text
 from anytime_pruning.orchestration.places import project_root
 
-# The files that users edit. Everything else of the workflow stays in the package.
+# Users edit these files. All other files of the workflow stay in the package.
 COPIED = ("config/demo.yaml", "config/claims.yaml", "profiles/default/config.yaml", "profiles/slurm/config.yaml")
 SNAKEFILE = """\
 # Run the rules of the package anytime-pruning in this folder: snakemake --cores all
@@ -27,16 +27,16 @@ rule study:
 def set_up_workflow(folder: Path) -> list[Path]:
     """Write a Snakefile, a configuration, the claims to check and the profiles into a folder, which is made if missing.
 
-    The Snakefile holds no path: it finds the rules of whichever package is installed when it runs.
+    The Snakefile contains no path. It finds the rules of the package that is installed at the time when it runs.
 
     Args:
-        folder: the folder of the new study. Other files in it are left alone.
+        folder: the folder of the new study; other files in this folder are not changed.
 
     Returns:
-        The files that were written, below `folder`.
+        The paths of the written files, which begin with `folder`.
 
     Raises:
-        SettingError: one of the files exists already. Nothing is written then.
+        SettingError: one of the files already exists; nothing is written.
     """
     texts = {"Snakefile": SNAKEFILE} | {name: (project_root() / name).read_text() for name in COPIED}
     for name in texts:

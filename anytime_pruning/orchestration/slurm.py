@@ -10,11 +10,11 @@ from anytime_pruning.foundation.errors import SettingError
 def check_partitions(resources: Iterable[str]) -> None:
     """Check, before any job is submitted, that Slurm answers and has the partitions that a profile names.
 
-    Without this check, the same mistake is reported once for every job, each time with the whole command of the job.
+    Without this check, the same mistake would be reported for every job, each time with the whole command of the job.
 
     Args:
-        resources: values of `slurm_partition`: one name, several names with commas, or an expression. Only the job
-            itself can evaluate an expression, so expressions are not checked.
+        resources: values of `slurm_partition`. A value is one name, several names with commas, or an expression. Only
+            the job itself can evaluate an expression, so expressions are not checked.
 
     Raises:
         SettingError: Slurm is not installed or does not answer, or a partition does not exist.

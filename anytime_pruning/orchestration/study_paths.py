@@ -1,6 +1,6 @@
 """Name the files that the workflow makes for a study.
 
-All paths are relative, so that results land in the folder in which Snakemake works.
+All paths are relative, so that results are written to the folder in which Snakemake works.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ COLLECTED_TABLES = ("runs", "megabatches", "epochs", "layers")
 
 @dataclass(frozen=True)
 class StudyPaths:
-    """The files and folders of one study.
+    """Names the files and folders of one study.
 
     Attributes:
         study: name of the study.
@@ -43,7 +43,7 @@ class StudyPaths:
 
     @property
     def metrics(self) -> str:
-        """Return the folder of the few numbers that `dvc metrics` shows for each series."""
+        """Return the folder with the numbers of each series that `dvc metrics` shows."""
         return self._result("metrics")
 
     @property
@@ -53,7 +53,7 @@ class StudyPaths:
 
     @property
     def walkthrough(self) -> str:
-        """Return the page that the notebook becomes."""
+        """Return the HTML page of the executed notebook."""
         return self._result("walkthrough.html")
 
     @property
@@ -75,7 +75,7 @@ class StudyPaths:
         return str(layout.run_dir(self.study, name))
 
     def run_metrics(self, name: str) -> str:
-        """Return the file whose existence means that a run is done."""
+        """Return the file whose existence shows that a run is finished."""
         return f"{self.run(name)}/{layout.METRICS}"
 
     def run_weights(self, name: str) -> str:
@@ -83,7 +83,7 @@ class StudyPaths:
         return str(layout.weights_path(self.study, name))
 
     def is_done(self, name: str) -> bool:
-        """Tell whether the results of a run exist in the working folder."""
+        """Return whether the results of a run exist in the working folder."""
         return Path(self.run_metrics(name)).exists()
 
     def _result(self, name: str) -> str:

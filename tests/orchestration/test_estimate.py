@@ -80,7 +80,7 @@ def test_minutes_are_not_worth_a_line():
 def test_what_is_not_known_is_said():
     unknown = {"name": "mine", "source": "image_folder", "path": "nowhere", "content_sha256": "0" * 64}
     line = describe_cost([parse_settings(CIFAR | {"dataset": unknown})], [])
-    assert line == "How long it takes is not counted: 1 of 1 runs (resnet50 on mine)."
+    assert line == "The duration is unknown; not counted: 1 of 1 runs (resnet50 on mine)."
     limited = parse_settings(CIFAR | {"dataset": unknown, "train_limit": 900})
     assert flop_of_run(limited) > 0
 

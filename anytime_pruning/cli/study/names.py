@@ -1,4 +1,4 @@
-"""List what a configuration can name: the command `list`."""
+"""List the names that a configuration can use: the command `list`."""
 
 import argparse
 
@@ -10,7 +10,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """List everything that a configuration can name, and every kind of thing that can be registered."""
+    """List the names that a configuration can use, by the kind of the registered object."""
     from anytime_pruning.foundation.registry import KINDS, names
 
     _import_what_registers()

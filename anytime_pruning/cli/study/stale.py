@@ -1,4 +1,4 @@
-"""Find runs on disk that no grid names any more: the command `stale`."""
+"""Find runs on disk that the grid no longer names: the command `stale`."""
 
 import argparse
 import shutil
@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """List runs on disk, finished or begun, that the grid does not name any more; remove them on request."""
+    """List runs on disk that the grid no longer names, finished or not, and remove these runs if asked to."""
     from anytime_pruning.foundation.safe_text import read_yaml
     from anytime_pruning.results import layout
     from anytime_pruning.settings.study import plan_study
@@ -36,7 +36,7 @@ def _remove_run(study: str, name: str) -> None:
     """Remove a run and its weights.
 
     Raises:
-        SettingError: a process works on the run.
+        SettingError: a process is computing the run.
     """
     from filelock import FileLock, Timeout
 
