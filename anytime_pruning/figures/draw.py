@@ -1,6 +1,6 @@
-"""Draw one planned figure of a study: find its runs in the collected table, hand them to its kind, save the files.
+"""Draw one planned figure of a study: find its runs in the collected table, let its kind draw, and save the files.
 
-A figure is drawn of all its runs or not at all. If some runs are missing, a file under another name,
+A figure is drawn from all its runs or not at all. If some runs are missing, a file under another name,
 <figure>.missing.png (for a table <table>.missing.md), names them, and the files of the figure itself are removed.
 """
 
@@ -14,12 +14,12 @@ from anytime_pruning.figures.catalog import Figure, FigureKind, PlotKind, TableK
 from anytime_pruning.figures.files import named_in_errors, read_table, save_figure, save_table, with_ending
 from anytime_pruning.foundation.errors import DataError, SettingError, show
 
-# Run names in the file that stands in place of a figure.
+# The most run names in the file that replaces a figure whose runs are missing.
 MOST_NAMES = 50
 
 
 class MissingRunsError(DataError):
-    """Runs of a figure are not in the collected table; the message names all of them, however many there are."""
+    """Signals that runs of a figure are not in the collected table; the message names all these runs."""
 
     def __init__(self, missing: list[str], n_runs: int) -> None:
         super().__init__("")
@@ -34,7 +34,7 @@ def draw_planned(plan: Path, name: str, tables_dir: Path, stem: Path) -> None:
 
     Args:
         plan: JSON file with the planned figures of a study.
-        name: of the figure within the plan.
+        name: name of the figure in the plan.
         tables_dir: folder of the collected tables.
         stem: output path without suffix.
 
@@ -65,10 +65,10 @@ def read_figure(plan: Path, name: str) -> Figure:
 
 
 def draw(figure: Figure, tables_dir: Path, stem: Path) -> None:
-    """Make the files of a figure, or the one that says which runs are missing.
+    """Write the files of a figure, or a file that names the missing runs.
 
     Args:
-        figure: as planned.
+        figure: the planned figure.
         tables_dir: folder of the collected tables.
         stem: output path without suffix.
 
@@ -94,11 +94,11 @@ def draw(figure: Figure, tables_dir: Path, stem: Path) -> None:
 
 
 def _save(kind: FigureKind, rows: list[pd.DataFrame], options: dict[str, Any], stem: Path) -> None:
-    """Draw and write a figure of either sort."""
+    """Draw a picture or tabulate a table, and write its files."""
     if isinstance(kind, TableKind):
         save_table(*kind.tabulate(*rows, **options), stem)
     elif isinstance(kind, PlotKind):
-        # Only here: writing a table needs no matplotlib.
+        # The import is inside the branch, because writing a table does not need matplotlib.
         import matplotlib.pyplot as plt
 
         from anytime_pruning.figures.style import set_style
@@ -109,7 +109,7 @@ def _save(kind: FigureKind, rows: list[pd.DataFrame], options: dict[str, Any], s
 
 
 def _check_values(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the table if every value of its rows exists.
+    """Return the table unchanged if no value in its rows is missing.
 
     Raises:
         DataError: a value is missing; the message names its column and run.
@@ -121,7 +121,7 @@ def _check_values(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _say_missing(missing: list[str], n_runs: int, path: Path) -> None:
-    """Write a picture or a text that stands in place of a figure or table."""
+    """Write a picture or a text that replaces a figure or a table."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"Not drawn: {len(missing)} of the {n_runs} runs of this figure are missing.", *missing[:MOST_NAMES]]
     if len(missing) > MOST_NAMES:

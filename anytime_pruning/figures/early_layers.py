@@ -1,6 +1,6 @@
-"""Measure how hard early layers are pruned; "early" is the first third of the layers, rounded up.
+"""Measure how strongly early layers are pruned; "early" means the first third of the layers, rounded up.
 
-A network with one layer or more has at least one early layer. Every layer counts alike in a mean, however large it is.
+Every network has at least one early layer. Every layer has the same weight in a mean, whatever its size.
 """
 
 import pandas as pd
@@ -9,15 +9,15 @@ from anytime_pruning.figures.series import SERIES, STREAM
 
 
 def is_early(layers: pd.DataFrame, keys: list[str]) -> "pd.Series[bool]":
-    """Say for each row of the collected table `layers` whether its layer is in the first third.
+    """Return, for each row of the collected table `layers`, whether its layer is in the first third.
 
     Args:
         layers: rows in the order of the network's layers.
-        keys: columns whose values single out one network at one megabatch.
+        keys: columns whose values identify one network at one megabatch.
     """
     groups = layers.groupby(keys, sort=False)
     depth, n_layers = groups.cumcount(), groups["layer"].transform("size")
-    # In whole numbers: depth < ceil(n_layers / 3).
+    # This is `depth < ceil(n_layers / 3)` in whole numbers, which are exact.
     return 3 * depth < n_layers
 
 
@@ -28,8 +28,9 @@ def early_minus_overall(layers: pd.DataFrame) -> pd.DataFrame:
         layers: the collected table, one row for each run, megabatch and layer.
 
     Returns:
-        One row for each key, with `early_minus_overall_points`: the mean density of the early layers minus the density
-        of the network, in percentage points. Below zero, early layers are pruned harder than the whole.
+        One row for each stream, series, seed and megabatch, with `early_minus_overall_points`: the mean density of the
+        early layers minus the density of the network, in percentage points. A value below zero means that early layers
+        are pruned more strongly than the whole network.
     """
     keys = [*STREAM, *SERIES, "seed", "t"]
     density_pct = 100 * layers["kept"] / layers["total"]

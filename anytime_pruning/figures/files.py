@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE_STYLE = "body{font:14px sans-serif}td,th{padding:.3em .7em;text-align:left;border-bottom:1px solid #ccc}"
-# LaTeX without further packages sets these only as commands.
+# Without further packages, LaTeX needs commands for these characters.
 LATEX_COMMANDS = {"±": r"$\pm$", "–": "--", "−": "$-$"}
 
 
@@ -26,11 +26,11 @@ def named_in_errors(name: str, tables_dir: Path) -> Iterator[None]:
     """Turn every mistake in files or tables into one line that begins with the name of a figure.
 
     Args:
-        name: of the figure or table that is being made.
+        name: name of the figure or table.
         tables_dir: folder of the collected tables, for the message about a missing column.
 
     Raises:
-        ArtifactError: the same error as within, with the name before its message.
+        ArtifactError: the error of the block, with the name before its message.
         DataError: a file cannot be read or written, or a column is missing.
     """
     try:
@@ -50,13 +50,14 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         DataError: the table is missing, damaged, or lacks a column that names runs.
     """
-    # Names may look like numbers. The word `none` is the name of a pruner, not a missing value.
+    # Names may look like numbers, so these columns are read as text. The word `none` is a pruner and not a missing
+    # value.
     names = dict.fromkeys(("dataset", "model", "protocol", "method", "pruner", "variant", "run"), str)
     try:
         table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
-    except ValueError:  # pandas raises it, or a subclass of it, for files that are no tables
+    except ValueError:  # pandas raises ValueError or a subclass for files that are not tables
         raise DataError(f"{path}: not readable") from None
     for column in (*STREAM, *SERIES, "seed", "run"):
         if column not in table:
@@ -65,12 +66,12 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def with_ending(stem: Path, ending: str) -> Path:
-    """Add an ending to a path; nothing is cut off, because names of datasets may hold dots."""
+    """Add an ending to a path without removing any part, because names of datasets may contain dots."""
     return stem.with_name(f"{stem.name}.{ending}")
 
 
 def save_figure(figure: Figure, numbers: pd.DataFrame, stem: Path) -> None:
-    """Write <stem>.pdf, .png and .csv; they hold no dates, so the same numbers give the same bytes."""
+    """Write <stem>.pdf, .png and .csv without dates, so that the same numbers give the same bytes."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(with_ending(stem, "pdf"), metadata={"CreationDate": None, "ModDate": None})
     figure.savefig(with_ending(stem, "png"), metadata={"Software": None})
@@ -78,12 +79,12 @@ def save_figure(figure: Figure, numbers: pd.DataFrame, stem: Path) -> None:
 
 
 def save_table(cells: pd.DataFrame, note: str, numbers: pd.DataFrame, stem: Path) -> None:
-    """Write <stem>.md, .html and .tex, the table as people read it, and .csv, its numbers.
+    """Write the table as <stem>.md, .html and .tex, and its numbers as <stem>.csv.
 
     Args:
-        cells: a text in every cell.
-        note: a paragraph that says what the numbers are.
-        numbers: what the cells were made of.
+        cells: the table for readers, with a text in every cell.
+        note: a paragraph that explains the numbers.
+        numbers: the numbers from which the cells were made.
         stem: path of the files without ending.
     """
     stem.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +95,7 @@ def save_table(cells: pd.DataFrame, note: str, numbers: pd.DataFrame, stem: Path
 
 
 def to_html(cells: pd.DataFrame, note: str) -> str:
-    """Return a page with a table and its note, for the report."""
+    """Return an HTML page with a table and its note, for the report."""
     table = cells.to_html(index=False, border=0)
     head = f"<head><meta charset='utf-8'><style>{PAGE_STYLE}</style></head>"
     return f"<!DOCTYPE html><html>{head}<body>{table}<p>{html.escape(note.replace('**', ''))}</p></body></html>\n"
@@ -111,10 +112,10 @@ def to_latex(cells: pd.DataFrame) -> str:
 def to_markdown(cells: pd.DataFrame) -> str:
     """Return a table in GitHub's Markdown."""
     escaped = cells.map(lambda text: text.replace("|", r"\|"))
-    # Without numparse, tabulate keeps the decimals that were chosen.
+    # With `disable_numparse`, tabulate keeps the chosen number of decimals.
     return escaped.to_markdown(index=False, disable_numparse=True) + "\n"
 
 
 def _write_csv(numbers: pd.DataFrame, stem: Path) -> None:
-    """Write <stem>.csv, numbers with six significant digits."""
+    """Write <stem>.csv, with numbers of six significant digits."""
     numbers.to_csv(with_ending(stem, "csv"), index=False, lineterminator="\n", float_format="%.6g")

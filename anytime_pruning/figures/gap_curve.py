@@ -1,22 +1,22 @@
-"""Tell whether a curve over megabatches is monotonic, from its direction changes after smoothing.
+"""Count how often a curve over megabatches changes direction after smoothing; a monotonic curve never does.
 
-The curve of one seed is smoothed by a centred moving average over `window_of(T)` megabatches. Only whole windows count,
-so the curve gets shorter. A direction change is counted where the smoothed curve turns and moves back by at least
-`THRESHOLD_POINTS`. A monotonic curve has none. The threshold keeps out the noise of accuracies that are measured on a
-few hundred validation images. The mean of the counts over seeds comes with the interval of `seed_statistics`.
+The curve of one seed is smoothed by a centred moving average over `window_of(T)` megabatches. Only whole windows are
+used, so the smoothed curve is shorter. A direction change is counted where the smoothed curve turns and moves back by
+at least `THRESHOLD_POINTS`. The threshold excludes the noise of accuracies that are measured on a few hundred
+validation images. The mean of the counts over seeds has the interval of `seed_statistics`.
 """
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-# The two ways to measure the generalization gap: columns of the collected table `megabatches`.
+# The generalization gap is measured in two ways, which are two columns of the collected table `megabatches`.
 GAPS = ("generalization_gap_pct", "clean_gap_pct")
 THRESHOLD_POINTS = 1.0
 
 
 def window_of(n_megabatches: int) -> int:
-    """Return how many megabatches are averaged: an odd number near a tenth of the stream, at least 3."""
+    """Return the number of megabatches in a window: an odd number near a tenth of the stream, but at least 3."""
     return max(3, 2 * (n_megabatches // 20) + 1)
 
 
@@ -36,11 +36,11 @@ def smooth(curve: ArrayLike, window: int) -> NDArray[np.float64]:
 def count_direction_changes(curve: ArrayLike, threshold: float = THRESHOLD_POINTS) -> int:
     """Count how often a curve turns and then moves back by at least `threshold`.
 
-    The first direction is that of the first such move; smaller wiggles are passed over.
+    The first move of at least `threshold` sets the first direction. Smaller moves are ignored.
 
     Args:
         curve: [T] values.
-        threshold: in the unit of the curve.
+        threshold: smallest move that counts, in the unit of the curve.
     """
     values = np.asarray(curve, float)
     low = high = values[0]
@@ -63,8 +63,8 @@ def direction_changes(megabatches: pd.DataFrame, keys: list[str], column: str) -
 
     Args:
         megabatches: the collected table, one row for each run and megabatch.
-        keys: columns whose values, with the seed, single out one run.
-        column: of numbers.
+        keys: columns whose values, together with the seed, identify one run.
+        column: name of a column of numbers.
 
     Returns:
         One row for each key and seed, with `direction_changes` and `window`.

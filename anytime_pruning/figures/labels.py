@@ -1,4 +1,4 @@
-"""Name things as figures and tables print them: methods, pruners, networks, series, and what a table holds."""
+"""Make the names that figures and tables print for methods, pruners, networks, series and the contents of tables."""
 
 from collections.abc import Sequence
 
@@ -42,7 +42,7 @@ def model_label(model: str) -> str:
 
 
 def series_label(series: Series) -> str:
-    """Return the name of a series: the method, its pruner if it has one, and what sets the series apart."""
+    """Return the name of a series: the method, the pruner if any, and the settings that tell the series apart."""
     label = method_label(series.method)
     if series.pruner != "none":
         label += f", {pruner_label(series.pruner)}"
@@ -56,7 +56,7 @@ def describe(table: pd.DataFrame, axes: Sequence[str] = tuple(STREAM)) -> str:
 
     Args:
         table: rows of any collected table.
-        axes: the columns of `STREAM` that are named.
+        axes: the columns of `STREAM` to name.
     """
     parts = []
     for axis in axes:
@@ -76,12 +76,12 @@ def count_seeds(table: pd.DataFrame) -> "pd.Series[int]":
 
 
 def seeds_note(table: pd.DataFrame) -> str:
-    """Say how many seeds are averaged in each point."""
+    """Return a text that says how many seeds are averaged in each point."""
     counts = count_seeds(table)
     low, high = counts.min(), counts.max()
     return f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
 
 
 def caption(table: pd.DataFrame, spread: str) -> str:
-    """Say how many seeds are averaged, and which drawn thing (bars, bands) shows their spread."""
+    """Return a text that says how many seeds are averaged, and whether bars or bands show their spread."""
     return f"Mean of {seeds_note(table)}; {spread}: {name_interval(count_seeds(table))}"

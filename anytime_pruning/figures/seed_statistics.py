@@ -1,9 +1,9 @@
-"""Estimate what several seeds say: means with 95 % intervals, and paired differences between series.
+"""Estimate means over seeds with 95 % intervals, and paired differences between series.
 
-With three or more seeds an interval is that of the mean by Student's t, mean ± t(0.975, n - 1) · s / sqrt(n). With
-fewer seeds the interval is the range from the lowest to the highest seed, because so few values do not tell a spread.
-Differences are paired: runs of one seed share stream, initial weights and draws. Nothing is corrected for the number of
-comparisons.
+With three or more seeds, the interval is that of the mean by Student's t, mean ± t(0.975, n - 1) · s / sqrt(n). With
+fewer seeds, the interval is the range from the lowest to the highest seed, because one or two values do not determine a
+spread. Differences are paired, because runs of the same seed share stream, initial weights and draws. Nothing is
+corrected for the number of comparisons.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ CONFIDENCE = 0.95
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds.
+    """Holds a mean over seeds with its interval.
 
     Attributes:
-        mean: over the seeds, in the unit of the values, as `low` and `high`.
+        mean: mean over the seeds; `mean`, `low` and `high` have the unit of the values.
         low: lower end of the interval.
         high: upper end of the interval.
         seeds: number of seeds.
-        p_value: of a two-sided t-test of a mean of 0; not a number with fewer than three seeds.
+        p_value: p-value of a two-sided t-test that the mean is 0; not a number with fewer than three seeds.
     """
 
     mean: float
@@ -40,7 +40,7 @@ def estimate(values: ArrayLike) -> Estimate:
     """Estimate the mean of one value for each seed.
 
     Args:
-        values: [n], n at least 1.
+        values: [n], one value for each seed; n is at least 1.
     """
     values = np.asarray(values, float)
     mean, seeds = float(values.mean()), len(values)
@@ -48,7 +48,7 @@ def estimate(values: ArrayLike) -> Estimate:
         return Estimate(mean, float(values.min()), float(values.max()), seeds)
     error = float(stats.sem(values))
     if error == 0:
-        # The t statistic would divide by the spread; without any spread the mean is certain.
+        # The t statistic would divide by a spread of zero. Without any spread, the interval is the mean itself.
         return Estimate(mean, mean, mean, seeds, float(mean == 0))
     low, high = stats.t.interval(CONFIDENCE, seeds - 1, loc=mean, scale=error)
     p_value = 2 * stats.t.sf(abs(mean) / error, seeds - 1)
@@ -63,7 +63,7 @@ def paired_difference(first: "pd.Series[float]", second: "pd.Series[float]") -> 
         second: values, indexed by seed.
 
     Raises:
-        ValueError: the two have no seed in common, or one has a seed twice.
+        ValueError: the two series have no seed in common, or one of them has a seed twice.
     """
     for values in (first, second):
         if values.index.has_duplicates:
@@ -106,7 +106,7 @@ def summarize_seeds(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[
 
 
 def name_interval(counts: "pd.Series[int]") -> str:
-    """Say in a caption what the intervals over these numbers of seeds are."""
+    """Return the words of a caption that explain the intervals over given numbers of seeds."""
     interval = "95 % interval of the mean (Student's t)"
     if counts.min() >= MIN_SEEDS:
         return interval

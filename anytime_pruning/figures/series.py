@@ -1,4 +1,4 @@
-"""Tell the series of a collected table apart, and put them in the order in which every figure shows them."""
+"""Find the series in a collected table, and sort them in the order in which every figure shows series."""
 
 from collections.abc import Hashable
 from typing import NamedTuple
@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pandas as pd
 
 STREAM = ["dataset", "model", "n_megabatches"]
-# The columns that tell the lines of a panel apart; a panel has one dataset, model and T.
+# These columns tell the lines of a panel apart, because a panel has only one dataset, model and T.
 SERIES = ["protocol", "method", "pruner", "variant"]
 PROTOCOLS = ("paper", "released")
 METHODS = ("app", "app_cubic", "osp", "dense")
@@ -14,7 +14,7 @@ PRUNERS = ("snip", "magnitude", "random", "grasp", "synflow")
 
 
 class Series(NamedTuple):
-    """One line of a figure: runs that differ in nothing but their seed."""
+    """Names the runs of one line in a figure, which differ only in their seed."""
 
     protocol: str
     method: str
@@ -23,7 +23,7 @@ class Series(NamedTuple):
 
     @property
     def order(self) -> tuple[tuple[int, str], tuple[int, str], tuple[int, str], str]:
-        """Return a key to sort by: known names come first, in the order of the constants, then others by name."""
+        """Return a sort key: known names come first in the order of the constants, then other names in sorted order."""
         return (
             _rank(self.protocol, PROTOCOLS),
             _rank(self.method, METHODS),

@@ -17,11 +17,11 @@ MEASURES = ["test_acc_pct", "cumulative_error_count", "generalization_gap_pct", 
 
 
 def write_metrics(table: Path, folder: Path) -> None:
-    """Write a file for each series into a folder; whatever the folder held before is removed.
+    """Write a file for each series into a folder; all earlier files in the folder are removed.
 
     Args:
-        table: the collected table runs.csv.
-        folder: made if it does not exist.
+        table: path of the collected table runs.csv.
+        folder: folder for the files; it is made if missing.
 
     Raises:
         DataError: the table cannot be read.
@@ -40,7 +40,7 @@ def summarize(runs: pd.DataFrame) -> dict[str, dict[str, float]]:
         runs: the collected table, one row for each run.
 
     Returns:
-        The measures of each series and its number of seeds, by a name that a file can have.
+        The measures and the number of seeds of each series, by a name that is allowed as a file name.
     """
     summary = summarize_seeds(runs, [*STREAM, *SERIES], MEASURES)
     return {
@@ -53,6 +53,6 @@ def summarize(runs: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def _name_of(row: Mapping[Hashable, Any]) -> str:
-    """Return <dataset>-<model>-T<n>-<protocol>-<method>-<pruner>, with the variant of an unusual series."""
+    """Return <dataset>-<model>-T<n>-<protocol>-<method>-<pruner>, followed by the variant if there is one."""
     parts = [row["dataset"], row["model"], f"T{row['n_megabatches']}", *(row[key] for key in SERIES)]
     return "-".join(re.sub(r"[^\w.=-]+", "_", part) for part in parts if part)

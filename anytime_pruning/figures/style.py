@@ -1,4 +1,4 @@
-"""Set the look that all figures share: fonts, and a colour, marker and dash for each series."""
+"""Set the look of all figures: fonts, and a colour, marker and dash for each series."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import matplotlib
 
-# Before pyplot is imported: figures are files, and machines that draw them may have no display.
+# The backend is set before pyplot is imported, because machines that draw these files may have no display.
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
@@ -21,8 +21,8 @@ from anytime_pruning.figures.series import Series
 Color = tuple[float, float, float] | str
 Dash = Any  # "-" or (offset, (on, off, ...)) in points; matplotlib's own annotation is private
 
-# By method and protocol: Okabe and Ito's colours, which colour-blind readers can tell apart. A series looks the same in
-# every figure, and a released series never looks like the paper's.
+# The keys are methods and protocols. The colours are those of Okabe and Ito, which colour-blind readers can tell apart.
+# A series looks the same in every figure, and the two protocols never look alike.
 COLORS = {
     ("app", "paper"): "#0072B2",
     ("osp", "paper"): "#D55E00",
@@ -35,20 +35,20 @@ COLORS = {
 }
 MARKERS = {"app": "o", "osp": "s", "dense": "D", "app_cubic": "^"}
 RELEASED_MARKERS = {"app": "X", "osp": "P", "dense": "d", "app_cubic": "v"}
-# Methods that are not in the tables above draw from these by their name. The colours are Paul Tol's palette "muted".
+# Methods that are not in the tables above get one of these colours by their name. The palette is Paul Tol's "muted".
 OTHER_COLORS = ("#882255", "#44AA99", "#999933", "#332288")
 OTHER_MARKERS = ("<", ">", "p", "h")
 PRUNER_DASHES: dict[str, Dash] = {"snip": "-", "none": "-", "magnitude": (0, (4, 1.5)), "random": (0, (1, 1.2))}
 OTHER_DASHES: tuple[Dash, ...] = ((0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
-# The part of a marker that is filled; the other part is white. The marker of a hollow pruner is white as a whole.
+# This part of a marker is filled, and the other part is white. The marker of a hollow pruner is completely white.
 PRUNER_FILLS = {"snip": "full", "none": "full", "magnitude": "full", "random": "bottom", "grasp": "left"}
 OTHER_FILL, HOLLOW = "right", ("magnitude",)
 
-# Text width of a one-column page, in inches; figures are printed at this size.
+# This is the text width of a one-column page in inches. Figures are printed at this size.
 WIDTH = 6.8
 TITLE_SIZE = 7.5
 GREY = "#888888"
-# The annotation is wide, because that of matplotlib lists all names of settings.
+# The annotation is Any, because matplotlib's own annotation lists all names of settings.
 RC_PARAMS: dict[Any, Any] = {
     "axes.axisbelow": True,
     "axes.edgecolor": "#444444",
@@ -74,11 +74,11 @@ RC_PARAMS: dict[Any, Any] = {
 
 
 class Style(NamedTuple):
-    """The look of one series: its line and its marker.
+    """Holds the look of the line and the marker of one series.
 
     Attributes:
-        color: of the line and the marker.
-        marker: matplotlib's name of a shape.
+        color: colour of the line and the marker.
+        marker: matplotlib's name of the marker's shape.
         dash: line style.
         fill: the part of the marker that is filled with `face`; the other part is white.
         face: colour of the filled part.
@@ -101,7 +101,7 @@ class Style(NamedTuple):
 
 
 def set_style() -> None:
-    """Give every figure one look: no text is below 7 points, and PDFs embed fonts as text."""
+    """Give all figures the same look, in which no text is smaller than 7 points and PDFs embed fonts as text."""
     plt.rcdefaults()
     plt.rcParams.update(RC_PARAMS)
 
@@ -109,7 +109,7 @@ def set_style() -> None:
 def styles_of(series: list[Series]) -> dict[Series, Style]:
     """Return the style of each series.
 
-    The colour says method and protocol, dash and fill say the pruner, and paleness says the variant.
+    The colour shows method and protocol, the dash and the fill show the pruner, and a paler colour shows a variant.
     """
     styles = {}
     for one in series:
@@ -139,7 +139,7 @@ def dash_of(pruner: str) -> Dash:
 
 
 def _place(name: str, choices: Sequence[object]) -> int:
-    """Choose by the letters of a name, so that a name always looks the same, whatever else is drawn."""
+    """Return a position among choices that depends only on the name, so that a name looks the same in all figures."""
     return sum(map(ord, name)) % len(choices)
 
 
@@ -149,12 +149,12 @@ def _mix_with_white(color: str, white: float) -> tuple[float, float, float]:
 
 
 def set_title(figure: Figure, *lines: str) -> None:
-    """Write lines above a figure that say what is shown, and how."""
+    """Write lines above a figure, as its title and notes."""
     figure.suptitle("\n".join(lines), fontsize=TITLE_SIZE, linespacing=1.35)
 
 
 def add_legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    """Add a legend below all panels, for which the figure is made higher; long names make fewer columns."""
+    """Add a legend below all panels and make the figure higher for it; long names give fewer columns."""
     columns = min(3, len(labels), max(1, 124 // (max(map(len, labels)) + 6)))
     figure.set_figheight(figure.get_figheight() + 0.16 * -(-len(labels) // columns))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns)

@@ -1,4 +1,4 @@
-"""Run a notebook on one study and write its outputs as one HTML page, without the code."""
+"""Run a notebook on one study, and write its outputs without its code as one HTML page."""
 
 import html
 import os
@@ -12,7 +12,7 @@ from nbconvert import HTMLExporter
 import anytime_pruning
 from anytime_pruning.foundation.errors import ArtifactError
 
-# The exporter's usual page would fetch MathJax and fonts from elsewhere, so the page is made here.
+# The exporter's usual page would fetch MathJax and fonts from the network, so the page is made here.
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Walk-through of {study}</title><style>
 body {{ max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 16px/1.5 system-ui, sans-serif; color: #222; }}
@@ -26,15 +26,15 @@ img {{ max-width: 100%; height: auto; }} h2 {{ margin-top: 2.5rem; }} .anchor-li
 
 
 class NotebookError(ArtifactError):
-    """A cell of a notebook failed; the message names the notebook and the error."""
+    """Signals that a cell of a notebook failed; the message names the notebook and the error."""
 
 
 def write_page(notebook: Path, study: str, page: Path) -> None:
     """Run a notebook in the working folder and write its page.
 
     Args:
-        notebook: .ipynb file. Its kernel can import this package, and finds the name of the study in the environment
-            variable STUDY.
+        notebook: .ipynb file. Its kernel can import this package, and the environment variable STUDY holds the name of
+            the study.
         study: name of a study with results below the working folder.
         page: HTML file to write.
 
@@ -58,11 +58,12 @@ def write_page(notebook: Path, study: str, page: Path) -> None:
 
 
 def _kernel_environment(study: str) -> dict[str, str]:
-    """Return the environment of the kernel, which finds the package where this process found it."""
+    """Return the environment of the kernel, with which it imports the package from the same folder as this process."""
     package_parent = str(Path(anytime_pruning.__file__).parents[1])
     inherited = os.environ.get("PYTHONPATH")
     search_path = os.pathsep.join([package_parent, inherited] if inherited else [package_parent])
-    # The launcher of the kernel deletes the first entry of its search path if that is the working folder. Python puts
-    # such an entry first unless PYTHONSAFEPATH is set; then the launcher would delete the package's folder instead.
+    # The launcher of the kernel deletes the first entry of its search path if this entry is the working folder. Python
+    # adds such an entry unless PYTHONSAFEPATH is set. With PYTHONSAFEPATH, the launcher would delete the folder of the
+    # package instead.
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONSAFEPATH"}
     return environment | {"PYTHONPATH": search_path, "STUDY": study}

@@ -214,7 +214,7 @@ def test_a_mistake_in_the_file_is_named(change, message, tmp_path):
 
 def test_two_claims_of_one_name_are_refused(tmp_path):
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": [CLAIM, CLAIM]}))
-    with pytest.raises(SettingError, match="two are called 'better'"):
+    with pytest.raises(SettingError, match="two claims are called 'better'"):
         read_claims(tmp_path / "claims.yaml")
 
 

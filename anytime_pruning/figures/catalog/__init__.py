@@ -1,8 +1,8 @@
 """Plan which figures and tables a study has, and which runs each of them shows.
 
-`plots` and `tables` register one kind of figure for each module of the packages of those names; a kind from elsewhere
-registers itself with `register("figure", "mine")` and is planned with the others. The catalog imports `settings`,
-`results` and `foundation`. Importing it must never import torch, matplotlib or pandas.
+`plots` and `tables` register one kind of figure for each module of `figures.plots` and `figures.tables`. A kind from
+outside registers itself with `register("figure", "mine")` and is planned like the others. This package imports from
+`settings`, `results` and `foundation`. Importing it must never load torch, matplotlib or pandas.
 """
 
 from anytime_pruning.figures.catalog import plots, tables  # noqa: F401 (they register their kinds)

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contents:
-    """Holds what one figure of a kind shows.
+    """Holds the contents of one figure of a kind.
 
     Attributes:
-        runs: names of the runs.
-        options: further arguments of the function that draws the figure, as JSON has them.
+        runs: names of the runs that the figure shows.
+        options: further arguments of the function that draws the figure, as JSON values.
     """
 
     runs: list[str]
@@ -31,13 +31,13 @@ class Contents:
 
 @dataclass(frozen=True, kw_only=True)
 class FigureKind:
-    """Everything that makes one kind of figure or table; registered as a "figure" under the name of the kind.
+    """Defines one kind of figure or table; a kind is registered as a "figure" under its name.
 
     Attributes:
         table: name of the collected table that is shown, without suffix; empty for a diagram, which needs no results.
-        category: heading of the report under which the figure stands.
-        caption: what a reader of the report should see in the figure; reStructuredText, one paragraph.
-        plan: returns, by file name without suffix, the figures of this kind that a study has.
+        category: heading under which the report shows the figure.
+        caption: one paragraph of reStructuredText that explains the figure to a reader of the report.
+        plan: takes the runs of a study and returns the figures of this kind by file name without suffix.
     """
 
     table: str
@@ -45,18 +45,18 @@ class FigureKind:
     caption: str
     plan: Callable[[StudyRuns], dict[str, Contents]]
 
-    # Endings of the files of a figure, and of the file that says which runs are missing.
+    # The endings of a figure's files, and the ending of the file that names missing runs instead.
     files: ClassVar[tuple[str, ...]]
     missing_file: ClassVar[str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlotKind(FigureKind):
-    """A kind of picture.
+    """Defines a kind of picture.
 
     Attributes:
         draw: takes the rows of the collected table that belong to the runs, and the options by name. Returns the
-            picture and its numbers. Imports matplotlib when called, not before.
+            picture and its numbers. Imports matplotlib only when it is called.
     """
 
     draw: Callable[..., tuple[Picture, pd.DataFrame]]
@@ -67,11 +67,11 @@ class PlotKind(FigureKind):
 
 @dataclass(frozen=True, kw_only=True)
 class TableKind(FigureKind):
-    """A kind of table.
+    """Defines a kind of table.
 
     Attributes:
         tabulate: takes the rows of the collected table that belong to the runs, and the options by name. Returns the
-            cells as texts, a note below the table, and its numbers. Imports pandas when called, not before.
+            cells as texts, a note below the table, and its numbers. Imports pandas only when it is called.
     """
 
     tabulate: Callable[..., tuple[pd.DataFrame, str, pd.DataFrame]]
@@ -82,14 +82,14 @@ class TableKind(FigureKind):
 
 @dataclass(frozen=True)
 class Figure:
-    """One planned figure or table of a study.
+    """Describes one planned figure or table of a study.
 
     Attributes:
-        draw: name of its kind.
+        draw: name of the figure's kind.
         table: name of the collected table, without suffix; empty for a diagram.
-        runs: names of the runs; the figure is drawn of all of them or not at all.
+        runs: names of the runs; the figure is drawn from all these runs or not at all.
         options: further arguments of the function that draws the figure.
-        kinds: endings of the files that are made.
+        kinds: endings of the figure's files.
     """
 
     draw: str
@@ -100,7 +100,7 @@ class Figure:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Figure:
-        """Return a figure from what `as_json` returned.
+        """Return a figure from a mapping that `as_json` returned.
 
         Raises:
             DataError: an entry is missing or unknown.
@@ -126,7 +126,7 @@ class Figure:
 
     @property
     def category(self) -> str:
-        """Return the heading of the report under which this figure stands."""
+        """Return the heading under which the report shows this figure."""
         return self.kind.category
 
     @property

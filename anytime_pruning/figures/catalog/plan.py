@@ -12,10 +12,10 @@ def plan_figures(runs: Iterable[PlannedRun]) -> dict[str, Figure]:
     """Return the figures and tables of a study.
 
     Args:
-        runs: all runs of the study, present or not.
+        runs: all runs of the study, whether or not they have results.
 
     Returns:
-        The figures by file name without suffix, which says what is shown.
+        The figures by file name without suffix.
 
     Raises:
         ValueError: two kinds plan a figure of the same name.

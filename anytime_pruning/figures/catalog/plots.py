@@ -1,4 +1,4 @@
-"""Register the kinds of pictures: for each one the runs, the place in the report, and the module that draws it."""
+"""Register the kinds of pictures; each has a choice of runs, a place in the report, and a module that draws it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _plan_framework(study: StudyRuns) -> dict[str, Contents]:
-    """Show the schedule of the first run that is pruned gradually."""
+    """Plan a diagram of the schedule of the first run that is pruned gradually."""
     for run in study.planned:
         if is_gradual(run.settings):
             options = {"densities": run.settings.densities(), "sample_frac": run.settings.sample_frac}
@@ -42,7 +42,7 @@ register("figure", "framework")(
 
 
 def _plan_short(study: StudyRuns) -> dict[str, Contents]:
-    """Show the main runs on short streams; few-shot datasets have a table of their own."""
+    """Plan a figure of the main runs on short streams; few-shot datasets are left to a separate table."""
     runs = [run for run in study.main if is_short(run.stream.n_megabatches) and not run.is_few_shot]
     return {"short": Contents(names_of(runs))} if runs else {}
 
@@ -67,7 +67,7 @@ register("figure", "short")(
 
 
 def _plan_dynamics(study: StudyRuns) -> dict[str, Contents]:
-    """Show the main runs of each stream."""
+    """Plan a figure of the main runs for each stream."""
     return {f"dynamics-{stream}": Contents(names_of(main)) for stream, _, main in study.by_stream()}
 
 
@@ -90,7 +90,7 @@ register("figure", "dynamics")(
 
 
 def _plan_gap(study: StudyRuns) -> dict[str, Contents]:
-    """Show each stream that is long enough, and side by side the streams of a network that differ in length."""
+    """Plan a figure for each long stream, and one for each network whose streams differ in length, side by side."""
     figures = {
         f"long-{stream}": Contents(names_of(main))
         for stream, _, main in study.by_stream()
@@ -122,7 +122,7 @@ register("figure", "gap")(
 
 
 def _plan_layers(study: StudyRuns) -> dict[str, Contents]:
-    """Show the gradual runs of each stream, also those of pruners that only this stream was run with."""
+    """Plan a figure of the gradual runs for each stream, including runs of pruners that only this stream has."""
     figures = {}
     for stream, shown, main in study.by_stream():
         main_runs = set(main)
@@ -152,7 +152,7 @@ register("figure", "layers")(
 
 
 def _plan_ablation(study: StudyRuns) -> dict[str, Contents]:
-    """Show all runs of each stream that has more than its main ones."""
+    """Plan a figure of all runs for each stream that has more than its main runs."""
     return {
         f"ablation-{stream}": Contents(names_of(shown))
         for stream, shown, main in study.by_stream()

@@ -1,8 +1,8 @@
 """Decide which runs of a study are its main ones, and group all runs by stream.
 
-A series is a protocol, a method and a pruner. A series that at least half of the study's streams have is a main one.
-The other series, and runs whose settings vary (tau, replay, ...), are compared with the main ones in figures of their
-own. So main figures stay readable, and no run is left out, because tables have all runs.
+A series is a protocol, a method and a pruner. A main series is one that at least half of the study's streams have.
+Separate figures compare the other series, and runs whose settings vary (tau, replay, ...), with the main series. The
+main figures therefore stay readable, and no run is lost, because tables show all runs.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from anytime_pruning.settings.study import PlannedRun
 
 
 class Stream(NamedTuple):
-    """The data, the network and the number of megabatches that runs have in common."""
+    """Names the dataset, the network and the number of megabatches that runs have in common."""
 
     dataset: str
     model: str
@@ -27,15 +27,15 @@ class Stream(NamedTuple):
 
 
 class ShownRun(NamedTuple):
-    """The facts that decide in which figures a run is shown.
+    """Holds the facts that decide in which figures a run is shown.
 
     Attributes:
-        name: of the run.
-        stream: that the run is trained on.
+        name: name of the run.
+        stream: stream on which the run is trained.
         series: protocol, method and pruner.
-        variant: the settings that set the run apart, as tables name them; empty for the reference.
-        is_gradual: the network is pruned further at later megabatches.
-        is_few_shot: the dataset has a limited number of images of each class.
+        variant: the settings that tell the run apart, as tables name them; empty for the reference.
+        is_gradual: whether the network is pruned further at later megabatches.
+        is_few_shot: whether the dataset has a limited number of images of each class.
     """
 
     name: str
@@ -48,7 +48,7 @@ class ShownRun(NamedTuple):
 
 @dataclass(frozen=True)
 class StudyRuns:
-    """The runs of a study as the kinds of figures choose among them.
+    """Holds the runs of a study, among which the kinds of figures choose.
 
     Attributes:
         planned: all runs, with their settings.
@@ -68,7 +68,7 @@ class StudyRuns:
         return cls(planned, shown, _choose_main(shown))
 
     def by_stream(self) -> list[tuple[Stream, list[ShownRun], list[ShownRun]]]:
-        """Return for each stream, sorted, all its runs and its main runs."""
+        """Return each stream in sorted order, with all its runs and its main runs."""
         return [
             (stream, [run for run in self.shown if run.stream == stream], [r for r in self.main if r.stream == stream])
             for stream in sorted({run.stream for run in self.shown})
@@ -76,7 +76,7 @@ class StudyRuns:
 
 
 def is_gradual(settings: RunSettings) -> bool:
-    """Say whether the network is pruned further at later megabatches."""
+    """Return whether the network is pruned further at later megabatches."""
     return len(set(settings.densities())) > 1
 
 
@@ -102,10 +102,10 @@ def _describe(runs: list[PlannedRun]) -> list[ShownRun]:
 
 
 def _choose_main(shown: list[ShownRun]) -> list[ShownRun]:
-    """Return the runs of the reference settings in the series that most streams have.
+    """Return the runs with the reference settings in the series that at least half of the streams have.
 
-    Of a stream without such runs, all are main. Where a series of a stream has no run of the reference settings, as
-    when tau is varied evenly, all its runs count as reference.
+    If a stream has no such runs, all its runs are main. If a series of a stream has no run with the reference settings,
+    as when tau is varied evenly, all runs of the series count as reference.
     """
     streams = {run.stream for run in shown}
     referenced = {(run.stream, run.series) for run in shown if not run.variant}

@@ -1,4 +1,4 @@
-"""Register the kinds of tables: for each one the runs, the place in the report, and the module that writes it."""
+"""Register the kinds of tables; each has a choice of runs, a place in the report, and a module that writes it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _one_table(name: str, runs: list[ShownRun]) -> dict[str, Contents]:
-    """Return the one table of a kind, or none where no run belongs to it."""
+    """Plan a single table of runs, or no table if there are no runs."""
     return {name: Contents(names_of(runs))} if runs else {}
 
 
@@ -37,7 +37,7 @@ register("figure", "results")(
 
 
 def _plan_differences(study: StudyRuns) -> dict[str, Contents]:
-    """Compare series where a study has more than one."""
+    """Plan a table of differences if a study has more than one series."""
     has_pairs = len({(run.series, run.variant) for run in study.shown}) > 1
     return _one_table("differences", study.shown if has_pairs else [])
 
@@ -78,7 +78,7 @@ register("figure", "few_shot")(
 
 
 def _plan_direction_changes(study: StudyRuns) -> dict[str, Contents]:
-    """Count on the streams whose gap is shown as a curve."""
+    """Plan a table of direction changes on the streams whose gap is shown as a curve."""
     return _one_table("direction_changes", [run for run in study.shown if has_curve(run.stream.n_megabatches)])
 
 

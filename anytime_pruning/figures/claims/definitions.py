@@ -23,13 +23,13 @@ Measure = Literal[
 
 
 class Strict(BaseModel):
-    """A frozen part of the file that refuses unknown keys."""
+    """Refuses unknown keys and later changes in any part of the file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Place(Strict):
-    """The place of a claim: sources of the images, networks, Ts, and settings that are not the default."""
+    """Names where a claim holds: sources of the images, networks, values of T, and settings other than the default."""
 
     data: tuple[str, ...] = Field(min_length=1)
     model: tuple[str, ...] = Field(min_length=1)
@@ -38,14 +38,14 @@ class Place(Strict):
 
 
 class Side(Strict):
-    """One series of runs."""
+    """Names one series of runs."""
 
     method: str
     pruner: str
 
 
 class Claim(Strict):
-    """One claim; the file explains the keys."""
+    """Holds one claim; comments in the file explain the keys."""
 
     id: str
     text: str
@@ -69,7 +69,7 @@ class Claim(Strict):
 
 
 class Claims(Strict):
-    """All claims of the file."""
+    """Holds all claims of the file."""
 
     claims: list[Claim] = Field(min_length=1)
 
@@ -78,10 +78,10 @@ def read_claims(path: Path) -> list[Claim]:
     """Read a file of claims.
 
     Raises:
-        SettingError: the file is missing or not understood, or two claims share an id.
+        SettingError: the file is missing or has a wrong key or value, or two claims have the same id.
     """
     claims = validate(Claims, read_yaml(path)).claims
     for name, count in Counter(claim.id for claim in claims).items():
         if count > 1:
-            raise SettingError(f"claims: two are called {name!r}")
+            raise SettingError(f"claims: two claims are called {name!r}")
     return claims

@@ -1,4 +1,4 @@
-"""Describe where a stored run was made: its images, and every setting that is not the default."""
+"""Describe the conditions of a stored run: its images, and every setting that is not the default."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,18 +11,19 @@ from anytime_pruning.results.layout import CONFIG
 from anytime_pruning.results.variants import AXES, plain_settings
 from anytime_pruning.settings.run import RunSettings
 
-# A claim names the axes apart, and says nothing of where and how finely a run is computed.
+# Claims name the axes separately and do not say on which device or in which precision a run is computed, so these
+# settings are not compared.
 UNCOMPARED = frozenset({*AXES, "precision", "execution"})
 
 
 @dataclass(frozen=True)
 class DescribedRun:
-    """The facts of a run that a claim asks about.
+    """Holds the facts of a run that decide whether a claim is about the run.
 
     Attributes:
         data: source of the images.
         others: every setting of the run or its dataset that is not the default.
-        precision_asked: the setting `precision`, in which runs that a claim is about may differ.
+        precision_asked: the setting `precision`; a claim may be about runs of any precision.
     """
 
     data: str
@@ -31,7 +32,7 @@ class DescribedRun:
 
 
 def describe_run(folder: Path) -> DescribedRun:
-    """Describe a run from the settings in its folder.
+    """Describe a run by the settings in its folder.
 
     Raises:
         DataError: config.yaml is missing or damaged.
@@ -49,7 +50,7 @@ def describe_run(folder: Path) -> DescribedRun:
 
 
 def _dataset_settings(dataset: DatasetSettings) -> dict[str, Any]:
-    """Return the settings of a dataset that claims ask about; an image folder is other data in any case."""
+    """Return the settings of a dataset that claims may name; an image folder never has the data of a claim."""
     if dataset.source == "image_folder":
         return {}
     identity = dataset.identity()
@@ -57,5 +58,5 @@ def _dataset_settings(dataset: DatasetSettings) -> dict[str, Any]:
 
 
 def _as_yaml(value: Any) -> Any:
-    """Return a default as YAML has it."""
+    """Return the value that a default would have in YAML."""
     return list(value) if isinstance(value, tuple) else value

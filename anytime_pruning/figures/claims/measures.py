@@ -1,4 +1,4 @@
-"""Measure what claims are about from the collected tables: one value for each run."""
+"""Compute the measures that claims name from the collected tables, with one value for each run."""
 
 from collections.abc import Mapping
 
@@ -14,8 +14,8 @@ def measure_runs(measure: str, tables: Mapping[str, pd.DataFrame]) -> "pd.Series
     """Return a measure of every run, indexed by the name of the run.
 
     Args:
-        measure: as config/claims.yaml explains.
-        tables: `runs`, `megabatches` and `layers` as collected.
+        measure: name of the measure, as config/claims.yaml explains.
+        tables: the collected tables `runs`, `megabatches` and `layers` by name.
 
     Raises:
         KeyError: a table lacks the column of the measure.
@@ -34,7 +34,7 @@ def measure_runs(measure: str, tables: Mapping[str, pd.DataFrame]) -> "pd.Series
 def early_density(layers: pd.DataFrame) -> "pd.Series[float]":
     """Return the mean density of early layers over the first quarter of the megabatches, in percent, for each run.
 
-    Every layer counts alike, however large it is. A quarter of a stream is at least one megabatch.
+    Every layer has the same weight in the mean, whatever its size. A quarter of a stream is at least one megabatch.
 
     Args:
         layers: the collected table, one row for each run, megabatch and layer.

@@ -31,13 +31,13 @@ def write_claims(claims: Path, runs_list: Path, runs_dir: Path, tables_dir: Path
 
     Args:
         claims: YAML file of claims.
-        runs_list: file with the names of the study's runs; those that are missing are counted in the note.
+        runs_list: file with the names of the study's runs; the note counts missing runs.
         runs_dir: folder of the runs.
         tables_dir: folder of the collected tables.
         stem: output path without suffix.
 
     Raises:
-        SettingError: the file of claims is not understood.
+        SettingError: the file of claims is missing or has a wrong key or value.
         DataError: a file cannot be read or written, or a table lacks a column.
     """
     with named_in_errors("claims", tables_dir):
@@ -51,10 +51,10 @@ def write_claims(claims: Path, runs_list: Path, runs_dir: Path, tables_dir: Path
 
 
 def render(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the table as people read it, a text in every cell.
+    """Return the table for readers, with a text in every cell.
 
     Args:
-        rows: as `verdicts.check` returns them.
+        rows: the table that `verdicts.check` returns.
     """
     cells = [_cells_of({str(key): value for key, value in row.items()}) for row in rows.to_dict("records")]
     return pd.DataFrame(cells, columns=HEADINGS)

@@ -19,13 +19,13 @@ def check(claims: list[Claim], tables: Mapping[str, pd.DataFrame], runs_dir: Pat
     """Judge each claim on every stream where it was made.
 
     Args:
-        claims: of the paper.
-        tables: `runs`, `megabatches` and `layers` as collected.
+        claims: the claims of the paper.
+        tables: the collected tables `runs`, `megabatches` and `layers` by name.
         runs_dir: folder of the runs, whose settings are read.
 
     Returns:
-        A row for each claim and each stream that the claim is about. Where the study has no such stream, a row for each
-        other stream that measures the same thing; where none does, one row without numbers.
+        A row for each claim and each stream that the claim is about. If the study has no such stream, the claim has a
+        row for each other stream with the same measure, or one row without numbers if no stream has the measure.
 
     Raises:
         DataError: the settings of a run cannot be read.
@@ -50,14 +50,14 @@ def check(claims: list[Claim], tables: Mapping[str, pd.DataFrame], runs_dir: Pat
 
 
 def fits(claim: Claim, run: Mapping[str, Any]) -> bool:
-    """Say whether a claim is about a run: its images, network, stream and every setting."""
+    """Return whether a claim is about the images, network, stream and settings of a run."""
     place = claim.where
     is_in_place = all(run[key] in getattr(place, key) for key in ("data", "model", "n_megabatches"))
     return is_in_place and bool(run["others"] == place.settings)
 
 
 def is_met(claim: Claim, found: Estimate) -> bool:
-    """Say whether an interval over enough seeds reproduces a claim, by the rule that the note of the table explains."""
+    """Return whether an interval over enough seeds reproduces a claim; the note of the table explains the rule."""
     if isinstance(claim.claimed, str):
         return found.low > 0 if claim.claimed == "positive" else found.high < 0
     tolerance = claim.tolerance or 0
@@ -69,10 +69,10 @@ def row_of(claim: Claim, found: Estimate | None, measured_on: str, verdict: str)
     """Return the row of a claim.
 
     Args:
-        claim: of the paper.
-        found: the measure; None where no run measures it.
-        measured_on: the stream, and the settings that are not those of the released commands.
-        verdict: one of the four.
+        claim: a claim of the paper.
+        found: estimate of the measure, or None if no run has it.
+        measured_on: the stream, and the settings that differ from the released commands.
+        verdict: one of the four verdicts.
     """
     return {
         "id": claim.id,
@@ -90,7 +90,7 @@ def row_of(claim: Claim, found: Estimate | None, measured_on: str, verdict: str)
 
 
 def _by_stream(runs: pd.DataFrame) -> list[pd.DataFrame]:
-    """Group runs by dataset, network, T and the precision asked for, because pairs share all four."""
+    """Group runs by dataset, network, T and requested precision, because paired runs must share all four."""
     return [group for _, group in runs.groupby([*STREAM, "precision_asked"], sort=True)]
 
 
@@ -123,15 +123,15 @@ def _compare(claim: Claim, runs: pd.DataFrame) -> Estimate | None:
 
 
 def _values_of(runs: pd.DataFrame, side: Side) -> "pd.Series[float]":
-    """Return the measured values of a series, indexed by seed."""
+    """Return the values of the measure for a series, indexed by seed."""
     chosen = runs[(runs["method"] == side.method) & (runs["pruner"] == side.pruner)]
     return chosen.set_index("seed")["value"].sort_index()
 
 
 def _name_place(runs: pd.DataFrame) -> str:
-    """Name dataset, network and T, and the settings in which any run is not as in the released commands.
+    """Name dataset, network, T, and the settings in which any run differs from the released commands.
 
-    All runs are asked, because a dense run does not have the settings of pruning.
+    The settings of all runs count, because a dense run has no settings of pruning.
     """
     run = runs.iloc[0]
     others = {f"{key}={value}" for settings in runs["others"] for key, value in settings.items()}

@@ -1,6 +1,6 @@
-"""Draw the pictures of a study, one module each.
+"""Draw the pictures of a study, with one module for each kind of picture.
 
-`draw` in each module takes rows of one collected table and returns a matplotlib figure and the numbers in it. `dots`
-and `grid` hold what several pictures share. Modules here import from the rest of `figures`, but never from `catalog` or
-`draw`, which know the pictures by name. They read and write no files.
+The function `draw` in each module takes rows of one collected table and returns a matplotlib figure and its numbers.
+`dots` and `grid` serve several kinds of pictures. This package imports from the rest of `figures`, but never from
+`catalog` or `draw`, which know the pictures by name. It must never read or write files.
 """

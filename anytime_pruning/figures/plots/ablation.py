@@ -13,9 +13,15 @@ from anytime_pruning.figures.style import WIDTH, set_title, styles_of
 
 
 def draw(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Draw one row for each series, and the reference as a line and a band through all rows.
+    """Draw one row for each series, and the reference series as a line and a band through all rows.
 
     The reference is the first series without a variant.
+
+    Args:
+        runs: the collected table, one row for each run of one stream.
+
+    Returns:
+        The picture, and its numbers with one row for each series.
     """
     summary = summarize_seeds(runs, [*STREAM, *SERIES], list(MEASURES))
     series = ordered_series(runs)

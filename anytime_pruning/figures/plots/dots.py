@@ -1,4 +1,4 @@
-"""Draw panels of dots with intervals: a row for each thing that is compared, a column for each measure."""
+"""Draw panels of dots with intervals, with one row for each compared series and one column for each measure."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,8 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from anytime_pruning.figures.style import Style
 
-# Column, label. The gap is that of the released code, whichever masks a run has.
+# The keys are columns of the table, and the values are their labels. The gap is measured as in the released code under
+# every protocol.
 MEASURES = {
     "test_acc_pct": "Test accuracy (%)",
     "cumulative_error_count": "CER (misclassified test\nimages, summed over t)",
@@ -17,7 +18,7 @@ MEASURES = {
 
 
 def name_rows(axis: Axes, names: Sequence[str], is_first: bool) -> None:
-    """Divide a panel into rows, and write their names at the left side of the first panel; the first row is on top."""
+    """Divide a panel into rows from top to bottom, and write the names of the rows beside the first panel."""
     axis.set_ylim(len(names) - 0.5, -0.5)
     axis.set_yticks(range(len(names)), names if is_first else [""] * len(names))
     axis.tick_params(axis="y", length=0)
@@ -36,8 +37,8 @@ def draw_dots(axis: Axes, table: pd.DataFrame, measure: str, rows: Sequence[floa
         table: rows of `summarize_seeds`.
         measure: name of a summarized column.
         rows: the height of each mark, one for each row of the table.
-        style: of the series.
-        label: for the legend; may be empty.
+        style: look of the series.
+        label: name in the legend; may be empty.
     """
     mean, low, high = (table[f"{measure}_{part}"].to_numpy() for part in ("mean", "low", "high"))
     axis.errorbar(

@@ -16,21 +16,21 @@ from anytime_pruning.figures.style import Dash, add_legend, color_of, fill_inter
 
 TRAIN: Dash = "-"
 VALIDATION: Dash = ":"
-# By panel label, the columns of a panel and their line styles.
+# The keys are the labels of panels, and the values are the columns of each panel with their line styles.
 PANELS: dict[str, dict[str, Dash]] = {
     "Accuracy (%)": {"train_acc_running_pct": TRAIN, "valid_acc_pct": VALIDATION},
     "Train − validation\n(percentage points)": {"gap_pct": TRAIN},
     "Cross-entropy\n(log scale)": {"train_loss": TRAIN, "valid_loss": VALIDATION},
 }
 MAX_COLUMNS = 3
-# On a longer stream only the last epoch of each megabatch is drawn: rises within megabatches would blacken the panel.
+# On a longer stream, only the last epoch of each megabatch is drawn, because too many epochs would fill the panel.
 LONGEST_WITH_EPOCHS = 30
-# Names of megabatches in one row of panels, at the size of their font.
+# One row of panels has space for this number of megabatch names at their font size.
 MAX_NAMES = 26
 
 
 def summarize(epochs: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and interval over seeds of every column at every epoch, counted through the stream."""
+    """Return the mean and interval over seeds of every column at every epoch, counted through the stream."""
     epochs = epochs.assign(
         gap_pct=epochs["train_acc_running_pct"] - epochs["valid_acc_pct"],
         stream_epoch=(epochs["t"] - 1) * epochs["epoch"].max() + epochs["epoch"],
@@ -40,7 +40,7 @@ def summarize(epochs: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(epochs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Draw a column for each pruner, in which methods that never prune appear too, and a row for each quantity."""
+    """Draw a row for each quantity and a column for each pruner; every column also shows methods that never prune."""
     summary = summarize(epochs)
     drawn, note = _choose_epochs(summary)
     columns = pruner_columns(epochs)
@@ -77,7 +77,7 @@ def pruner_columns(table: pd.DataFrame) -> dict[tuple[str, str], list[Series]]:
 
 
 def _choose_epochs(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the rows that are drawn, and what the title says about them."""
+    """Return the rows to draw, and the words about these rows in the title."""
     if summary["t"].max() <= LONGEST_WITH_EPOCHS:
         return summary, "grey lines: borders of megabatches"
     return summary[summary["epoch"] == summary["epoch"].max()], "only the last epoch of each megabatch"
@@ -94,7 +94,7 @@ def _draw_curves(axis: Axes, table: pd.DataFrame, series: Series, curves: dict[s
 
 
 def _mark_borders(axis: Axes, summary: pd.DataFrame, has_names: bool) -> None:
-    """Draw a line before the first epoch of each megabatch, and the megabatch's name above the panel if asked for."""
+    """Draw a line before the first epoch of each megabatch and, if `has_names`, the megabatch's name above it."""
     axis.grid(axis="x", visible=False)
     axis.set_xlim(0.5, summary["stream_epoch"].max() + 0.5)
     axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -110,10 +110,10 @@ def _mark_borders(axis: Axes, summary: pd.DataFrame, has_names: bool) -> None:
 
 
 def _match_scales(grid: PanelGrid, drawn: pd.DataFrame) -> None:
-    """Give one quantity one scale in all panels, a logarithmic one for the loss.
+    """Give each quantity the same scale in all panels, which is logarithmic for the loss.
 
-    Validation loss spikes by orders of magnitude while batch norm has seen few batches. An interval may reach below
-    zero, so the scale of the loss covers the means only.
+    The validation loss is larger by orders of magnitude as long as batch norm has seen few batches. An interval may
+    reach below zero, so the scale of the loss covers only the means.
     """
     for number, curves in enumerate(PANELS.values()):
         panels = grid.row(number)
@@ -132,14 +132,14 @@ def _match_scales(grid: PanelGrid, drawn: pd.DataFrame) -> None:
 def _set_log_scale(panels: Sequence[Axes], is_wide: bool) -> None:
     for axis in panels:
         axis.set_yscale("log")
-        # Within a decade there are too few powers of ten to read a value from.
+        # A range of one decade has too few powers of ten for reading a value, so further marks are needed.
         axis.yaxis.set_major_locator(LogLocator(subs=(1,) if is_wide else (1, 1.5, 2, 3, 5, 7)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def _add_legend(figure: Figure, series: Sequence[Series]) -> None:
-    """Explain colours, which are methods and protocols, and line styles; pruners have columns of their own."""
+    """Explain the colours of methods and protocols, and the line styles; pruners have separate columns."""
     methods = list(dict.fromkeys(Series(one.protocol, one.method, "none") for one in series))
     handles = [Line2D([], [], color=color_of(one.method, one.protocol)) for one in methods]
     handles += [Line2D([], [], color="#222222", linestyle=dash) for dash in (TRAIN, VALIDATION)]

@@ -1,4 +1,4 @@
-"""Draw the method as a diagram: what happens at each megabatch of a stream, with the densities of the study."""
+"""Draw a diagram of the method: the steps at each megabatch of a stream, with the densities of the study."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from matplotlib.patches import FancyArrowPatch, FancyBboxPatch, Rectangle
 
 from anytime_pruning.figures.style import WIDTH, set_title
 
-# A position or a size: horizontal, vertical; columns are about 1 apart.
+# A point is a position or a size: horizontal, then vertical. The distance between columns is about 1.
 Point = tuple[float, float]
 
-# The steps from top to bottom: name, explanation at the left side, height.
+# Each step, from top to bottom, has a name, an explanation at the left side, and a height.
 STEPS = (
     ("arrive", "a megabatch arrives", 5.0),
     ("replay", "replay-inclusive set\n$\\tilde{M}_t = M_1 \\cup \\ldots \\cup M_t$", 4.0),
@@ -24,13 +24,13 @@ STEPS = (
 )
 HEIGHTS = {name: y for name, _, y in STEPS}
 BLUE, PALE, DARK = "#0072B2", "#D6E6F2", "#555555"
-# Three megabatches and the last one are columns; the data of each has a shade of its own.
+# The first three megabatches and the last one are drawn as columns. The data of each has its own shade.
 SHADES = ("#9ECAE1", "#6BAED6", "#3182BD", "#08519C")
 CELLS = 8
 
 
 def draw(densities: list[float], sample_frac: float) -> tuple[Figure, pd.DataFrame]:
-    """Draw one column for each megabatch, time from left to right.
+    """Draw one column for each megabatch, from left to right.
 
     Args:
         densities: the densities asked for at t = 1 to T, in (0, 1].
@@ -68,9 +68,9 @@ def _draw_column(axis: Axes, x: float, t: int, shades: Sequence[str], density: f
         axis: the only panel.
         x: middle of the column.
         t: index of the megabatch.
-        shades: one for each shown megabatch so far.
-        density: asked for at t.
-        has_hidden: megabatches between the last two shades are not shown.
+        shades: one colour for each shown megabatch so far.
+        density: density asked for at t.
+        has_hidden: whether megabatches between the last two shades are not shown.
     """
     y = HEIGHTS
     axis.text(x, 5.42, f"$t = {t}$", ha="center", va="center", fontsize=8, fontweight="bold")
@@ -88,7 +88,7 @@ def _draw_column(axis: Axes, x: float, t: int, shades: Sequence[str], density: f
 
 
 def _draw_parts(axis: Axes, center: Point, size: Point, shades: Sequence[str], has_hidden: bool) -> None:
-    """Draw a set as its parts side by side, one from each megabatch; a gap stands for those that are not shown."""
+    """Draw a set as parts side by side, one for each megabatch; a gap stands for megabatches that are not shown."""
     parts = [*shades[:-1], *([None] if has_hidden else []), shades[-1]]
     width = size[0] / len(parts)
     for place, shade in enumerate(parts):
@@ -100,9 +100,9 @@ def _draw_parts(axis: Axes, center: Point, size: Point, shades: Sequence[str], h
 
 
 def _draw_network(axis: Axes, x: float, density: float) -> None:
-    """Draw weights as cells, the kept ones filled.
+    """Draw weights as cells, in which filled cells are kept weights.
 
-    The cells are filled in one fixed order, so that a reader sees masks nest as density falls.
+    The cells are filled in a fixed order, so that a reader sees how masks nest while the density falls.
     """
     order = sorted(range(CELLS * 4), key=lambda cell: (cell * 13) % (CELLS * 4))
     kept = set(order[: round(density * CELLS * 4)])
@@ -115,7 +115,7 @@ def _draw_network(axis: Axes, x: float, density: float) -> None:
 
 
 def _carry_over(axis: Axes, left: float, right: float) -> None:
-    """Draw how the trained, pruned network goes on to the next column; the arrow over hidden columns is dashed."""
+    """Draw an arrow by which the trained network enters the next column; an arrow over hidden columns is dashed."""
     arrow = FancyArrowPatch(
         (left + 0.27, HEIGHTS["train"]),
         (right - 0.37, HEIGHTS["prune"]),

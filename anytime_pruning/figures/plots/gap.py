@@ -30,7 +30,7 @@ MAX_COLUMNS = 4
 def draw(megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Draw a column for each T and a row for each of the two ways to measure the gap.
 
-    With a single T, the legend also has the direction changes.
+    If all runs have the same T, the legend also shows the direction changes.
     """
     summary = summarize_seeds(megabatches, [*STREAM, *SERIES, "t"], GAPS)
     lengths = sorted(summary["n_megabatches"].unique())
@@ -57,7 +57,7 @@ def draw(megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 
 def _draw_panel(axis: Axes, panel: pd.DataFrame, styles: dict[Series, Style], gap: str) -> None:
-    """Draw every series with its interval; on a long stream each series has markers at other megabatches."""
+    """Draw every series with its interval; on a long stream, each series has its markers at other megabatches."""
     for number, (series, style) in enumerate(styles.items()):
         table = of_series(panel, series)
         step = 1 if len(table) <= 12 else len(table) // 6

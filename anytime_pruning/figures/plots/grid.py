@@ -1,4 +1,4 @@
-"""Lay out panels: columns side by side, and columns that do not fit in further blocks below."""
+"""Arrange panels in columns side by side, and put columns that do not fit into further blocks below."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,11 +14,11 @@ from anytime_pruning.figures.style import WIDTH
 
 @dataclass(frozen=True)
 class PanelGrid:
-    """The panels of a figure.
+    """Holds the panels of a figure.
 
     Attributes:
-        figure: that holds the panels.
-        axes: [blocks * n_rows, width] panels, those without a column included.
+        figure: the figure that holds the panels.
+        axes: [blocks * n_rows, width] panels, including panels without content.
         n_columns: number of columns with content, in all blocks together.
         n_rows: panels in each column.
     """
@@ -39,12 +39,12 @@ class PanelGrid:
         return int(self.axes.shape[0]) // self.n_rows
 
     def column(self, number: int) -> list[Axes]:
-        """Return the panels of a column, counted from 0 through all blocks, from top to bottom."""
+        """Return the panels of a column from top to bottom; columns are counted from 0 through all blocks."""
         block, place = divmod(number, self.width)
         return list(self.axes[block * self.n_rows : (block + 1) * self.n_rows, place])
 
     def is_leftmost(self, number: int) -> bool:
-        """Say whether a column stands at the left side of its block."""
+        """Return whether a column is the leftmost one of its block."""
         return number % self.width == 0
 
     def row(self, number: int) -> list[Axes]:
@@ -52,7 +52,7 @@ class PanelGrid:
         return [self.column(column)[number] for column in range(self.n_columns)]
 
     def lowest(self) -> list[Axes]:
-        """Return, for each place side by side, the lowest panel with content."""
+        """Return the lowest panel with content at each of the places side by side."""
         return [self.column(column)[-1] for column in range(self.n_columns)[-self.width :]]
 
     def hide_unused(self) -> None:
@@ -69,13 +69,13 @@ def make_grid(
     height: tuple[float, float],
     **share: bool | Literal["row", "col"],
 ) -> PanelGrid:
-    """Make a figure with panels.
+    """Make a figure with a grid of panels.
 
     Args:
         n_columns: number of columns with content.
         n_rows: panels in each column.
-        max_width: most columns side by side.
-        height: of a block, and of everything else in the figure, in inches.
+        max_width: largest number of columns side by side.
+        height: height of a block, and height of everything else in the figure, both in inches.
         share: `sharex` and `sharey` of `matplotlib.pyplot.subplots`.
     """
     width = min(max_width, n_columns)

@@ -1,6 +1,6 @@
 """Draw the density of every prunable layer after each megabatch, a panel for each series that is pruned repeatedly.
 
-The number on each panel, early − all, is that of `early_layers.early_minus_overall`, averaged over seeds.
+The number on each panel, early − all, comes from `early_layers.early_minus_overall` and is averaged over seeds.
 """
 
 import matplotlib.pyplot as plt
@@ -20,7 +20,7 @@ from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_se
 from anytime_pruning.figures.style import set_title
 
 MAX_COLUMNS = 3
-# On a longer stream only this number of megabatches is drawn; the first and the last are among them.
+# On a longer stream, only this number of megabatches is drawn, including the first and the last one.
 MAX_LINES = 12
 
 
@@ -72,7 +72,7 @@ def _draw_lines(axis: Axes, panel: pd.DataFrame, colors: ScalarMappable) -> None
 
 
 def _early_note(panel: pd.DataFrame) -> str:
-    """Return the summary number at the first two megabatches."""
+    """Return the text with the number early − all at the first two megabatches."""
     values = panel.groupby("t")["early_minus_overall_points_mean"].first()
     parts = [f"{values[t]:+.1f}".replace("-", "−") for t in (1, 2) if t in values]
     return f"early − all: {', '.join(parts)}"

@@ -14,7 +14,7 @@ from anytime_pruning.figures.style import WIDTH, add_legend, set_title, styles_o
 
 
 def draw(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Draw a row of panels for each dataset and T, a row within a panel for each architecture, a column a measure."""
+    """Draw a row of panels for each dataset and T, with a column for each measure and a line for each architecture."""
     summary = summarize_seeds(runs, [*STREAM, *SERIES], list(MEASURES))
     panels = [panel for _, panel in summary.groupby(["dataset", "n_megabatches"])]
     styles = styles_of(ordered_series(runs))
@@ -31,7 +31,7 @@ def draw(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     for row, panel, names in zip(axes, panels, models):
         for axis, measure in zip(row, MEASURES):
             for place, (one, style) in enumerate(styles.items()):
-                # Series of one architecture stand one below the other, in a fixed order.
+                # The series of one architecture are drawn one below the other, in a fixed order.
                 offset = 0.75 * ((place + 0.5) / len(styles) - 0.5)
                 table = of_series(panel, one)
                 rows = [names.index(model) + offset for model in table["model"]]
@@ -47,7 +47,7 @@ def draw(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
 
 
 def _add_title(figure: Figure, runs: pd.DataFrame) -> None:
-    """Name the stream above the figure if there is only one; panels and rows name several."""
+    """Name the stream above the figure if there is only one; otherwise panels and rows name the streams."""
     is_one = len(runs[STREAM].drop_duplicates()) == 1
     shown = describe(runs, STREAM if is_one else ())
     note = shown if is_one else f"{shown[0].upper()}{shown[1:]}"

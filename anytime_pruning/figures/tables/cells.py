@@ -15,7 +15,7 @@ INTERVAL_NOTE = (
 
 
 class Measure(NamedTuple):
-    """A column of numbers, the heading of its cells, and the number of decimals."""
+    """Names a column of numbers, with the heading of its cells and the number of decimals."""
 
     column: str
     heading: str
@@ -32,8 +32,8 @@ def summarize(runs: pd.DataFrame, measures: tuple[Measure, ...], constants: list
 
     Args:
         runs: the collected table.
-        measures: get a mean and an interval.
-        constants: columns that hardly vary, of which the mean is enough.
+        measures: measures that get a mean and an interval.
+        constants: columns that hardly vary over seeds and therefore get only a mean.
 
     Returns:
         One row for each stream and series, in the order in which series are shown.
@@ -45,7 +45,7 @@ def summarize(runs: pd.DataFrame, measures: tuple[Measure, ...], constants: list
 
 
 def name_series(summary: pd.DataFrame) -> pd.DataFrame:
-    """Return the first columns of every table, which say what a row is about."""
+    """Return the first columns of every table, which name the stream and the series of each row."""
     shown = pd.DataFrame(
         {
             "Dataset": summary["dataset"].map(dataset_label),
@@ -62,7 +62,7 @@ def name_series(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def render(summary: pd.DataFrame, measures: tuple[Measure, ...]) -> pd.DataFrame:
-    """Return the names of rows and the cells of the measures."""
+    """Return a table with the names of the rows and the cells of the measures."""
     shown = name_series(summary)
     for measure in measures:
         shown[measure.heading] = interval_cells(summary, measure.column, measure.decimals)

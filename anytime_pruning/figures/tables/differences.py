@@ -1,4 +1,4 @@
-"""Tabulate paired differences: what changes where one thing does (method, pruner, protocol or a setting)."""
+"""Tabulate paired differences between series that differ in one choice (method, pruner, protocol or a setting)."""
 
 from typing import Any
 
@@ -58,7 +58,7 @@ def _compare(first: pd.DataFrame, second: pd.DataFrame) -> dict[Measure, Estimat
 
 
 def _numbers_of(found: dict[Measure, Estimate]) -> dict[str, float]:
-    """Return the columns of the estimates; the number of seeds stands after those of the first one."""
+    """Return the columns of the estimates; the number of seeds follows those of the first measure."""
     row: dict[str, float] = {}
     for measure, one in found.items():
         for name, value in (("mean", one.mean), ("low", one.low), ("high", one.high), ("p", one.p_value)):

@@ -1,4 +1,4 @@
-"""Tabulate how often the generalization gap changes direction along a stream: the statistic for "not monotonic"."""
+"""Tabulate how often the generalization gap changes direction along a stream, which shows if it is monotonic."""
 
 import pandas as pd
 
@@ -35,7 +35,7 @@ def tabulate(megabatches: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame
 
 
 def _count(megabatches: pd.DataFrame) -> pd.DataFrame:
-    """Return one row for each run, with `window` and `<gap>_changes` of both gaps."""
+    """Return one row for each run, with `window` and with `<gap>_changes` for both gaps."""
     keys = [*STREAM, *SERIES]
     first, second = (
         direction_changes(megabatches, keys, gap).rename(columns={"direction_changes": f"{gap}_changes"})

@@ -1,4 +1,4 @@
-"""Choose which pairs of series are compared."""
+"""Choose the pairs of series to compare."""
 
 import itertools
 from collections.abc import Iterator
@@ -7,14 +7,15 @@ from anytime_pruning.figures.series import Series
 
 
 def choose_pairs(series: list[Series]) -> Iterator[tuple[Series, Series]]:
-    """Yield the pairs of series that differ in one thing, in the order in which they are shown.
+    """Yield the pairs of series that differ in one choice, in the order in which tables show the pairs.
 
-    All methods are compared with each other, the gradual one first. Other pruners, protocols and variants are compared
-    with the first in order, which is SNIP, the paper's protocol, and no variant. Dense runs have no pruner, so they go
-    with any pruner. Where dense runs exist under the paper's protocol only, they go with released runs as well.
+    All methods are compared with each other, with the gradual method first. Other pruners, protocols and variants are
+    compared with the first in order, which is SNIP, the paper's protocol, and no variant. Dense runs have no pruner, so
+    they are compared with runs of any pruner. If dense runs exist only under the paper's protocol, they are compared
+    with released runs as well.
 
     Args:
-        series: in the order in which they are shown.
+        series: all series, in the order in which tables show them.
     """
     for earlier, later in itertools.combinations(series, 2):
         differing = [axis for axis in Series._fields if getattr(earlier, axis) != getattr(later, axis)]
@@ -27,7 +28,7 @@ def choose_pairs(series: list[Series]) -> Iterator[tuple[Series, Series]]:
 
 
 def _is_reference(one: Series, differing: list[str], series: list[Series]) -> bool:
-    """Say whether one thing differs, and no earlier series differs from this one in that thing alone."""
+    """Return whether two series differ in one choice, and no earlier series differs from `one` in this choice alone."""
     if len(differing) != 1:
         return False
     blank = {differing[0]: ""}

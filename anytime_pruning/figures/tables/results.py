@@ -1,4 +1,4 @@
-"""Tabulate what each series reached on each stream, and what remains of the network."""
+"""Tabulate the results of each series on each stream, and the share of the network that is kept."""
 
 import pandas as pd
 
