@@ -166,7 +166,7 @@ def test_synflow_does_not_overflow_in_a_deep_network():
 
 @pytest.mark.parametrize("pruner", ["grasp", "synflow"])
 def test_pruners_that_need_images_say_so(pruner, toy_model):
-    with pytest.raises(SettingError, match=f"pruner: {pruner} needs .* none"):
+    with pytest.raises(SettingError, match=f"pruner: {pruner} needs .* no image was given"):
         score(toy_model, pruner, iter([]))
 
 

@@ -67,7 +67,7 @@ def _balance(batches: Iterable[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Ten
     """
     gathered = list(batches)
     if not gathered:
-        raise SettingError("pruner: grasp needs images to score on; there are none")
+        raise SettingError("pruner: grasp needs images to score on, but no image was given")
     images, labels = (torch.cat(parts) for parts in zip(*gathered))
     counts = labels.bincount()
     quota = counts[counts > 0].min()

@@ -33,7 +33,7 @@ def score_synflow(
     """
     first = next(iter(batches), None)
     if first is None:
-        raise SettingError("pruner: synflow needs an image, for its shape; there is none")
+        raise SettingError("pruner: synflow needs the shape of an image, but no image was given")
     names = list(prunable_weights(model))
     model.eval()
     ones = torch.ones_like(first[0][:1], dtype=torch.float64)
