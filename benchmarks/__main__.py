@@ -22,7 +22,7 @@ NETWORKS = ("resnet20", "resnet18", "vgg16_bn", "resnet50")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Measure, write and print the tables, and return the exit status: 2 for a mistake of the user."""
+    """Measure this machine, write and print the tables, and return the exit status: 0, or 2 for a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer networks and rounds: 3 minutes instead of 15")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def measure(device: torch.device, quick: bool) -> dict[str, Any]:
-    """Measure one part after another, and say on stderr which one.
+    """Measure all parts, and name each part on stderr before it is measured.
 
     Args:
         device: the device to measure.
@@ -84,7 +84,7 @@ def measure(device: torch.device, quick: bool) -> dict[str, Any]:
 
 
 def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:
-    """Return what computed, and as `id` a name for the files of its results."""
+    """Return a description of the machine, with `id` as the name for the files of its results."""
     hardware = provenance.describe_hardware(device)
     processor = f"{hardware['processor']}, {hardware['cores']} cores, {hardware['cpu_capability']}"
     name = str(hardware.get("gpu", processor))

@@ -1,8 +1,9 @@
-"""Measure what checkpoints cost a run of ResNet-18 on a CPU: `python -m benchmarks.checkpoints`, about 13 minutes.
+"""Measure how much time checkpoints take in a run of ResNet-18 on a CPU.
 
-The run trains on noise of CIFAR's size. Every checkpoint is timed, including the wait for the disk. An epoch is as long
-as the shortest one of a run on CIFAR: it has 5,063 images, as the first of eight megabatches does, whereas the last has
-40,500. The numbers are written to benchmarks/results/<machine>-checkpoints.json and .md.
+Call `python -m benchmarks.checkpoints`, which takes about 13 minutes. The run trains on images of noise, of CIFAR's
+shape. Every checkpoint is timed, including the wait for the disk. An epoch has 5,063 images, which is the shortest
+epoch of a run on CIFAR with eight megabatches; the longest has 40,500 images. The numbers are written to
+benchmarks/results/<machine>-checkpoints.json and .md.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Measure, write and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.checkpoints", description=__doc__)
     parser.add_argument("--repeats", type=int, default=3, help="runs (default: 3)")
-    parser.add_argument("--folder", type=Path, help="where to write the runs (default: a temporary folder)")
+    parser.add_argument("--folder", type=Path, help="folder for the runs (default: a temporary folder)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -53,10 +54,10 @@ def write_noise(folder: Path) -> None:
 
 
 def measure(folder: Path, seed: int) -> dict[str, Any]:
-    """Measure the seconds of a run of one epoch and of each of its checkpoints, and their size.
+    """Measure the time of a run, and the time and size of each of its checkpoints.
 
     Args:
-        folder: holds the noise; the run is written there.
+        folder: folder of the images of noise, in which the run is also written.
         seed: the seed of the run.
     """
     settings = {
@@ -66,7 +67,7 @@ def measure(folder: Path, seed: int) -> dict[str, Any]:
         "epochs": 1,
         "seed": seed,
         "precision": "float32",
-        # With this share no checkpoint is put off, however long it takes.
+        # With this share no checkpoint is postponed, however long it takes.
         "execution": {"device": "cpu", "data_dir": str(folder / "data"), "checkpoint_share": 1},
     }
     seconds, sizes = [], []

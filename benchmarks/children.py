@@ -1,6 +1,6 @@
 """Measure in a separate process: `python -m benchmarks.children WHAT ARGUMENTS` prints JSON on stdout.
 
-Imports are inside the functions, so that each measurement pays only for the packages that it needs.
+Imports are inside the functions, so that each measurement loads only the packages that it needs.
 """
 
 import json
@@ -14,7 +14,7 @@ def first_step(started: str) -> dict:
     """Return the seconds from the start of the process to its first training step on digits.
 
     Args:
-        started: the start of the process, as time.time() gave it.
+        started: the time at which the process was started, as `time.time` gave it.
     """
     from anytime_pruning import run_stream
     from anytime_pruning.training import step
@@ -39,10 +39,11 @@ def throughput(way: str, name: str, threads: str, seconds: str, device: str) -> 
     """Return the training samples per second of this process.
 
     Args:
-        way: `plain`, `ours`, or `ours-gives-back`, which is ours without keeping freed memory.
-        name: the network.
+        way: `plain` for the plain loop, `ours` for this project's loop, or `ours-gives-back` for this project's loop
+            without keeping freed memory.
+        name: name of the network.
         threads: number of CPU threads.
-        seconds: how long to measure.
+        seconds: duration of the measurement in seconds.
         device: the setting `execution.device`.
     """
     import torch
@@ -67,10 +68,10 @@ def throughput(way: str, name: str, threads: str, seconds: str, device: str) -> 
 
 
 def memory(name: str) -> dict:
-    """Return the peak memory of some training steps and an evaluation on as many images as CIFAR has.
+    """Return the peak memory of a few training steps and an evaluation, with as many images as CIFAR has.
 
     Args:
-        name: the network.
+        name: name of the network.
     """
     import numpy as np
     import torch

@@ -1,7 +1,7 @@
 """Fabricate the results of thousands of runs in seconds: a few are trained, the others are copies with other seeds.
 
-Copies are written by the function that writes trained runs, with settings and a digest of their own. A copy therefore
-passes every check that a trained run passes. Its numbers are copied: they measure the tools, not the method.
+The function that writes trained runs also writes the copies, each with its own settings and digest. A copy therefore
+passes every check that a trained run passes. The numbers in it are copied, so they test the tools and not the method.
 
 `python -m benchmarks.fabricate STUDY.yaml` writes all missing runs of a study below `results/`.
 """
@@ -20,12 +20,12 @@ from anytime_pruning.results.store import write_run
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.settings.study import PlannedRun, plan_study
 
-# Writes one run, given its settings, its folder and the file for its weights.
+# A template takes settings, a folder and the file for weights, and writes one run.
 Template = Callable[[RunSettings, Path, Path], dict[str, Any]]
 
 
 def make_study(n_seeds: int, data_dir: str = "data") -> dict[str, Any]:
-    """Return the study `load`, which has ten runs for each seed; each run trains in a second."""
+    """Return the configuration of the study `load`, with ten runs for each seed that each train in a second."""
     return {
         "study": "load",
         "execution": {"device": "cpu", "data_dir": data_dir},
@@ -48,7 +48,7 @@ def make_study(n_seeds: int, data_dir: str = "data") -> dict[str, Any]:
 def fabricate(runs: Iterable[PlannedRun], study: str, root: Path) -> int:
     """Write every missing run as `root/results/...` and return the number of written runs.
 
-    Weights are hard links to the weights of the trained run, so that 10,000 runs take the space of a few.
+    The weights of copies are hard links to those of the trained run, so that 10,000 runs take the space of a few.
     """
     templates: dict[str, Template] = {}
     count = 0
@@ -66,7 +66,7 @@ def fabricate(runs: Iterable[PlannedRun], study: str, root: Path) -> int:
 
 
 def train_template(settings: RunSettings, folder: Path) -> Template:
-    """Train a run in a folder and return a function that writes its results again, as a run with other settings."""
+    """Train a run in a folder, and return a function that writes the same results as a run with other settings."""
     from anytime_pruning.runs import job
 
     with mock.patch.object(job, "write_run", side_effect=write_run) as written:

@@ -17,10 +17,10 @@ FIXED_T, FIXED_N = 8, 1437
 
 
 def measure_growth(rounds: int) -> list[dict[str, float]]:
-    """Train small networks on digits with full replay, in turns.
+    """Train small networks on digits with full replay, alternating between lengths and sizes.
 
     Args:
-        rounds: how often each length and size has its turn.
+        rounds: number of turns for each length and size.
 
     Returns:
         One row for each run: `T`, `N`, `seconds` and the planned samples.
@@ -47,7 +47,7 @@ def measure_growth(rounds: int) -> list[dict[str, float]]:
 
 
 def draw_growth(rows: list[dict[str, float]], path: Path) -> None:
-    """Draw seconds against T and N, with a line for the planned training samples at the mean speed of all runs."""
+    """Draw the seconds of runs against T and N, with a line for the planned samples at the mean speed of all runs."""
     table = pd.DataFrame(rows)
     table["planned"] = table["train"] * table["seconds"].sum() / table["train"].sum()
     sns.set_theme(context="paper", style="whitegrid")

@@ -1,4 +1,4 @@
-"""Measure from outside, in processes, what a job costs beside training and how jobs share a machine."""
+"""Measure in separate processes how much time and memory a job needs beside training, and how jobs share a machine."""
 
 import json
 import os
@@ -25,7 +25,7 @@ ENVIRONMENT = os.environ | {
 def measure_start_up(repeats: int) -> dict[str, float]:
     """Return the seconds from process start to the first training step on digits.
 
-    A first call, which fills the cache, is not counted.
+    A first process fills the cache and is not counted.
     """
     seconds = [_child("first_step", str(time.time()))["seconds"] for _ in range(repeats + 1)][1:]
     return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
@@ -35,10 +35,10 @@ def measure_sharing(name: str, device: "torch.device", seconds: float, rounds: i
     """Return the samples per second of all jobs together, for different ways to share the machine.
 
     Args:
-        name: the network.
+        name: name of the network.
         device: the device to share.
-        seconds: how long each turn lasts.
-        rounds: how often each way has its turn.
+        seconds: duration of each turn in seconds.
+        rounds: number of turns for each way.
     """
     cores = os.cpu_count() or 1
     if device.type == "cuda":

@@ -1,7 +1,7 @@
-"""Measure what planning, collecting and listing thousands of runs takes: `python -m benchmarks.load`, about 3 minutes.
+"""Measure how much time and memory the commands of the workflow need for thousands of runs.
 
-The results are fabricated by `fabricate.py`. The files benchmarks/results/<machine>-load.json and .md get the seconds
-of each command and the peak memory of its largest process.
+Call `python -m benchmarks.load`, which takes about 3 minutes. `fabricate.py` makes the results. The seconds of each
+command and the peak memory of its largest process are written to benchmarks/results/<machine>-load.json and .md.
 """
 
 import argparse
@@ -28,13 +28,13 @@ PLAN = (
 def main(arguments: list[str] | None = None) -> int:
     """Measure all commands, then write and print the table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
-    parser.add_argument("--runs", type=int, default=2000, help="of the grid; a multiple of 10 (default: 2000)")
+    parser.add_argument("--runs", type=int, default=2000, help="runs of the grid, a multiple of 10 (default: 2000)")
     parser.add_argument("--folder", type=int, default=10_000, help="runs of a large results folder (default: 10000)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as folder:
         rows = measure(options.runs, options.folder, make_folder(Path(folder), options.runs, options.folder))
-    # Torch is imported only now, because a child's peak memory begins with the memory of this process.
+    # torch is imported only now, because a child's peak memory includes the memory of this process at its start.
     import torch
 
     from anytime_pruning.machine import provenance
@@ -52,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def make_folder(folder: Path, n_runs: int, n_stored: int) -> Path:
-    """Make a checkout of links with two studies that share a results folder, as if the grid of one study had shrunk."""
+    """Make a checkout of links with two studies that share one results folder, as if one study's grid had shrunk."""
     for part in ("Snakefile", "workflow", "profiles", "anytime_pruning", "config"):
         (folder / part).symlink_to(ROOT / part)
     for name, count in (("grid", n_runs), ("large", n_stored)):

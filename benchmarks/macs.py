@@ -1,8 +1,7 @@
 """Count the multiply-accumulates of every network of the project for the estimate of a study's duration.
 
-`python -m benchmarks.macs` writes anytime_pruning/orchestration/network_macs.json, in seconds. The file has to be
-written again after a network was added or changed; `tests/orchestration/test_estimate.py` compares some of its
-numbers.
+`python -m benchmarks.macs` writes anytime_pruning/orchestration/network_macs.json in a few seconds. Write the file
+again after adding or changing a network. `tests/orchestration/test_estimate.py` checks some of the numbers.
 """
 
 import json
@@ -10,7 +9,7 @@ import sys
 
 import torch
 
-from anytime_pruning import models  # noqa: F401  (registers the networks)
+from anytime_pruning import models  # noqa: F401  (this import registers the networks)
 from anytime_pruning.foundation.files import write_text
 from anytime_pruning.foundation.registry import lookup, names
 from anytime_pruning.orchestration.estimate import NETWORK_MACS
@@ -20,7 +19,7 @@ CLASSES, IMAGE_SHAPE = 10, (3, 32, 32)
 
 
 def count_network(name: str) -> int:
-    """Return the multiply-accumulates of a network for one image, on the meta device, which computes nothing."""
+    """Count the multiply-accumulates of a network for one image on the meta device, which computes no values."""
     with torch.device("meta"):
         model = lookup("model", name)(CLASSES, IMAGE_SHAPE)
         macs = count_macs(model, IMAGE_SHAPE)

@@ -14,7 +14,7 @@ def publish(result: dict[str, Any], text: str, folder: Path, part: str = "") -> 
         result: the numbers; `machine` holds the `id` that begins the names of the files.
         text: the tables.
         folder: where the files are written; it is made if missing.
-        part: name of what was measured, for the names of the files; empty for everything.
+        part: name of the measured part, for the names of the files; empty for all parts.
 
     Returns:
         The path of both files without their suffix.
@@ -28,7 +28,7 @@ def publish(result: dict[str, Any], text: str, folder: Path, part: str = "") -> 
 
 
 def to_markdown(result: dict[str, Any]) -> str:
-    """Return tables of one machine's result: speed, techniques, and what a job costs."""
+    """Return the tables of one machine's result: speed, techniques, and the time and memory of a job."""
     machine = result["machine"]
     lines = [
         f"{machine['name']}, {machine['threads']} threads, torch {machine['torch']}, batch size 64, 32 x 32 images. "

@@ -1,7 +1,8 @@
-"""Measure how far results differ that are not the same to the bit: `python -m benchmarks.spread`, about 20 minutes.
+"""Measure how much the results of a run differ if its computation differs only in rounding.
 
-One run of the demonstration is computed with several seeds, and again in ways that change nothing but rounding. The
-numbers are written to benchmarks/results/<machine>-spread.json and .md.
+Call `python -m benchmarks.spread`, which takes about 20 minutes. One run of the demonstration is computed with several
+seeds, and then again in ways that change nothing but rounding. The numbers are written to
+benchmarks/results/<machine>-spread.json and .md.
 """
 
 import argparse
@@ -26,13 +27,13 @@ from benchmarks.report import RESULTS, publish
 
 RUN = {"dataset": "digits", "model": "resnet20", "n_megabatches": 4, "epochs": 3, "lr": 0.02, "lr_milestones": [2]}
 REFERENCE = "float32, 1 thread"
-# For each way by name: changed settings of the run, changed settings of its execution, and variables of its process.
+# Each way to compute has a name, changed settings of the run, changed execution settings, and environment variables.
 WAYS: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, str]]] = {
     REFERENCE: ({}, {}, {}),
     "the same again": ({}, {}, {}),
     "`deterministic: true`": ({}, {"deterministic": True}, {}),
     "2 threads": ({}, {"threads": 2}, {}),
-    # A processor without AVX512 would compute these numbers.
+    # This way gives the numbers of a processor without AVX512.
     "with AVX2 instead of AVX512": ({}, {}, {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2"}),
     "`compile: true`": ({}, {"compile": True}, {}),
     "bfloat16": ({"precision": "bfloat16"}, {}, {}),
@@ -67,10 +68,11 @@ def run(way: str, seed: int, folder: Path) -> dict[str, Any]:
     Args:
         way: a key of `WAYS`.
         seed: the seed of the run.
-        folder: where the run and the data are written.
+        folder: folder in which the run and the data are written.
 
     Returns:
-        Its final numbers, and as `content` a digest of everything that it wrote except times and settings.
+        The final numbers of the run, and as `content` a digest of everything that the run wrote, except times and
+        settings.
     """
     settings, execution, environment = WAYS[way]
     content = {"precision": "float32", **RUN, **settings, "seed": seed}
@@ -91,7 +93,7 @@ def run(way: str, seed: int, folder: Path) -> dict[str, Any]:
 
 
 def digest_of_content(folder: Path) -> str:
-    """Return the SHA-256 of the weights and tables of a run, without the seconds that it took."""
+    """Return the SHA-256 of the weights and tables of a run, without the columns of seconds."""
     digest = hashlib.sha256((folder / layout.WEIGHTS).read_bytes())
     for name in TABLES:
         with open(folder / name, newline="") as file:

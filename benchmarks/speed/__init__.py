@@ -1,1 +1,1 @@
-"""Measure training steps: our loop, a plain loop, ours with one technique switched off, and the machine's ceiling."""
+"""Measure training steps of this project's loop, of its variants and of a plain loop, and the machine's ceiling."""

@@ -1,4 +1,4 @@
-"""Measure the best that a machine can do, a large matrix product and a large copy, and what a network asks for."""
+"""Measure a machine's fastest matrix product and memory copy, and count the operations that a network needs."""
 
 import statistics
 import time
@@ -28,9 +28,9 @@ def training_flops(model: nn.Module, image_shape: tuple[int, int, int], batch_si
     """Return the multiplications and additions of one training step per sample, as torch counts them.
 
     Args:
-        model: the network; torch counts its convolutions and matrix products.
+        model: the network, of which torch counts convolutions and matrix products.
         image_shape: (channels, height, width).
-        batch_size: samples of the step.
+        batch_size: number of samples in the step.
     """
     model.train()
     device = next(model.parameters()).device
@@ -48,7 +48,7 @@ def synchronize(device: torch.device) -> None:
 
 
 def median_seconds(work: Callable[[], object], device: torch.device, repeats: int = 3) -> float:
-    """Return the median of the seconds that some work takes after it has been done once."""
+    """Return the median time of a function in seconds, after a first call that is not measured."""
     work()
     seconds = []
     for _ in range(repeats):

@@ -1,4 +1,4 @@
-"""Train as the published code does, for comparison with our loop.
+"""Train as the published code does, for a comparison with the loop of this project.
 
 This plain loop has a DataLoader with two workers, PIL transforms and float32 NCHW images. It multiplies the masks in
 every forward pass and calls `.item()` in every step.
@@ -19,7 +19,7 @@ from anytime_pruning.pruning.prunable import prunable_weights
 
 
 class PilImages(Dataset[tuple[Tensor, int]]):
-    """Serve uint8 images [N, H, W, C] as PIL images, each transformed when it is asked for."""
+    """Holds uint8 images [N, H, W, C], and makes a transformed PIL image each time that one is requested."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray):
         import_torchvision()
@@ -43,10 +43,10 @@ class PilImages(Dataset[tuple[Tensor, int]]):
 
 
 class Batches:
-    """Serve batches without end from a DataLoader with two workers.
+    """Yields batches without end from a DataLoader with two workers.
 
-    The workers keep four batches ready and make a new one whenever one is taken. A turn that begins and ends with all
-    four ready has therefore paid for as many batches as it took.
+    The workers keep four batches ready, and make a new one whenever one is taken. A turn that begins and ends with four
+    ready batches therefore includes the time for making exactly the batches that it took.
     """
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, batch_size: int):
@@ -65,7 +65,7 @@ class Batches:
 
 
 def multiply_masks_in_forward(model: nn.Module, masks: Masks) -> None:
-    """Let every convolution compute with the product of its weight and its mask."""
+    """Make every convolution compute with the product of its weight and its mask."""
     names = {id(weight): name for name, weight in prunable_weights(model).items()}
     for module in model.modules():
         if isinstance(module, nn.Conv2d):
@@ -78,7 +78,7 @@ def _masked_forward(self: nn.Conv2d, images: Tensor) -> Tensor:
 
 
 class PlainLoop:
-    """Hold a network and its optimiser, and train them as the module describes."""
+    """Holds a network and its optimiser, and trains the network as the published code does."""
 
     def __init__(self, model: nn.Module, masks: Masks, batches: Batches):
         multiply_masks_in_forward(model, masks)
@@ -87,7 +87,7 @@ class PlainLoop:
         self.optimizer = torch.optim.SGD(model.parameters(), 0.01, momentum=0.9, weight_decay=1e-4)
 
     def train(self, n_steps: int) -> None:
-        """Take steps of SGD and sum their loss and accuracy."""
+        """Take SGD steps, and sum the loss and the accuracy of the steps."""
         self.model.train()
         loss_sum, correct = 0.0, 0
         for _ in range(n_steps):

@@ -1,4 +1,4 @@
-"""Measure ways to train in turns in one process, with the machine's ceiling in each round."""
+"""Measure ways to train alternately in one process, and measure the machine's ceiling in each round."""
 
 import statistics
 import time
@@ -15,22 +15,23 @@ from anytime_pruning.training.evaluation import evaluate
 from benchmarks.speed.ceiling import copy_bytes_per_s, gemm_flops_per_s, median_seconds, synchronize, training_flops
 from benchmarks.speed.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_variants
 
-# A pause between turns lets the workers of a DataLoader refill, for which the next turn would pay otherwise.
+# A pause between turns lets the workers of a DataLoader refill, because the refill would slow the next turn down.
 SETTLE_S = 0.2
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
 def measure_training(name: str, device: torch.device, rounds: int, turn_s: float) -> dict[str, Any]:
-    """Measure the samples per second of each way to train one network, beside the ceiling.
+    """Measure the samples per second of each way to train one network, and the machine's ceiling.
 
     Args:
-        name: the network.
+        name: name of the network.
         device: the device that computes.
-        rounds: how often each way has its turn.
-        turn_s: about how many seconds a turn lasts.
+        rounds: number of turns for each way.
+        turn_s: approximate duration of a turn in seconds.
 
     Returns:
-        Medians with the lowest and the highest round. A ratio is the median of the ratios in each round.
+        Medians over the rounds, with the lowest and the highest value. A ratio is the median of the ratios of all
+        rounds.
     """
     variants = make_variants(name, device)
     n_steps = {way: _steps_of_a_turn(variant, device, turn_s) for way, variant in variants.items()}
@@ -41,7 +42,7 @@ def measure_training(name: str, device: torch.device, rounds: int, turn_s: float
         for precision, dtype in DTYPES.items():
             ceilings[precision].append(gemm_flops_per_s(device, dtype))
         bandwidth.append(copy_bytes_per_s(device))
-        # Each round begins with another way, so that no way always follows the same one.
+        # Each round begins with a different way, so that a way does not always follow the same other way.
         for way in _rotated(list(variants), turn):
             variant = variants[way]
             seconds = _take_turn(variant, n_steps[way], device)

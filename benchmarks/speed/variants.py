@@ -1,4 +1,4 @@
-"""Make our training loop as it is, and with each technique switched off in turn, all on the same made-up images."""
+"""Make the training loop of this project, and variants of it that each lack one technique, all on the same noise."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -28,12 +28,12 @@ BATCH_SIZE, IMAGE_SHAPE, N_IMAGES = 64, (3, 32, 32), 6400
 
 @dataclass
 class Variant:
-    """Holds a way to train.
+    """Holds one way to train.
 
     Attributes:
-        train: trains for a number of steps.
-        keeps_memory: whether the process keeps freed memory meanwhile; see `machine.memory.keep_freed_memory`.
-        trainer: the trainer of our loop; None for the plain loop.
+        train: a function that takes a number of steps and trains for these steps.
+        keeps_memory: whether the process keeps freed memory during training; see `machine.memory.keep_freed_memory`.
+        trainer: the trainer of this project's loop; None for the plain loop.
     """
 
     train: Callable[[int], None]
@@ -42,7 +42,7 @@ class Variant:
 
 
 class LoaderImages:
-    """Takes images from a DataLoader, where `ImageSet` has them on the device."""
+    """Replaces `ImageSet`, but takes images from a DataLoader instead of the device."""
 
     def __init__(self, batches: Batches, device: torch.device):
         self.batches, self.images = batches, torch.empty(0, device=device)
@@ -53,36 +53,36 @@ class LoaderImages:
             yield (torch.full((batch_size,), number),)
 
     def take(self, indices: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the DataLoader's next batch, on the device."""
+        """Return the next batch of the DataLoader, moved to the device."""
         images, labels = self.batches.next()
         return images.to(self.images.device), labels.to(self.images.device)
 
 
 def make_images() -> tuple[np.ndarray, np.ndarray]:
-    """Make noise of CIFAR's shape, uint8 [N, C, H, W], and labels."""
+    """Make images of noise of CIFAR's shape, uint8 [N, C, H, W], and their labels."""
     generator = np.random.default_rng(0)
     return generator.integers(0, 256, (N_IMAGES, *IMAGE_SHAPE), np.uint8), generator.integers(0, 10, N_IMAGES)
 
 
 def make_masks(model: nn.Module) -> Masks:
-    """Mask half of the weights, by magnitude."""
+    """Make masks that keep the half of the weights with the largest magnitudes."""
     return select_masks({name: weight.detach().abs() for name, weight in prunable_weights(model).items()}, 0.5)
 
 
 def make_options(name: str, precision: str) -> TrainingOptions:
-    """Return the options of a run that trains a network of ours on images of CIFAR's shape."""
+    """Return the training options for a network of this project on images of CIFAR's shape."""
     settings = parse_settings({"dataset": "cifar10", "model": name, "precision": precision, "lr": 0.01})
     return training_options(settings, make_protocol(settings.protocol))
 
 
 def make_ours(name: str, device: torch.device, data: ImageSet | None = None) -> Variant:
-    """Make our loop as it is, on given images or on made-up ones."""
+    """Make the loop of this project without changes, on given images or on noise."""
     data = data or ImageSet.from_arrays(*make_images(), device, crop_padding=4, flip=True)
     return _ours(name, data, make_options(name, choose_precision("auto", device)))
 
 
 def make_batches() -> Batches:
-    """Serve the made-up images by a DataLoader."""
+    """Make a source of batches from a DataLoader on images of noise."""
     images, labels = make_images()
     return Batches(images.transpose(0, 2, 3, 1).copy(), labels, BATCH_SIZE)
 
@@ -95,7 +95,7 @@ def make_plain(name: str, device: torch.device, batches: Batches | None = None) 
 
 
 def make_variants(name: str, device: torch.device) -> dict[str, Variant]:
-    """Make `plain`, `ours` and, as `without ...`, ours with one technique switched off."""
+    """Make the plain loop, this project's loop, and variants `without ...` that each lack one technique."""
     batches = make_batches()
     data = ImageSet.from_arrays(*make_images(), device, crop_padding=4, flip=True)
     precision = choose_precision("auto", device)
@@ -125,7 +125,7 @@ def _ours(
     options: TrainingOptions,
     arrange_model: Callable[[nn.Module, tuple[int, int, int], torch.device], None] = arrange,
 ) -> Variant:
-    """Make our loop with some options, and with a way to arrange feature maps in memory."""
+    """Make the loop of this project with given options and a given function that arranges feature maps in memory."""
     device = data.images.device
     model = build_model(name, 10, IMAGE_SHAPE).to(device)
     masks = make_masks(model)
