@@ -19,6 +19,7 @@ _PUBLIC = {
     "build_model": "anytime_pruning.models",
     "load_network": "anytime_pruning.export.network",
     "register": "anytime_pruning.foundation.registry",
+    "released_masks": "anytime_pruning.pruning.released_masks",
     "run_stream": "anytime_pruning.runs.job",
     "score": "anytime_pruning.pruning.pruners",
     "select_masks": "anytime_pruning.pruning.selections.unstructured",

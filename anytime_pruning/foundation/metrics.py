@@ -4,10 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+import numpy as np
+
 
 def accuracy_pct(correct_count: int, total_count: int) -> float:
     """Return the share of correctly classified samples, in percent."""
     return 100.0 * correct_count / total_count
+
+
+def averaged_accuracy_pct(correct_counts: Sequence[int], sizes: Sequence[int]) -> float:
+    """Return an accuracy in percent as the published code averages it: float32 percentages, weighted by batch size.
+
+    Equal numbers of correct predictions may give different averages, because each percentage is rounded.
+
+    Args:
+        correct_counts: number of correctly classified samples of each batch.
+        sizes: number of samples of each batch.
+    """
+    total = 0.0
+    for correct, size in zip(correct_counts, sizes, strict=True):
+        total += float(np.float32(correct) * np.float32(100.0 / size)) * size
+    return total / sum(sizes)
 
 
 def cumulative_error_count(error_counts: Sequence[int]) -> int:

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Tensor, nn
+from torch import Generator, Tensor, nn
 
 from anytime_pruning.foundation.errors import DivergenceError
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.devices import autocast
-from anytime_pruning.machine.randomness import derive_seed, make_generator
+from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning import selections  # noqa: F401  (selections register themselves)
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.masks import Masks, count_masked
-from anytime_pruning.pruning.prunable import count_prunable, prunable_weights
+from anytime_pruning.pruning.prunable import count_prunable
 from anytime_pruning.pruning.pruners import rounds_of, score
+from anytime_pruning.pruning.released_masks import draw_scoring_weights, score_all_weights, select_above_threshold
 from anytime_pruning.stream.images import ImageSet
 
 
@@ -31,7 +30,8 @@ class ScoringOptions:
         scope: `global` ranks all weights together; `local` ranks the weights of each layer separately.
         batch_size: images in one batch for scoring.
         precision: `float32` or `bfloat16`.
-        seed: seed of the run, from which the generators of pruners are derived.
+        augment: whether training images are cropped and flipped.
+        seed: seed of the run, from which all generators are derived.
     """
 
     pruner: str
@@ -39,6 +39,7 @@ class ScoringOptions:
     scope: str
     batch_size: int
     precision: str
+    augment: bool
     seed: int
 
 
@@ -49,15 +50,10 @@ class MaskChooser:
         model: the network that is pruned and trained.
         data: the training set.
         options: how weights are scored and selected.
-        build_afresh: a function that takes a seed and returns the same architecture with the initial weights of this
-            seed.
     """
 
-    def __init__(
-        self, model: nn.Module, data: ImageSet, options: ScoringOptions, build_afresh: Callable[[int], nn.Module]
-    ):
+    def __init__(self, model: nn.Module, data: ImageSet, options: ScoringOptions):
         self.model, self.data, self.options = model, data, options
-        self._build_afresh = build_afresh
 
     def keeps_fewer(self, density: float, masks: Masks) -> bool:
         """Return whether a density asks for fewer weights than the masks keep now."""
@@ -65,14 +61,13 @@ class MaskChooser:
         wanted: int = lookup("selection", self.options.selection).count(n_prunable, density)
         return wanted < count_masked(masks, n_prunable)
 
-    def choose(self, network: nn.Module, masks: Masks, density: float, sample: Tensor, t: int) -> Masks:
+    def choose(self, masks: Masks, density: float, sample: Tensor, t: int) -> Masks:
         """Score and select, in as many rounds as the pruner asks for; each round prunes by the same factor.
 
         In the second and later rounds, the pruner scores weights to which the masks of the round before are applied.
-        `network` is therefore changed.
+        The model is therefore changed.
 
         Args:
-            network: the network to score, with the architecture of the model.
             masks: earlier masks, in which the new masks nest; empty before the first pruning.
             density: share of all prunable weights to keep after the last round, in (0, 1].
             sample: int64 [n], indices of the images to score on; these images are not augmented.
@@ -84,10 +79,10 @@ class MaskChooser:
         Raises:
             DivergenceError: a score is not a number.
         """
-        options, rounds = self.options, rounds_of(self.options.pruner)
+        network, options, rounds = self.model, self.options, rounds_of(self.options.pruner)
         n_prunable = count_prunable(network)
         before = count_masked(masks, n_prunable) / n_prunable
-        generator = make_generator(options.seed, f"pruner {t}")
+        generator = self._generator(f"pruner {t}")
         selection = lookup("selection", options.selection)
         for k in range(1, rounds + 1):
             with autocast(self.data.images.device, options.precision):
@@ -103,17 +98,34 @@ class MaskChooser:
                 apply_masks(network, masks)
         return masks
 
-    def copy_network(self, fresh_weights_for: str | None = None) -> nn.Module:
-        """Copy the network, so that scoring the copy leaves the network alone.
+    def choose_as_released(self, masks: Masks, density: float, sample: Tensor, t: int, batch_size: int) -> Masks:
+        """Choose masks with the arithmetic of the published code, on a copy of the network; the model is left alone.
 
         Args:
-            fresh_weights_for: name of a purpose. The prunable weights are initialised afresh from the run's seed and
-                this name, and everything else is copied. None copies the prunable weights as well.
+            masks: the masks in force; empty before the first pruning.
+            density: share of all prunable weights to select, in (0, 1].
+            sample: int64 [n], indices of the images to score on, in their order; these images are augmented as in
+                training, if the options say so.
+            t: index of the megabatch; from t = 2 on, convolutions are drawn afresh before they are scored.
+            batch_size: images of every batch but the last; a single last image is a batch of its own.
+
+        Returns:
+            Bool masks by parameter name, nested in the given masks.
+
+        Raises:
+            DivergenceError: scores are not finite, or all of them are zero.
         """
-        network = copy.deepcopy(self.model)
-        if fresh_weights_for is not None:
-            fresh = prunable_weights(self._build_afresh(derive_seed(self.options.seed, fresh_weights_for)))
-            with torch.no_grad():
-                for name, weight in prunable_weights(network).items():
-                    weight.copy_(fresh[name])
-        return network
+        options, network = self.options, copy.deepcopy(self.model)
+        if t > 1:
+            draw_scoring_weights(network, self._generator(f"released weights {t}"))
+        augment_with = self._generator(f"released sample {t}") if options.augment else None
+        batches = self.data.batches(sample, batch_size, augment_with, keeps_single_sample=True)
+        try:
+            scores = score_all_weights(network, masks, batches, options.pruner, self._generator(f"pruner {t}"))
+        except DivergenceError as error:
+            raise DivergenceError(f"{error}, at megabatch {t}; no results were written") from None
+        selected = select_above_threshold(scores, masks, density, options.scope)
+        return {name: mask & masks[name] if masks else mask for name, mask in selected.items()}
+
+    def _generator(self, purpose: str) -> Generator:
+        return make_generator(self.options.seed, purpose)

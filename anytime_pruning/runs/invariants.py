@@ -63,7 +63,7 @@ def _arrivals(stream: Sequence[Megabatch], n_train: int) -> Tensor:
 
 
 def check_masks(
-    before: Masks, masks: Masks, model: nn.Module, expected_kept: Callable[[int], tuple[int, int]], t: int
+    before: Masks, masks: Masks, model: nn.Module, expected_kept: Callable[[Sequence[int]], tuple[int, int]], t: int
 ) -> None:
     """Check that masks nest in the masks before, and that they keep as many weights as the schedule asks for.
 
@@ -71,8 +71,8 @@ def check_masks(
         before: masks of the megabatch before; empty before the first pruning.
         masks: masks of this megabatch; empty if nothing is pruned.
         model: the network.
-        expected_kept: takes the number of prunable weights and returns the smallest and the largest allowed number of
-            kept weights.
+        expected_kept: takes the number of prunable weights of each layer and returns the smallest and the largest
+            allowed number of kept weights.
         t: index of the megabatch.
 
     Raises:
@@ -86,9 +86,10 @@ def check_masks(
     returned = _first_layer({name: masks[name] & ~mask for name, mask in before.items()})
     if returned:
         _fail("masks nest", t, "{} weights of {} are kept that were pruned before".format(*returned))
-    n_prunable = sum(weight.numel() for weight in weights.values())
+    layer_sizes = [weight.numel() for weight in weights.values()]
+    n_prunable = sum(layer_sizes)
     n_before, n_kept = count_masked(before, n_prunable), count_masked(masks, n_prunable)
-    fewest, most = (min(count, n_before) for count in expected_kept(n_prunable))
+    fewest, most = (min(count, n_before) for count in expected_kept(layer_sizes))
     if not fewest <= n_kept <= most:
         _fail("density asked is density measured", t, f"masks keep {n_kept} of {n_prunable} weights instead of {most}")
 

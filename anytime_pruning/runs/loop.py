@@ -30,7 +30,7 @@ from anytime_pruning.runs.invariants import check_masks, check_weights
 from anytime_pruning.runs.parts import scoring_options, training_options
 from anytime_pruning.runs.recording import record_megabatch
 from anytime_pruning.runs.starts import StartContext
-from anytime_pruning.runs.stream_plan import PlannedMegabatch, plan_stream
+from anytime_pruning.runs.stream_plan import PlannedMegabatch, check_single_samples, plan_stream
 from anytime_pruning.runs.trackers import Tracking
 from anytime_pruning.settings.cost import plan_cost
 from anytime_pruning.settings.run import RunSettings
@@ -82,9 +82,9 @@ def run_megabatches(
     data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip)
     test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
     plan = plan_stream(settings, len(data))
-    cost = plan_cost(settings.epochs, settings.densities(), [megabatch.counts for megabatch in plan], len(test))
-    protocol = make_protocol(settings.protocol)
-    trainer = Trainer(model, data, training_options(settings, protocol), make_generator(settings.seed, "training"))
+    check_single_samples(settings, plan, model, data.images)
+    cost = plan_cost(settings.epochs, settings.prunes_at(), [megabatch.counts for megabatch in plan], len(test))
+    trainer = Trainer(model, data, training_options(settings), make_generator(settings.seed, "training"))
     masks = load_initial_masks(model, settings.initial_mask, settings.model)
     apply_masks(model, masks)
     records = Records(planned=cost, macs=count_macs(model, arrays.image_shape))
@@ -122,14 +122,14 @@ class _Preparation:
 
     def __init__(self, settings: RunSettings, arrays: ImageArrays, state: RunState):
         self._settings, self._state = settings, state
-        self._densities = settings.densities()
+        self._prunes_at = settings.prunes_at()
         self._protocol = make_protocol(settings.protocol)
         self._start = lookup("start", settings.start)
         self._build_afresh = partial(
             build_model, settings.model, arrays.n_classes, arrays.image_shape, arrays.mean, arrays.std
         )
         trainer = state.trainer
-        self._chooser = MaskChooser(trainer.model, trainer.data, scoring_options(settings), self._build_afresh)
+        self._chooser = MaskChooser(trainer.model, trainer.data, scoring_options(settings))
 
     def start(self, megabatch: PlannedMegabatch) -> None:
         """Start the megabatch by the registered start that the settings name, such as `warm`."""
@@ -139,9 +139,11 @@ class _Preparation:
     def prune(self, megabatch: PlannedMegabatch) -> None:
         """Prune the network to the megabatch's density; pruned weights stay pruned."""
         state, t, model = self._state, megabatch.t, self._chooser.model
-        masks = self._protocol.choose_masks(self._chooser, state.masks, self._densities, t, megabatch.sample)
-        apply_masks(model, masks)
-        expected = partial(self._protocol.expected_kept, self._densities, t, self._settings.scope)
-        check_masks(state.masks, masks, model, expected, t)
+        step = self._settings.pruning_step(t)
+        masks = state.masks
+        if self._prunes_at[t - 1]:
+            masks = self._protocol.choose_masks(self._chooser, masks, step, megabatch.sample)
+            apply_masks(model, masks)
+        check_masks(state.masks, masks, model, partial(self._protocol.expected_kept, step), t)
         state.masks = masks
         state.progress.mark_pruned()

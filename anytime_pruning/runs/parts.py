@@ -1,25 +1,26 @@
 """Take the settings of a run apart, so that each room below gets the values that it uses."""
 
 from anytime_pruning.pruning.mask_chooser import ScoringOptions
-from anytime_pruning.pruning.protocols import Protocol
+from anytime_pruning.pruning.protocols import make_protocol
+from anytime_pruning.runs.rates import learning_rate
 from anytime_pruning.settings.run import RunSettings
-from anytime_pruning.training.learning_rate import LearningRate
 from anytime_pruning.training.options import TrainingOptions
 
 
 def scoring_options(settings: RunSettings) -> ScoringOptions:
     """Return the options of scoring and selection; `precision` in the settings must not be `auto`."""
     return ScoringOptions(
-        settings.pruner, settings.selection, settings.scope, settings.batch_size, settings.precision, settings.seed
+        pruner=settings.pruner,
+        selection=settings.selection,
+        scope=settings.scope,
+        batch_size=settings.batch_size,
+        precision=settings.precision,
+        augment=settings.augment,
+        seed=settings.seed,
     )
 
 
-def learning_rate(settings: RunSettings) -> LearningRate:
-    """Return the learning rate of every epoch and step."""
-    return LearningRate(settings.lr, settings.lr_milestones, settings.lr_gamma, settings.warmup_epochs)
-
-
-def training_options(settings: RunSettings, protocol: Protocol) -> TrainingOptions:
+def training_options(settings: RunSettings) -> TrainingOptions:
     """Return the options of training; `precision` in the settings must not be `auto`."""
     return TrainingOptions(
         epochs=settings.epochs,
@@ -29,6 +30,6 @@ def training_options(settings: RunSettings, protocol: Protocol) -> TrainingOptio
         weight_decay=settings.weight_decay,
         augment=settings.augment,
         precision=settings.precision,
-        selects_on_augmented=protocol.selects_on_augmented,
+        rules=make_protocol(settings.protocol).training,
         compile=settings.execution.compile,
     )

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
+from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.protocols import make_protocol
+from anytime_pruning.pruning.pruners.preserve import preserved
 from anytime_pruning.runs.invariants import check_indices
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream import replay  # noqa: F401  (policies register themselves)
@@ -96,8 +99,53 @@ def draw_sample(settings: RunSettings, arrived: Sequence[Megabatch], replayed: T
         replayed: int64 [n], the training part of the replay-inclusive set at t.
 
     Returns:
-        int64 [max(2, round(sample_frac * n))], where n is the number of images from which the protocol draws.
+        int64 [k]; each protocol says how many images it takes and from which images.
     """
     generator = make_generator(settings.seed, f"pruning sample {arrived[-1].t}")
     draw = SampleDraw(settings.sample_frac, generator)
     return make_protocol(settings.protocol).draw_sample(arrived, replayed, settings.prune_on, draw)
+
+
+def check_single_samples(
+    settings: RunSettings, plan: Sequence[PlannedMegabatch], model: nn.Module, images: Tensor
+) -> None:
+    """Check that the network can train on a single image, if a protocol keeps a batch of one image anywhere.
+
+    A network whose last feature maps have one pixel cannot: batch norm would have to normalise a single value.
+
+    Args:
+        settings: settings of the run.
+        plan: the plan of all megabatches.
+        model: maps images [B, C, H, W] in [0, 1] to logits; the model stays as it is.
+        images: uint8 [N, C, H, W], the training images, on the model's device.
+
+    Raises:
+        SettingError: the network cannot; the message names the batch size and the megabatch.
+    """
+    protocol = make_protocol(settings.protocol)
+    if not protocol.training.keeps_single_sample:
+        return
+    scoring_batch = protocol.scoring_batch or settings.batch_size
+    for megabatch in plan:
+        if len(megabatch.train) % settings.batch_size == 1:
+            setting = f"batch_size: {settings.batch_size}"
+        elif len(megabatch.sample) % scoring_batch == 1:
+            setting = f"sample_frac: {settings.sample_frac}"
+        else:
+            continue
+        if problem := _problem_of_single_image(model, images):
+            raise SettingError(
+                f"{setting} is not allowed with protocol {settings.protocol}: megabatch {megabatch.t} leaves a last "
+                f"batch of one image, which {settings.model} cannot normalise: {problem}"
+            )
+
+
+def _problem_of_single_image(model: nn.Module, images: Tensor) -> str | None:
+    """Return what torch says about a forward pass of one image in train mode, or None if the pass succeeds."""
+    with preserved(model), torch.no_grad():
+        model.train()
+        try:
+            model(images[:1].float().div(255))
+        except ValueError as error:
+            return str(error)
+    return None

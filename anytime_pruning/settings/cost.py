@@ -28,13 +28,13 @@ class PlannedCost:
 
 
 def plan_cost(
-    epochs: int, densities: Sequence[float], parts: Sequence[tuple[int, int, int]], test_count: int
+    epochs: int, prunes_at: Sequence[bool], parts: Sequence[tuple[int, int, int]], test_count: int
 ) -> PlannedCost:
     """Count the samples of a run before it starts.
 
     Args:
         epochs: epochs on each megabatch.
-        densities: density asked for at each of the T megabatches; weights are scored where the density falls.
+        prunes_at: for each megabatch whether weights are scored.
         parts: for each megabatch the numbers of training and of validation images in the replay-inclusive set, and the
             number of images to score on.
         test_count: number of images in the test set.
@@ -42,9 +42,8 @@ def plan_cost(
     Returns:
         The numbers of samples to train on, to score on and to evaluate.
     """
-    falls = [density < before for before, density in zip([1.0, *densities], densities)]
     return PlannedCost(
         train=sum(epochs * train for train, _, _ in parts),
-        score=sum(sample for (_, _, sample), is_pruned in zip(parts, falls) if is_pruned),
+        score=sum(sample for (_, _, sample), is_pruned in zip(parts, prunes_at) if is_pruned),
         evaluate=sum((epochs + 1) * valid + train + test_count for train, valid, _ in parts),
     )

@@ -15,9 +15,10 @@ from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.datasets.base import DatasetSettings, parse_dataset
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.fields import Count, Name, Number, refuse_bool, validate
-from anytime_pruning.pruning.protocols import make_protocol
+from anytime_pruning.pruning.protocols import PruningStep, make_protocol
 from anytime_pruning.pruning.schedules import Schedule, make_schedule
 from anytime_pruning.settings.execution import ExecutionSettings, StartFile
+from anytime_pruning.settings.versions import narrow_versions
 
 # T has a limit, because a schedule is a list of T densities. T = 10,000 still cuts ImageNet into megabatches of 128
 # images.
@@ -62,9 +63,7 @@ class RunSettings(BaseModel):
     prune_on: Literal["replay", "megabatch"] = Field(
         "replay", description="what pi_t is drawn from: the replay-inclusive set, or the current megabatch alone"
     )
-    protocol: Name = Field(
-        "paper", description="paper: its rules; released: the mask arithmetic and validation of the released code"
-    )
+    protocol: Name = Field("paper", description="paper: its rules; released: those of the published code")
     initial_mask: StartFile | None = Field(None, description="begin with these masks: {path, sha256} of safetensors")
     initial_weights: StartFile | None = Field(
         None, description="begin with these weights: {path, sha256} of safetensors"
@@ -141,13 +140,12 @@ class RunSettings(BaseModel):
 
     @model_validator(mode="after")
     def _check_protocol(self) -> Self:
-        protocol = make_protocol(self.protocol)
-        allowed = protocol.prune_on
-        if self.prune_on not in allowed:
-            raise SettingError(
-                f"prune_on: {self.prune_on!r} is not allowed with protocol {self.protocol}, which scores on "
-                f"{protocol.scored_images}; allowed: {', '.join(allowed)}"
-            )
+        for key, allowed in make_protocol(self.protocol).allowed.items():
+            is_meant = self.schedule.prunes or key not in PRUNING_SETTINGS
+            if is_meant and (value := getattr(self, key)) not in allowed:
+                raise SettingError(
+                    f"{key}: {value!r} is not allowed with protocol {self.protocol}; allowed: {', '.join(allowed)}"
+                )
         return self
 
     @property
@@ -159,15 +157,26 @@ class RunSettings(BaseModel):
         """Return the density asked for at each of the T megabatches."""
         return self.schedule.densities(self.n_megabatches, self.tau, self.base_density)
 
-    def identity(self) -> dict[str, Any]:
-        """Return the settings that determine the numbers: required settings, and others that differ from their default.
+    def prunes_at(self) -> list[bool]:
+        """Return for each of the T megabatches whether weights are scored and pruned."""
+        return make_protocol(self.protocol).prunes_at(self.schedule, self.densities())
 
-        A new setting whose default keeps the old behaviour therefore changes no digest. In return, RESULTS_VERSION has
-        to be raised whenever a default changes. The golden test notices a changed default.
+    def pruning_step(self, t: int) -> PruningStep:
+        """Return what the settings ask of the pruning at megabatch t, counted from 1."""
+        return PruningStep(t, self.densities()[t - 1], self.base_density**self.tau, self.scope)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what determines the numbers: versions, required settings, and others that differ from their default.
+
+        A new setting whose default keeps the old behaviour therefore changes no digest. In return, a version has to be
+        raised whenever a default changes. The golden test notices a changed default.
         """
         excluded: dict[str, Any] = {"execution": True, "dataset": True, **{key: {"path"} for key in START_FILES}}
         settings = self.model_dump(mode="json", exclude=excluded, exclude_defaults=True)
-        return {"results_version": RESULTS_VERSION, "dataset": self.dataset.identity(), **settings}
+        # Digests must be the same on every machine, so a number that only the cache of a dataset knows is not used.
+        n_images = self.train_limit or self.dataset.train_count()
+        versions = narrow_versions(self.model, self.protocol, n_images, self.n_megabatches, self.valid_frac)
+        return {"results_version": RESULTS_VERSION, **versions, "dataset": self.dataset.identity(), **settings}
 
     def digest(self) -> str:
         """Return twelve hexadecimal digits of the SHA-256 of `identity()`, with which the run's folder name ends."""

@@ -55,7 +55,11 @@ class ImageSet:
         return len(self.labels)
 
     def plan(
-        self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
+        self,
+        indices: Tensor,
+        batch_size: int,
+        augment_with: Generator | None = None,
+        keeps_single_sample: bool = False,
     ) -> Iterator[tuple[Tensor, ...]]:
         """Plan batches in the order of given indices; `take` then gathers each planned batch.
 
@@ -63,6 +67,7 @@ class ImageSet:
             indices: int64 [n] into this set.
             batch_size: samples of a batch; `batch_bounds` explains the size of the last batch.
             augment_with: a CPU generator that draws random crops and flips; None leaves images as they are.
+            keeps_single_sample: whether a single remaining sample is a batch of its own.
 
         Yields:
             For each batch, on the images' device, indices int64 [B]; with augmentation also shifts int64 [B, 2] and
@@ -72,7 +77,7 @@ class ImageSet:
         # device.
         draws = self._draw(len(indices), augment_with) if augment_with is not None else ()
         parts = [part.to(self.images.device) for part in (indices, *draws)]
-        for start, end in batch_bounds(len(indices), batch_size):
+        for start, end in batch_bounds(len(indices), batch_size, keeps_single_sample):
             yield tuple(part[start:end] for part in parts)
 
     def take(self, indices: Tensor, shifts: Tensor | None = None, flips: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -85,10 +90,14 @@ class ImageSet:
         return images.float().div_(255), self.labels[indices]
 
     def batches(
-        self, indices: Tensor, batch_size: int, augment_with: Generator | None = None
+        self,
+        indices: Tensor,
+        batch_size: int,
+        augment_with: Generator | None = None,
+        keeps_single_sample: bool = False,
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield the images and labels of each batch. A signal may stop the process between two batches."""
-        for batch in self.plan(indices, batch_size, augment_with):
+        """Yield the images and labels of each batch of `plan`. A signal may stop the process between two batches."""
+        for batch in self.plan(indices, batch_size, augment_with, keeps_single_sample):
             signals.check()
             yield self.take(*batch)
 

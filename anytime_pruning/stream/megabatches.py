@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.stream.sizes import count_valid, megabatch_sizes
 
 # A megabatch needs two images to train on and one to validate on.
 SMALLEST = 3
@@ -34,7 +35,7 @@ def split_stream(
     Args:
         n_train: number of training images.
         n_megabatches: T, the number of parts.
-        valid_frac: share of each megabatch that is held out for validation, at least one image.
+        valid_frac: share of each megabatch that is held out for validation; `count_valid` says how many images.
         generator: determines the permutation. Without a permutation, the images of a folder would be sorted by class.
         limit: use only this many images, the first ones of the permutation.
 
@@ -45,7 +46,7 @@ def split_stream(
     order = torch.randperm(n_train, generator=generator)[:limit]
     megabatches = []
     for t, part in enumerate(order.tensor_split(n_megabatches), start=1):
-        n_valid = _valid_count(len(part), valid_frac)
+        n_valid = count_valid(len(part), valid_frac)
         megabatches.append(Megabatch(t, train=part[:-n_valid], valid=part[-n_valid:]))
     return megabatches
 
@@ -65,13 +66,9 @@ def check_stream(n_train: int, n_megabatches: int, valid_frac: float, limit: int
             f"n_megabatches: {n_megabatches} is not allowed: {n_used} training images make at most {longest} "
             f"megabatches (each holds at least {SMALLEST})"
         )
-    smallest = n_used // n_megabatches
-    if smallest - _valid_count(smallest, valid_frac) < 2:
+    smallest, _ = megabatch_sizes(n_used, n_megabatches)
+    if smallest - count_valid(smallest, valid_frac) < 2:
         raise SettingError(
             f"valid_frac: {valid_frac} is not allowed: it leaves fewer than 2 of the {smallest} images of a megabatch "
             "to train on"
         )
-
-
-def _valid_count(size: int, valid_frac: float) -> int:
-    return max(1, round(valid_frac * size))

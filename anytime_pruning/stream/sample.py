@@ -23,9 +23,17 @@ class SampleDraw:
         order = torch.randperm(len(indices), generator=self.generator)
         return indices[order[: sample_count(len(indices), self.share)]]
 
-    def from_start(self, indices: Tensor) -> Tensor:
-        """Take the share from the start of indices int64 [n]: int64 [max(2, round(share * n))]."""
-        return indices[: sample_count(len(indices), self.share)]
+    def from_start(self, indices: Tensor, of: int) -> Tensor:
+        """Take the first indices of int64 [n], as many as the share of another number says.
+
+        Args:
+            indices: int64 [n].
+            of: the number of which the share is taken, rounded down.
+
+        Returns:
+            int64 [max(2, int(share * of))], or all indices if these are fewer.
+        """
+        return indices[: max(2, int(self.share * of))]
 
 
 def sample_count(n: int, share: float) -> int:

@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
-from anytime_pruning.foundation.metrics import accuracy_pct
+from anytime_pruning.foundation.metrics import accuracy_pct, averaged_accuracy_pct
 from anytime_pruning.machine.devices import autocast
 from anytime_pruning.stream.images import ImageSet
 
@@ -17,11 +17,20 @@ EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Holds the counts and the mean cross-entropy of one pass over a set of samples."""
+    """Holds the counts and the mean cross-entropy of one pass over a set of samples.
+
+    Attributes:
+        correct_count: number of samples classified correctly.
+        total_count: number of samples.
+        loss: mean cross-entropy over the samples.
+        averaged_acc_pct: the accuracy in percent as a mean of float32 percentages of batches; it differs from `acc_pct`
+            by rounding.
+    """
 
     correct_count: int
     total_count: int
     loss: float
+    averaged_acc_pct: float
 
     @property
     def error_count(self) -> int:
@@ -36,7 +45,12 @@ class Evaluation:
 
 @torch.inference_mode()
 def evaluate(
-    model: nn.Module, data: ImageSet, indices: Tensor, precision: str = "float32", augment_with: Generator | None = None
+    model: nn.Module,
+    data: ImageSet,
+    indices: Tensor,
+    precision: str = "float32",
+    augment_with: Generator | None = None,
+    batch_size: int | None = None,
 ) -> Evaluation:
     """Classify samples in eval mode and count the correct predictions.
 
@@ -47,17 +61,23 @@ def evaluate(
         precision: `float32`, or `bfloat16` for autocast.
         augment_with: a generator for augmenting images as in training, which the released code does in validation; None
             leaves images as they are.
+        batch_size: samples of a batch, with a single remaining sample as a batch of its own; None means a size that
+            is fast on the device.
 
     Returns:
         The counts and the mean loss, read from the device once at the end.
     """
     model.eval()
     device = data.images.device
-    correct = torch.zeros((), dtype=torch.int64, device=device)
+    batches = data.batches(indices, batch_size or EVALUATION_BATCH[device.type], augment_with, batch_size is not None)
+    correct: list[Tensor] = []
+    sizes: list[int] = []
     loss = torch.zeros((), dtype=torch.float64, device=device)
-    for images, labels in data.batches(indices, EVALUATION_BATCH[device.type], augment_with):
+    for images, labels in batches:
         with autocast(device, precision):
             logits = model(images)
         loss += F.cross_entropy(logits.float(), labels, reduction="sum")
-        correct += (logits.argmax(1) == labels).sum()
-    return Evaluation(int(correct), len(indices), float(loss) / len(indices))
+        correct.append((logits.argmax(1) == labels).sum())
+        sizes.append(len(labels))
+    counts = torch.stack(correct).tolist()
+    return Evaluation(sum(counts), len(indices), float(loss) / len(indices), averaged_accuracy_pct(counts, sizes))

@@ -1,6 +1,8 @@
 """Compute the learning rate of each epoch and step, the same on every megabatch, without importing torch."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -12,12 +14,18 @@ class LearningRate:
         milestones: epochs after which the rate is multiplied by `gamma`.
         gamma: factor in (0, 1].
         warmup_epochs: number of first epochs of each megabatch, in which the rate rises from step to step.
+        later_initial: rate at the start of the second and all later megabatches; None means `initial`.
     """
 
     initial: float
     milestones: tuple[int, ...]
     gamma: float
     warmup_epochs: int = 0
+    later_initial: float | None = None
+
+    def at_megabatch(self, t: int) -> LearningRate:
+        """Return the learning rate of megabatch t, counted from 1."""
+        return self if t == 1 or self.later_initial is None else replace(self, initial=self.later_initial)
 
     def of_epoch(self, epoch: int) -> float:
         """Return the rate of the last step of an epoch, counted from 1."""

@@ -1,12 +1,12 @@
 """Average losses, and stop a run whose loss is no longer a number."""
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from anytime_pruning.foundation.errors import DivergenceError
-from anytime_pruning.stream.batching import batch_bounds
 
 
 def check_finite(loss: float, where: str) -> None:
@@ -23,16 +23,14 @@ def check_finite(loss: float, where: str) -> None:
         raise DivergenceError(f"the loss is {loss} at {where}; no results were written; a lower lr may help")
 
 
-def mean_loss(losses: Tensor, count: int, batch_size: int) -> float:
+def mean_loss(losses: Tensor, sizes: Sequence[int]) -> float:
     """Return the mean over samples from means over batches; the last batch may have another size.
 
     Args:
         losses: float32 [n_batches], mean loss of each batch.
-        count: number of samples.
-        batch_size: samples of every batch but the last.
+        sizes: number of samples of each batch.
     """
-    sizes = torch.tensor([end - start for start, end in batch_bounds(count, batch_size)])
-    return float((losses.double() * sizes).sum() / count)
+    return float((losses.double() * torch.tensor(sizes)).sum() / sum(sizes))
 
 
 def check_steps_finite(losses: Tensor, t: int, epoch: int) -> None:

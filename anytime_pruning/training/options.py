@@ -1,7 +1,8 @@
 """Define the options of training on a megabatch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from anytime_pruning.pruning.protocols import TrainingRules
 from anytime_pruning.training.learning_rate import LearningRate
 
 
@@ -17,7 +18,7 @@ class TrainingOptions:
         weight_decay: L2 penalty on all parameters.
         augment: whether training images are cropped and flipped, as the dataset allows.
         precision: `float32` or `bfloat16`.
-        selects_on_augmented: whether validation on augmented images selects the best epoch.
+        rules: the rules of the protocol.
         compile: whether torch.compile compiles the network.
         records_steps: whether a step is recorded as a CUDA graph on a GPU.
         fuses_updates: whether a single fused kernel computes each update of the parameters.
@@ -30,7 +31,7 @@ class TrainingOptions:
     weight_decay: float
     augment: bool
     precision: str
-    selects_on_augmented: bool = False
+    rules: TrainingRules = field(default_factory=TrainingRules)
     compile: bool = False
     records_steps: bool = True
     fuses_updates: bool = True

@@ -59,7 +59,7 @@ class MegabatchProgress:
         prune_seconds: time spent on pruning.
         seconds: time spent on this megabatch, including the time of earlier processes.
         epochs: rows of the finished epochs.
-        best_correct: validation samples that the best epoch classified correctly; -1 before the first epoch.
+        best_accuracy: validation accuracy of the best epoch, as the protocol measures it; -1 before the first epoch.
         best_epoch: number of the best epoch.
         best_state: state dict of the best epoch; empty once the network holds these weights again.
         validation: validation result of the last finished epoch, by which the best epoch is selected.
@@ -73,7 +73,7 @@ class MegabatchProgress:
     prune_seconds: float = 0.0
     seconds: float = 0.0
     epochs: list[EpochRow] = field(default_factory=list)
-    best_correct: int = -1
+    best_accuracy: float = -1.0
     best_epoch: int = 0
     best_state: dict[str, Tensor] = field(default_factory=dict)
     validation: Evaluation | None = None
@@ -95,7 +95,7 @@ class MegabatchProgress:
     def to_json(self) -> dict[str, Any]:
         """Return the JSON-serialisable part."""
         self.stop_watch()
-        names = ("t", "is_pruned", "prune_seconds", "seconds", "best_correct", "best_epoch")
+        names = ("t", "is_pruned", "prune_seconds", "seconds", "best_accuracy", "best_epoch")
         evaluations = asdict(self.evaluations) if self.evaluations else {}
         return {name: getattr(self, name) for name in names} | {
             "epochs": [asdict(epoch) for epoch in self.epochs],

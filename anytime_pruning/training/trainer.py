@@ -107,26 +107,27 @@ class Trainer:
         """Train for one epoch, or for the rest of one, then validate. `progress` counts the epoch only at the end."""
         t, epoch = progress.t, len(progress.epochs) + 1
         current = progress.current = progress.current or self.begin_epoch(train)
-        self.train_epoch(train, epoch, current)
+        self.train_epoch(train, t, epoch, current)
         check_steps_finite(current.losses, t, epoch)
-        validation = self._evaluate(valid, is_augmented=self.options.selects_on_augmented)
+        validation = self._evaluate(valid, is_augmented=self.options.rules.selects_on_augmented)
         check_finite(validation.loss, f"megabatch {t}, validation after epoch {epoch}")
         progress.epochs.append(
             EpochRow(
                 t=t,
                 epoch=epoch,
-                lr=self.options.learning_rate.of_epoch(epoch),
+                lr=self.options.learning_rate.at_megabatch(t).of_epoch(epoch),
                 samples=len(train),
-                train_loss=mean_loss(current.losses, len(train), self.options.batch_size),
+                train_loss=mean_loss(current.losses, self._batch_sizes(train)),
                 train_acc_running_pct=accuracy_pct(int(current.correct), len(train)),
                 valid_loss=validation.loss,
                 valid_acc_pct=validation.acc_pct,
                 seconds=round(current.seconds, 4),
             )
         )
-        # The first of several equally good epochs is selected, as in the released code.
-        if validation.correct_count > progress.best_correct:
-            progress.best_correct, progress.best_epoch = validation.correct_count, epoch
+        accuracy = validation.averaged_acc_pct if self.options.rules.averages_batches else validation.acc_pct
+        # The first of several equally good epochs is selected.
+        if accuracy > progress.best_accuracy:
+            progress.best_accuracy, progress.best_epoch = accuracy, epoch
             progress.best_state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
         progress.validation, progress.current = validation, None
         self.mark()
@@ -137,7 +138,7 @@ class Trainer:
         One of the two validation results is already known: the one used to select the best epoch.
         """
         train_clean = self._evaluate(train)
-        known, is_augmented = progress.validation, self.options.selects_on_augmented
+        known, is_augmented = progress.validation, self.options.rules.selects_on_augmented
         other = self._evaluate(valid, is_augmented=not is_augmented)
         known = known or self._evaluate(valid, is_augmented=is_augmented)
         check_finite(train_clean.loss + other.loss, f"megabatch {progress.t}, evaluation after the last epoch")
@@ -149,11 +150,11 @@ class Trainer:
 
     def begin_epoch(self, train: Tensor) -> EpochProgress:
         """Begin a pass over the training images with indices int64 [n]."""
-        device, n_steps = self.data.images.device, len(batch_bounds(len(train), self.options.batch_size))
+        device, n_steps = self.data.images.device, len(self._batch_sizes(train))
         losses, correct = torch.zeros(n_steps, device=device), torch.zeros((), dtype=torch.int64, device=device)
         return EpochProgress(self.generator.get_state(), losses, correct)
 
-    def train_epoch(self, train: Tensor, epoch: int, progress: EpochProgress) -> None:
+    def train_epoch(self, train: Tensor, t: int, epoch: int, progress: EpochProgress) -> None:
         """Train on the shuffled images once, or on the rest of an interrupted pass.
 
         Losses and the number of correct predictions are gathered on the device and read after the last step, so that
@@ -161,16 +162,18 @@ class Trainer:
 
         Args:
             train: int64 [n], indices of the images to train on.
-            epoch: number of the epoch, from 1, which determines the learning rate.
+            t: index of the megabatch, from 1, which determines the learning rate together with the epoch.
+            epoch: number of the epoch, from 1.
             progress: the pass that `begin_epoch` began.
         """
         started = time.perf_counter() - progress.seconds
         self.generator.set_state(progress.order_state)
         order = train[torch.randperm(len(train), generator=self.generator)]
         self.model.train()
-        rate = self.options.learning_rate
+        options, rate = self.options, self.options.learning_rate.at_megabatch(t)
         self.optimizer.set_lr(rate.of_epoch(epoch))
-        batches = enumerate(self.data.plan(order, self.options.batch_size, self._augment_with))
+        keeps_single = options.rules.keeps_single_sample
+        batches = enumerate(self.data.plan(order, options.batch_size, self._augment_with, keeps_single))
         # All batches of the pass are drawn again and the finished ones are skipped, so that the remaining batches are
         # the same as without an interruption.
         for i, batch in islice(batches, progress.step, None):
@@ -192,5 +195,11 @@ class Trainer:
         self.random_states = random_states(self.generator, self.data.images.device)
 
     def _evaluate(self, indices: Tensor, is_augmented: bool = False) -> Evaluation:
-        augment_with = self._augment_with if is_augmented else None
-        return evaluate(self.model, self.data, indices, self.options.precision, augment_with)
+        options, augment_with = self.options, self._augment_with if is_augmented else None
+        # The mean over batches depends on their size, and the published code validates in batches of the training size.
+        batch_size = options.batch_size if options.rules.averages_batches else None
+        return evaluate(self.model, self.data, indices, options.precision, augment_with, batch_size)
+
+    def _batch_sizes(self, train: Tensor) -> list[int]:
+        bounds = batch_bounds(len(train), self.options.batch_size, self.options.rules.keeps_single_sample)
+        return [end - start for start, end in bounds]

@@ -11,6 +11,7 @@ from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import MetricsFile
 from anytime_pruning.results.records import Records
 from anytime_pruning.results.rows import EpochRow, MegabatchRow
+from anytime_pruning.runs.rates import learning_rate
 from anytime_pruning.settings.cost import PlannedCost, plan_cost
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.training.learning_rate import LearningRate
@@ -95,16 +96,18 @@ def _check_epochs(row: MegabatchRow, epochs: list[EpochRow], settings: RunSettin
     if [epoch.epoch for epoch in epochs] != list(range(1, settings.epochs + 1)):
         yield problem(f"{len(epochs)} epochs at t={row.t}, not 1 to {settings.epochs}", layout.EPOCHS)
         return
-    # The first of equally good epochs is the best one.
-    best = max(epochs, key=lambda epoch: (epoch.valid_acc_pct, -epoch.epoch))
-    yield from check_equal(f"best_epoch at t={row.t}", row.best_epoch, best.epoch)
+    rules = make_protocol(settings.protocol).training
+    best_acc_pct = max(epoch.valid_acc_pct for epoch in epochs)
+    best = [epoch.epoch for epoch in epochs if epoch.valid_acc_pct == best_acc_pct]
+    # Rounding decides between equally good epochs if the protocol averages batches; otherwise the first one is best.
+    if not (rules.averages_batches and row.best_epoch in best):
+        yield from check_equal(f"best_epoch at t={row.t}", row.best_epoch, best[0])
     last = epochs[-1]
     running = last.train_acc_running_pct
     yield from check_equal(f"train_acc_running_pct at t={row.t}", row.train_acc_running_pct, running)
-    on_augmented = make_protocol(settings.protocol).selects_on_augmented
-    selecting = row.valid_acc_augmented_pct if on_augmented else row.valid_acc_pct
+    selecting = row.valid_acc_augmented_pct if rules.selects_on_augmented else row.valid_acc_pct
     yield from check_equal(f"validation accuracy at t={row.t}", selecting, last.valid_acc_pct)
-    rate = LearningRate(settings.lr, settings.lr_milestones, settings.lr_gamma, settings.warmup_epochs)
+    rate = learning_rate(settings).at_megabatch(row.t)
     for epoch in epochs:
         yield from _check_epoch(epoch, row, rate)
     yield from check_equal(f"samples at t={row.t}", row.samples, sum(epoch.samples for epoch in epochs))
@@ -146,6 +149,6 @@ def _check_totals(settings: RunSettings, stored: MetricsFile, rows: Rows) -> Ite
             yield from check_equal(f"{part}.{name}", found.get(name), expected.get(name), layout.METRICS)
     # The rows do not contain the samples to score on. `reevaluation` plans these samples again if the images exist.
     parts = [(row.train_count, row.valid_count, 0) for row in rows.megabatches]
-    again = plan_cost(settings.epochs, settings.densities(), parts, rows.megabatches[0].test_count)
+    again = plan_cost(settings.epochs, settings.prunes_at(), parts, rows.megabatches[0].test_count)
     yield from check_equal("cost.planned_samples.train", planned.train, again.train, layout.METRICS)
     yield from check_equal("cost.planned_samples.evaluate", planned.evaluate, again.evaluate, layout.METRICS)

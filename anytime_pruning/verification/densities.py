@@ -27,7 +27,8 @@ def check_densities(settings: RunSettings, rows: Rows) -> Iterator[Finding]:
         yield from check_equal(f"density_asked at t={row.t}", row.density_asked, density)
         measured = row.kept_count / row.prunable_count
         yield from check_equal(f"density_measured at t={row.t}", row.density_measured, measured)
-        fewest, most = _expected_kept(settings, row)
+        layer_sizes = [layer.total for layer in rows.layers_at(row.t)]
+        fewest, most = _expected_kept(settings, row, layer_sizes)
         if not fewest <= row.kept_count <= most:
             yield problem(
                 f"kept_count at t={row.t} is {row.kept_count}, which is not the density asked for", layout.MEGABATCHES
@@ -76,10 +77,9 @@ def _check_no_layer_grows(settings: RunSettings, rows: Rows) -> Iterator[Finding
                 yield problem(f"kept of {later.layer} rises at t={later.t} {growth}", layout.LAYERS)
 
 
-def _expected_kept(settings: RunSettings, row: MegabatchRow) -> tuple[int, int]:
+def _expected_kept(settings: RunSettings, row: MegabatchRow, layer_sizes: list[int]) -> tuple[int, int]:
     """Return the fewest and the most weights that may be counted at a megabatch."""
-    protocol = make_protocol(settings.protocol)
-    fewest, most = protocol.expected_kept(settings.densities(), row.t, settings.scope, row.prunable_count)
+    fewest, most = make_protocol(settings.protocol).expected_kept(settings.pruning_step(row.t), layer_sizes)
     # An initial mask may keep fewer weights than the schedule asks for.
     return 0 if settings.initial_mask else fewest - _uncounted(settings, row), most
 

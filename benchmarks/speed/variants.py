@@ -136,6 +136,6 @@ def _ours(
 
     def train(n_steps: int) -> None:
         indices = torch.arange(n_steps * BATCH_SIZE) % N_IMAGES
-        trainer.train_epoch(indices, 1, trainer.begin_epoch(indices))
+        trainer.train_epoch(indices, 1, 1, trainer.begin_epoch(indices))
 
     return Variant(train, trainer=trainer)

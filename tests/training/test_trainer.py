@@ -10,7 +10,7 @@ from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.enforcement import MaskEnforcer, apply_masks
 from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.runs.parts import learning_rate, training_options
+from anytime_pruning.runs.parts import training_options
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.evaluation import evaluate

@@ -9,6 +9,7 @@ planning and verification ask protocols for expected counts.
 """
 
 from anytime_pruning.pruning.protocols import paper, released
-from anytime_pruning.pruning.protocols.base import Protocol, make_protocol
+from anytime_pruning.pruning.protocols.base import Protocol, PruningStep, make_protocol
+from anytime_pruning.pruning.protocols.training_rules import TrainingRules
 
-__all__ = ["Protocol", "make_protocol", "paper", "released"]
+__all__ = ["Protocol", "PruningStep", "TrainingRules", "make_protocol", "paper", "released"]

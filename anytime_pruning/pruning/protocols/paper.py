@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.pruning.protocols.base import Protocol
+from anytime_pruning.pruning.protocols.base import Protocol, PruningStep
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,26 +23,19 @@ class PaperProtocol(Protocol):
     Source: the method section of arXiv 2204.01640.
     """
 
-    selects_on_augmented = False
-    prune_on = ("replay", "megabatch")
-    scored_images = "a random share of the data that has arrived"
-
     def draw_sample(self, arrived: Sequence[Megabatch], replayed: Tensor, prune_on: str, draw: SampleDraw) -> Tensor:
         """Draw pi_t at random from the replay-inclusive set, or from the current megabatch alone."""
         return draw.at_random(arrived[-1].train if prune_on == "megabatch" else replayed)
 
-    def choose_masks(
-        self, chooser: MaskChooser, masks: Masks, densities: Sequence[float], t: int, sample: Tensor
-    ) -> Masks:
+    def choose_masks(self, chooser: MaskChooser, masks: Masks, step: PruningStep, sample: Tensor) -> Masks:
         """Choose among the weights kept so far, unless these are already few enough."""
-        density = densities[t - 1]
-        return (
-            chooser.choose(chooser.model, masks, density, sample, t) if chooser.keeps_fewer(density, masks) else masks
-        )
+        if not chooser.keeps_fewer(step.density, masks):
+            return masks
+        return chooser.choose(masks, step.density, sample, step.t)
 
-    def expected_kept(self, densities: Sequence[float], t: int, scope: str, n_prunable: int) -> tuple[int, int]:
+    def expected_kept(self, step: PruningStep, layer_sizes: Sequence[int]) -> tuple[int, int]:
         """Return the scheduled number of weights twice, because masks keep exactly this number."""
-        count = round(densities[t - 1] * n_prunable)
+        count = round(step.density * sum(layer_sizes))
         return count, count
 
 

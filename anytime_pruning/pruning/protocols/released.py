@@ -1,62 +1,101 @@
-"""Prune with the mask arithmetic of the published code.
+"""Prune and train by the rules of the published code.
 
-Source: landskape-ai/Progressive-Pruning at commit 7840633, whose behaviour was observed. The documentation lists the
-differences from the paper.
+Source: `main_anytime_train.py` and `main_anytime_one.py` of landskape-ai/Progressive-Pruning at commit 7840633, whose
+behaviour was observed in tensors. `pruning/released_masks.py` computes the masks. Each point below names the place of
+its rule.
+
+Which weights are scored:
+ 1. APP selects the density 0.8 ** level at every megabatch, also where the level does not grow. With `scope: local`
+    every selection uses the final density, 0.8 ** tau. (`prunes_at`, `_density`)
+ 2. At t = 1 the initial network is scored, without masks.
+ 3. At t >= 2 every convolution weight is drawn afresh from PyTorch's default initialisation. (`draw_scoring_weights`)
+ 4. Batch norm, the classifier and all biases are those of the best epoch of t - 1. (`MaskChooser.choose_as_released`)
+ 5. The masks in force multiply the fresh weights in the scored forward pass. (`released_masks`)
+
+On which images:
+ 6. pi_t is the first int(sample_frac * m) images of the current training list, where m is the size of a megabatch with
+    its validation part. With full replay these are always the first images of the stream. (`draw_sample`)
+ 7. pi_t is augmented as in training, drawn anew at every t, in a fixed order and in batches of 100.
+ 8. Scores are computed in float32 and in train mode.
+
+How masks follow:
+ 9. SNIP scores every weight, pruned ones included, and divides by the sum of all scores.
+10. Magnitude is |w| of the fresh weights; ten rounds with the same scores are one round. Random is a normal draw.
+11. A weight is selected if its score is above the k-th smallest, with k = int((1 - d) * N). (`select_above_threshold`)
+12. The applied mask is the selection multiplied by the mask in force, so densities multiply.
+13. Training goes on with the trained weights. The scored network only gives masks.
+19. Anytime OSP prunes once, at t = 1.
+
+How training differs (`training`):
+14. The learning rate starts at the setting `lr` at t = 1, and at a literal 0.1 at every later megabatch.
+15. The validation accuracy that selects the best epoch is a mean of float32 percentages, whose rounding decides ties.
+16. Validation uses eval mode and augmented images, drawn anew at each epoch.
+18. The last batch is kept whatever its size, also with a single image.
+
+What is left out, and why it cannot matter:
+17. The published stream is in file order, the same for all seeds, and its validation images are the last tenth of the
+    training set. Here the stream is in the random order of the seed, which is the same for both protocols. The authors
+    of CIFAR shuffled its files, so the two orders do not differ in distribution. The sizes of all parts are the same.
+    Files of an image folder are sorted by class. A stream of classes is another question, which is not asked here.
+ 6. If int(sample_frac * m) is below 2, two images are scored, because batch norm cannot normalise a single value.
+10. GraSP, which the published code scores on CIFAR-10 whatever the dataset, and SynFlow, for which that code stops with
+    an error, are refused. So are pruners, selections and starts that the published code does not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.pruning.protocols.base import Protocol
+from anytime_pruning.pruning.protocols.base import Protocol, PruningStep
+from anytime_pruning.pruning.protocols.training_rules import TrainingRules
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from anytime_pruning.pruning.mask_chooser import MaskChooser
     from anytime_pruning.pruning.masks import Masks
+    from anytime_pruning.pruning.schedules import Schedule
     from anytime_pruning.stream.megabatches import Megabatch
     from anytime_pruning.stream.sample import SampleDraw
 
 
 class ReleasedProtocol(Protocol):
-    """Scores fresh convolutions, lets pruned weights compete again and intersects the masks.
+    """Scores fresh convolutions, lets pruned weights compete again and multiplies the masks; see the module."""
 
-    From the second megabatch on, the scored convolutions are not the trained ones: they are initialised afresh, beside
-    the trained batch norm and classifier. All weights compete for the scheduled density, including the weights that
-    were pruned earlier. A weight is kept only if every selection so far has kept it, so densities multiply. If `scope`
-    is local, every selection uses the final density.
-    """
-
-    selects_on_augmented = True
-    prune_on = ("replay",)
-    scored_images = "the first samples of the stream"
+    version = 2
+    allowed: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "pruner": ("snip", "magnitude", "random"),
+        "selection": ("unstructured",),
+        "start": ("warm",),
+    }
+    scoring_batch = 100
+    training = TrainingRules(selects_on_augmented=True, averages_batches=True, later_lr=0.1, keeps_single_sample=True)
 
     def draw_sample(self, arrived: Sequence[Megabatch], replayed: Tensor, prune_on: str, draw: SampleDraw) -> Tensor:
-        """Take the first images of the stream at every megabatch: a share of M_1."""
-        return draw.from_start(arrived[0].train)
+        """Take the first images of the training list, or of M_t; their number is a share of the whole megabatch."""
+        current = arrived[-1]
+        images = current.train if prune_on == "megabatch" else replayed
+        return draw.from_start(images, of=len(current.train) + len(current.valid))
 
-    def choose_masks(
-        self, chooser: MaskChooser, masks: Masks, densities: Sequence[float], t: int, sample: Tensor
-    ) -> Masks:
-        """Choose among all weights, then keep only the chosen weights that the previous masks keep as well."""
-        if densities[t - 1] >= (densities[t - 2] if t > 1 else 1):
-            return masks
-        network = chooser.copy_network(f"released weights {t}" if t > 1 else None)
-        scope = chooser.options.scope
-        chosen = chooser.choose(network, {}, _density_asked(densities, t, scope), sample, t)
-        return {name: mask & masks[name] if masks else mask for name, mask in chosen.items()}
+    def choose_masks(self, chooser: MaskChooser, masks: Masks, step: PruningStep, sample: Tensor) -> Masks:
+        """Select among all weights of a network with fresh convolutions, then multiply by the masks in force."""
+        return chooser.choose_as_released(masks, _density(step), sample, step.t, self.scoring_batch)
 
-    def expected_kept(self, densities: Sequence[float], t: int, scope: str, n_prunable: int) -> tuple[int, int]:
-        """Return 0 and the number of weights of the density asked for, because intersected masks may keep fewer."""
-        return 0, round(_density_asked(densities, t, scope) * n_prunable)
+    def expected_kept(self, step: PruningStep, layer_sizes: Sequence[int]) -> tuple[int, int]:
+        """Return 0 and the size of one selection without ties, because multiplied masks may keep fewer."""
+        sizes = layer_sizes if step.scope == "local" else [sum(layer_sizes)]
+        return 0, sum(size - int((1.0 - _density(step)) * size) for size in sizes)
+
+    def prunes_at(self, schedule: Schedule, densities: Sequence[float]) -> list[bool]:
+        """Return true for every megabatch, but only for the first one if the schedule prunes once."""
+        return [schedule.prunes and (t == 0 or not schedule.prunes_once) for t in range(len(densities))]
 
 
-def _density_asked(densities: Sequence[float], t: int, scope: str) -> float:
-    """Return the density for the selection; with `scope` local, this is the final density once anything is pruned."""
-    return densities[-1] if scope == "local" and densities[t - 1] < 1 else densities[t - 1]
+def _density(step: PruningStep) -> float:
+    """Return the density of the selection; with `scope: local` this is the final density at every megabatch."""
+    return step.final_density if step.scope == "local" else step.density
 
 
 register("protocol", "released")(ReleasedProtocol())

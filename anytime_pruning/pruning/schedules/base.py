@@ -14,9 +14,11 @@ class Schedule(ABC):
     Attributes:
         prunes: whether the schedule ever removes a weight. For a schedule that never does, pruning settings have no
             meaning.
+        prunes_once: whether weights are pruned at the first megabatch alone.
     """
 
     prunes: ClassVar[bool] = True
+    prunes_once: ClassVar[bool] = False
 
     @abstractmethod
     def densities(self, n_megabatches: int, tau: float, base_density: float) -> list[float]:

@@ -1,6 +1,7 @@
 """Prune once, as the one-shot baseline of the paper."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.schedules.base import Schedule
@@ -13,6 +14,8 @@ class Osp(Schedule):
 
     Source: the method section of arXiv 2204.01640.
     """
+
+    prunes_once: ClassVar[bool] = True
 
     def densities(self, n_megabatches: int, tau: float, base_density: float) -> list[float]:
         """Return `base_density ** tau` for every megabatch."""
