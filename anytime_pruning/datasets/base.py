@@ -94,7 +94,10 @@ class DatasetSettings(BaseModel):
         return None
 
     def train_count(self) -> int | None:
-        """Return the number of training images if it is known without reading them, else None."""
+        """Return the number of training images if these settings alone determine it, else None.
+
+        Digests of runs depend on the number, so no file may be asked for it.
+        """
         return None
 
     @abstractmethod

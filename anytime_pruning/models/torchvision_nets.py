@@ -81,14 +81,20 @@ class PooledVgg(nn.Module):
 
 @register("model", "vgg16_bn")
 def build_vgg16_bn(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
-    """Build VGG-16 with batch norm: 14.73 million parameters with three channels and ten classes.
+    """Build VGG-16 with batch norm as published: 14.73 million parameters with three channels and ten classes.
 
-    Deviation: pooling layers that would leave less than one pixel are left out, so that images below 32 x 32 work.
+    Four max-pools turn an image of 32 x 32 pixels into maps of 2 x 2, and an average pool takes these maps to one value
+    a channel. Plan D of torchvision has a fifth max-pool after the last convolution, which the published code lacks.
+
+    Source: the network of landskape-ai/Progressive-Pruning at commit 7840633.
+
+    Deviation: max-pools that would leave less than one pixel are left out, so that images below 16 x 16 work. Maps
+    of larger images are averaged as a whole.
     """
     vgg = import_torchvision().models.vgg
     channels, height, width = image_shape
     plan, side = [], min(height, width)
-    for step in vgg.cfgs["D"]:
+    for step in vgg.cfgs["D"][:-1]:
         if step != "M":
             plan.append(step)
         elif side >= 2:

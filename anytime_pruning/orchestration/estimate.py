@@ -13,6 +13,7 @@ from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.orchestration.machines import Machine
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.replay import Size, size_of
+from anytime_pruning.stream.sizes import count_valid, megabatch_sizes
 
 # This file holds the multiply-accumulates of one image; `python -m benchmarks.macs` writes the file.
 NETWORK_MACS = Path(__file__).with_name("network_macs.json")
@@ -83,11 +84,13 @@ def flop_of_run(settings: RunSettings) -> float | None:
     if macs is None or n_used is None or size is None:
         return None
     part = n_used / settings.n_megabatches
+    _, largest = megabatch_sizes(n_used, settings.n_megabatches)
+    valid_share = count_valid(largest, settings.valid_frac) / largest
     # The setting `buffer_size` counts training images only, but the size of a policy counts training and validation
     # images together.
-    buffer_size = settings.buffer_size / (1 - settings.valid_frac)
+    buffer_size = settings.buffer_size / (1 - valid_share)
     used = sum(size(t, part, buffer_size) for t in range(1, settings.n_megabatches + 1))
-    valid, train = settings.valid_frac * used, (1 - settings.valid_frac) * used
+    valid, train = valid_share * used, (1 - valid_share) * used
     n_test = (n_all or n_used) / 5
     trained = settings.epochs * train
     evaluated = (settings.epochs + 1) * valid + train + settings.n_megabatches * n_test

@@ -5,6 +5,7 @@ from torch import nn
 from anytime_pruning import build_model
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.pruning.prunable import prunable_weights
 
 # For each network with 1000 classes and the ImageNet stem: the number of parameters that torchvision states, the number
@@ -61,6 +62,53 @@ def test_stems_differ_in_stride_and_pooling(name):
         network.layer1.register_forward_hook(lambda *args, key=key: sizes.update({key: tuple(args[2].shape[2:])}))
         network(torch.rand(2, 3, 64, 64, device="meta"))
     assert sizes == {"cifar": (64, 64), "imagenet": (16, 16)}
+
+
+def pooled_maps(shape):
+    """Return the layers that pool in VGG-16 and the shape of the maps that each of them gets."""
+    with torch.device("meta"):
+        network = lookup("model", "vgg16_bn")(10, shape)
+    seen = []
+    for module in network.modules():
+        if isinstance(module, nn.MaxPool2d | nn.AvgPool2d | nn.AdaptiveAvgPool2d):
+            module.register_forward_pre_hook(lambda module, x: seen.append((type(module), tuple(x[0].shape[1:]))))
+    network(torch.rand(2, *shape, device="meta"))
+    return seen
+
+
+def test_vgg_has_four_max_pools_and_averages_what_they_leave():
+    """Check the published form: an average pool takes the place of the fifth max-pool of torchvision's plan."""
+    maps = [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
+    expected = [*((nn.MaxPool2d, map_) for map_ in maps), (nn.AdaptiveAvgPool2d, (512, 2, 2))]
+    assert pooled_maps((3, 32, 32)) == expected
+
+
+def test_vgg_pools_small_images_less_often():
+    assert [map_ for _, map_ in pooled_maps((3, 16, 20))] == [
+        (64, 16, 20),
+        (128, 8, 10),
+        (256, 4, 5),
+        (512, 2, 2),
+        (512, 1, 1),
+    ]
+    # An image of 8 x 8 is one pixel after three max-pools.
+    assert [map_ for _, map_ in pooled_maps((1, 8, 8))] == [(64, 8, 8), (128, 4, 4), (256, 2, 2), (512, 1, 1)]
+
+
+def test_vgg_counts_the_operations_of_its_maps():
+    """Count 9 * in * out for each pixel of a map, in stages of one size, and add the classifier."""
+    with torch.device("meta"):
+        network = lookup("model", "vgg16_bn")(10, (3, 32, 32))
+        macs = count_macs(network, (3, 32, 32))
+    stages = [
+        32**2 * (3 * 64 + 64 * 64),
+        16**2 * (64 * 128 + 128 * 128),
+        8**2 * (128 * 256 + 2 * 256 * 256),
+        4**2 * (256 * 512 + 2 * 512 * 512),
+        2**2 * (3 * 512 * 512),
+    ]
+    weights = {name: weight.numel() for name, weight in prunable_weights(network).items()}
+    assert macs.total(weights) == 9 * sum(stages) + 512 * 10 == 313_201_664
 
 
 @pytest.mark.parametrize("name", KINDS)

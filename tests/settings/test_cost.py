@@ -16,7 +16,7 @@ def test_full_replay_costs_t_times_n():
     """Check the formula E * N * (T + 1) / 2 for training samples, here without validation parts."""
     for n_megabatches in (1, 4, 9):
         n = 900 * n_megabatches
-        cost = plan_cost(5, [1.0] * n_megabatches, [(900 * t, 0, 0) for t in range(1, n_megabatches + 1)], 0)
+        cost = plan_cost(5, [False] * n_megabatches, [(900 * t, 0, 0) for t in range(1, n_megabatches + 1)], 0)
         assert cost.train == 5 * n * (n_megabatches + 1) // 2
 
 

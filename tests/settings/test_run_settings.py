@@ -47,7 +47,7 @@ FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
         ({"epoch": 3}, r"epoch: unknown setting \(value 3\); allowed: dataset, model, "),
         ({"prune_on": "past"}, "prune_on: 'past' is not allowed: Input should be 'replay' or 'megabatch'"),
         ({"protocol": "mine"}, "protocol: 'mine' is not known; allowed: paper, released"),
-        ({"protocol": "released", "prune_on": "megabatch"}, "prune_on: 'megabatch' is not allowed with protocol rel"),
+        ({"protocol": "released", "pruner": "grasp"}, "pruner: 'grasp' is not allowed with protocol released; "),
         ({"buffer_size": 0}, "buffer_size: 0 is not allowed"),
         ({"warmup_epochs": -1}, "warmup_epochs: -1 is not allowed"),
         ({"initial_mask": {"path": "x"}}, "initial_mask.sha256: this setting is required"),

@@ -17,14 +17,14 @@ def test_megabatches_partition_the_training_set(n, t, valid_frac, seed):
         stream = split_stream(n, t, valid_frac, make_generator(seed, "stream"))
     except SettingError:
         smallest = n // t
-        assert smallest < 3 or smallest - max(1, round(valid_frac * smallest)) < 2
+        assert smallest < 3 or min(smallest - 1, int((1 - valid_frac) * smallest)) < 2
         return
     sizes = [len(m.train) + len(m.valid) for m in stream]
     assert [m.t for m in stream] == list(range(1, t + 1))
     assert max(sizes) - min(sizes) <= 1
     everything = torch.cat([torch.cat([m.train, m.valid]) for m in stream])
     assert sorted(everything.tolist()) == list(range(n))
-    assert all(len(m.valid) == max(1, round(valid_frac * size)) for m, size in zip(stream, sizes))
+    assert all(len(m.train) == min(size - 1, int((1 - valid_frac) * size)) for m, size in zip(stream, sizes))
 
 
 def test_cifar_at_eight_megabatches_has_the_papers_sizes():
