@@ -167,8 +167,8 @@ def test_the_papers_grid_plans_and_nothing_of_the_demonstration_leaks_in(tmp_pat
     folder = make_checkout(tmp_path)
     done = snakemake(folder, "--dry-run", config="config/paper.yaml")
     assert done.returncode == 0, done.stderr
-    assert "Study paper: 312 runs, 312 of them to train." in done.stdout
-    assert re.search(r"^train +312$", done.stdout, re.MULTILINE)
+    assert "Study paper: 366 runs, 366 of them to train." in done.stdout
+    assert re.search(r"^train +366$", done.stdout, re.MULTILINE)
     assert re.search(r"About \d+ GPU-hours at 20 TFLOP/s, which is assumed", done.stdout)
     names = (folder / "results" / "paper" / "runs.txt").read_text()
     assert "digits" not in names

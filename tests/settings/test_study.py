@@ -148,11 +148,11 @@ def test_the_studies_are_the_ones_described():
     plans = {path.stem: plan_study(read_yaml(path))[1] for path in CONFIGS}
     # The demonstration on digits has (app, osp) x (snip, magnitude) and dense, for two lengths and three seeds.
     assert len(plans["demo"]) == (2 * 2 + 1) * 2 * 3
-    # This study has app with two pruners, osp, dense and the released protocol. All five use the same seeds, which are
-    # enough for intervals.
+    # This study has app with two pruners, osp and dense, and app, osp and dense by the released protocol. All seven use
+    # the same seeds, which are enough for intervals.
     seeds = {run.settings.seed for run in plans["cifar10-jpeg"]}
     assert seeds == {0, 1, 2, 3, 4}
-    assert len(plans["cifar10-jpeg"]) == 5 * len(seeds)
+    assert len(plans["cifar10-jpeg"]) == 7 * len(seeds)
     paper = [run.settings for run in plans["paper"]]
     for s in paper:
         assert (s.epochs, s.lr, s.lr_milestones, s.valid_frac) == (50, 0.1, (20, 40), 0.1)
@@ -176,16 +176,37 @@ def test_the_studies_are_the_ones_described():
     assert {s.tau for s in paper} == {2, 3, 4.5, 6, 9}
     assert {s.replay for s in paper} == {"full", "none", "previous", "buffer"}
     assert {s.method for s in paper} == {"app", "app_cubic", "osp", "dense"}
-    assert {(s.dataset.name, s.model) for s in paper if s.protocol == "released"} == {
-        ("cifar10", "resnet18"),
-        ("cifar100", "resnet50"),
+    on_18 = [s for s in paper if (s.dataset.name, s.model) == ("cifar10", "resnet18") and s.protocol == "paper"]
+    for replay in ("none", "previous", "buffer"):
+        assert {s.method for s in on_18 if s.replay == replay} == {"app", "osp", "dense"}
+    assert {(s.method, s.model, s.pruner) for s in paper if s.precision != "float32"} == {("app", "resnet18", "snip")}
+    assert [s.precision for s in on_18].count("bfloat16") == 3
+
+
+def test_the_released_protocol_has_its_rows_in_the_papers_study():
+    runs = [run.settings for run in plan_study(read_yaml(ROOT / "config" / "paper.yaml"))[1]]
+    rows = {}
+    for s in runs:
+        if s.protocol == "released":
+            rows.setdefault((s.dataset.name, s.model, s.n_megabatches), set()).add((s.method, s.pruner))
+    three = {("app", "snip"), ("osp", "snip"), ("dense", "none")}
+    assert rows == {
+        ("cifar10", "resnet50", 8): three | {("app", "magnitude")},
+        ("cifar10", "resnet50", 100): three,
+        ("cifar10", "resnet18", 8): {("app", "snip"), ("osp", "snip"), ("app", "magnitude")},
+        ("cifar100", "resnet50", 8): three,
+        ("restricted-imagenet-540", "resnet50", 10): three,
+        ("restricted-imagenet-540", "resnet50", 120): three,
     }
+    # Each of these runs has a run of the paper's protocol with the same other settings beside it.
+    digests = {s.digest() for s in runs}
+    assert all(s.model_copy(update={"protocol": "paper"}).digest() in digests for s in runs)
 
 
 def usual(settings):
     """Return the settings of a run with the paper's values for everything that ablations change."""
     paper = {"tau": 4.5, "replay": "full", "protocol": "paper", "scope": "global", "prune_on": "replay"}
-    return settings.model_copy(update=paper | {"buffer_size": 1000})
+    return settings.model_copy(update=paper | {"buffer_size": 1000, "precision": "float32"})
 
 
 def test_a_file_that_is_no_configuration_is_named(tmp_path):
