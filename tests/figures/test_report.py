@@ -105,7 +105,7 @@ def test_everything_in_the_report_opens_without_errors_or_requests(reported):
         assert shown, name
         assert len(caption) > 40, name
     assert "digits" in seen["results (table)"][0]
-    assert "other data" in seen["claims (table)"][0]
+    assert "not tested here" in seen["claims (table)"][0]
     assert "What was run" in seen["walk-through (page)"][0]
 
 

@@ -1,5 +1,5 @@
-# Check the paper's claims against the results of this study. The table names missing runs; a claim that no run of this study
-# measures is "not run".
+# Check the paper's claims against the results of this study. The note below the table counts missing runs; a claim that no run
+# of this study measures is "not tested here".
 
 
 rule check_claims:

@@ -1,12 +1,14 @@
 """Read the claims of the paper as config/claims.yaml lists them."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.figures.series import PROTOCOLS
+from anytime_pruning.foundation.errors import SettingError, show
 from anytime_pruning.foundation.fields import Number, validate
 from anytime_pruning.foundation.safe_text import read_yaml
 
@@ -55,17 +57,50 @@ class Claim(Strict):
     first: Side
     second: Side | None = None
     relative: bool = False
-    claimed: Number | Literal["positive", "negative"]
-    tolerance: Number | None = Field(None, ge=0)
+    claimed: Number | Literal["above", "below"]
+    reference: Number = 0
+    margin: Number | None = Field(None, gt=0)
+    by_construction: tuple[str, ...] = ()
     unit: str
+    remark: str = ""
 
     @model_validator(mode="after")
-    def _check_number(self) -> "Claim":
-        if isinstance(self.claimed, str) == (self.tolerance is not None):
-            raise SettingError(f"claims.{self.id}: tolerance belongs to a claimed number, and to nothing else")
+    def _check_keys(self) -> "Claim":
+        if not self.is_direction and self.margin is None:
+            raise SettingError(f"claims.{self.id}: margin is required, because a number is claimed")
+        if not self.is_direction and self.reference != 0:
+            raise SettingError(f"claims.{self.id}: reference belongs to above and below, not to a number")
         if self.relative and self.second is None:
             raise SettingError(f"claims.{self.id}: relative needs a second series")
+        if self.by_construction and (self.is_direction or self.relative):
+            raise SettingError(f"claims.{self.id}: by_construction belongs to a number that is not relative")
+        for protocol in self.by_construction:
+            if protocol not in PROTOCOLS:
+                allowed = ", ".join(PROTOCOLS)
+                raise SettingError(
+                    f"claims.{self.id}: by_construction: {show(protocol)} is not allowed; allowed: {allowed}"
+                )
         return self
+
+    @property
+    def is_direction(self) -> bool:
+        """Return whether the claim says only on which side of the reference the measure lies."""
+        return isinstance(self.claimed, str)
+
+    @property
+    def claimed_range(self) -> tuple[float, float]:
+        """Return the lowest and the highest value with which the claim is true; either may be infinite."""
+        if isinstance(self.claimed, str):
+            return (self.reference, math.inf) if self.claimed == "above" else (-math.inf, self.reference)
+        margin = self.margin or 0
+        return self.claimed - margin, self.claimed + margin
+
+    @property
+    def negligible_range(self) -> tuple[float, float] | None:
+        """Return the range around the reference in which a claimed direction has no practical meaning, if it is set."""
+        if not self.is_direction or self.margin is None:
+            return None
+        return self.reference - self.margin, self.reference + self.margin
 
 
 class Claims(Strict):

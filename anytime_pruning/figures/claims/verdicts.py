@@ -1,22 +1,24 @@
-"""Judge the claims of the paper by what a study measured: reproduced, not reproduced, other data or not run."""
+"""Judge the claims of the paper on the streams where they were made, under each protocol by itself."""
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from anytime_pruning.figures.claims.decisions import NOT_TESTED
 from anytime_pruning.figures.claims.definitions import Claim, Side
 from anytime_pruning.figures.claims.described_runs import describe_run
+from anytime_pruning.figures.claims.judgement import Judgement, judge
 from anytime_pruning.figures.claims.measures import measure_runs
-from anytime_pruning.figures.seed_statistics import MIN_SEEDS, Estimate, estimate, paired_difference
-from anytime_pruning.figures.series import STREAM
-
-REPRODUCED, NOT_REPRODUCED, OTHER_DATA, NOT_RUN = "reproduced", "not reproduced", "other data", "not run"
+from anytime_pruning.figures.series import PROTOCOLS, STREAM
 
 
 def check(claims: list[Claim], tables: Mapping[str, pd.DataFrame], runs_dir: Path) -> pd.DataFrame:
-    """Judge each claim on every stream where it was made.
+    """Judge each claim on every stream where it was made, once for each protocol.
+
+    Runs are compared with runs of the same protocol alone.
 
     Args:
         claims: the claims of the paper.
@@ -24,29 +26,16 @@ def check(claims: list[Claim], tables: Mapping[str, pd.DataFrame], runs_dir: Pat
         runs_dir: folder of the runs, whose settings are read.
 
     Returns:
-        A row for each claim and each stream that the claim is about. If the study has no such stream, the claim has a
-        row for each other stream with the same measure, or one row without numbers if no stream has the measure.
+        A row for each claim, each stream that the claim is about, and each protocol. If the study has no such stream,
+        the rows name the streams of the study that have the series of the claim, without any number; and if no stream
+        has the series, the rows name no stream.
 
     Raises:
         DataError: the settings of a run cannot be read.
         KeyError: a table lacks a column.
     """
-    runs = tables["runs"].query("protocol == 'paper'").copy()
-    described = [describe_run(runs_dir / name) for name in runs["run"]]
-    runs["data"] = [run.data for run in described]
-    runs["others"] = pd.Series([run.others for run in described], runs.index, dtype=object)
-    runs["precision_asked"] = [run.precision_asked for run in described]
-    rows = []
-    for claim in claims:
-        measured = runs.assign(value=runs["run"].map(measure_runs(claim.measure, tables)))
-        is_meant = [fits(claim, {str(key): value for key, value in run.items()}) for run in measured.to_dict("records")]
-        meant = measured[pd.Series(is_meant, measured.index, dtype=bool)]
-        found = [row for group in _by_stream(meant) if (row := _judge(claim, group, is_meant=True))]
-        if not found:
-            usual = measured[measured["variant"] == ""]
-            found = [row for group in _by_stream(usual) if (row := _judge(claim, group, is_meant=False))]
-        rows += found or [row_of(claim, None, "", NOT_RUN)]
-    return pd.DataFrame(rows)
+    runs = _describe(tables["runs"], runs_dir)
+    return pd.DataFrame([row for claim in claims for row in _rows_of(claim, runs, tables)])
 
 
 def fits(claim: Claim, run: Mapping[str, Any]) -> bool:
@@ -56,37 +45,28 @@ def fits(claim: Claim, run: Mapping[str, Any]) -> bool:
     return is_in_place and bool(run["others"] == place.settings)
 
 
-def is_met(claim: Claim, found: Estimate) -> bool:
-    """Return whether an interval over enough seeds reproduces a claim; the note of the table explains the rule."""
-    if isinstance(claim.claimed, str):
-        return found.low > 0 if claim.claimed == "positive" else found.high < 0
-    tolerance = claim.tolerance or 0
-    is_reached = found.low <= claim.claimed + tolerance and found.high >= claim.claimed - tolerance
-    return is_reached and (found.low > 0 if claim.claimed > 0 else found.high < 0)
+def _describe(runs: pd.DataFrame, runs_dir: Path) -> pd.DataFrame:
+    """Add to the table of runs what decides whether a claim is about a run."""
+    described = [describe_run(runs_dir / name) for name in runs["run"]]
+    return runs.assign(
+        data=[run.data for run in described],
+        others=pd.Series([run.others for run in described], runs.index, dtype=object),
+        precision_asked=[run.precision_asked for run in described],
+    )
 
 
-def row_of(claim: Claim, found: Estimate | None, measured_on: str, verdict: str) -> dict[str, Any]:
-    """Return the row of a claim.
-
-    Args:
-        claim: a claim of the paper.
-        found: estimate of the measure, or None if no run has it.
-        measured_on: the stream, and the settings that differ from the released commands.
-        verdict: one of the four verdicts.
-    """
-    return {
-        "id": claim.id,
-        "claim": claim.text,
-        "source": claim.source,
-        "claimed": claim.claimed,
-        "unit": claim.unit,
-        "measured": found.mean if found else None,
-        "low": found.low if found else None,
-        "high": found.high if found else None,
-        "seeds": found.seeds if found else 0,
-        "measured_on": measured_on,
-        "verdict": verdict,
-    }
+def _rows_of(claim: Claim, runs: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> list[dict[str, Any]]:
+    """Return the rows of one claim."""
+    is_meant = [fits(claim, {str(key): value for key, value in run.items()}) for run in runs.to_dict("records")]
+    meant = [group for group in _by_stream(runs[is_meant]) if _has_series(claim, group)]
+    if meant:
+        names = pd.concat(meant)["run"]
+        values = measure_runs(claim.measure, {key: table[table["run"].isin(names)] for key, table in tables.items()})
+        return [row for group in meant for row in _judge_stream(claim, group.assign(value=group["run"].map(values)))]
+    usual = [group for group in _by_stream(runs[runs["variant"] == ""]) if _has_series(claim, group)]
+    places = [_name_place(group) for group in usual] or [""]
+    untested = Judgement(NOT_TESTED)
+    return [_row_of(claim, place, protocol, untested) for place in places for protocol in PROTOCOLS]
 
 
 def _by_stream(runs: pd.DataFrame) -> list[pd.DataFrame]:
@@ -94,38 +74,45 @@ def _by_stream(runs: pd.DataFrame) -> list[pd.DataFrame]:
     return [group for _, group in runs.groupby([*STREAM, "precision_asked"], sort=True)]
 
 
-def _judge(claim: Claim, runs: pd.DataFrame, is_meant: bool) -> dict[str, Any] | None:
-    """Return the row of a claim on one stream, or None if the stream lacks the runs that are needed."""
-    found = _compare(claim, runs)
-    if found is None:
-        return None
-    if not is_meant:
-        verdict = OTHER_DATA
-    elif found.seeds < MIN_SEEDS:
-        verdict = NOT_RUN
-    else:
-        verdict = REPRODUCED if is_met(claim, found) else NOT_REPRODUCED
-    return row_of(claim, found, _name_place(runs), verdict)
+def _has_series(claim: Claim, runs: pd.DataFrame) -> bool:
+    """Return whether any protocol has every series that a claim compares."""
+    sides = [claim.first] if claim.second is None else [claim.first, claim.second]
+    return any(all(_is_of(side, of_protocol).any() for side in sides) for _, of_protocol in runs.groupby("protocol"))
 
 
-def _compare(claim: Claim, runs: pd.DataFrame) -> Estimate | None:
-    """Estimate the measure of a claim over seeds, paired where two series are compared."""
-    first = _values_of(runs, claim.first)
-    if claim.second is None:
-        return None if first.empty else estimate(first.to_numpy())
-    second = _values_of(runs, claim.second)
-    seeds = first.index.intersection(second.index)
-    if seeds.empty:
-        return None
-    if not claim.relative:
-        return paired_difference(first, second)
-    return estimate((100 * (first.loc[seeds] - second.loc[seeds]) / second.loc[seeds].abs()).to_numpy())
+def _is_of(side: Side, runs: pd.DataFrame) -> "pd.Series[bool]":
+    """Return which runs belong to a series."""
+    return (runs["method"] == side.method) & (runs["pruner"] == side.pruner)
 
 
-def _values_of(runs: pd.DataFrame, side: Side) -> "pd.Series[float]":
-    """Return the values of the measure for a series, indexed by seed."""
-    chosen = runs[(runs["method"] == side.method) & (runs["pruner"] == side.pruner)]
-    return chosen.set_index("seed")["value"].sort_index()
+def _judge_stream(claim: Claim, runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a claim on one stream: a row for each protocol."""
+    rows = []
+    for protocol in PROTOCOLS:
+        of_protocol = runs[runs["protocol"] == protocol]
+        first, second = (
+            of_protocol[_is_of(side, of_protocol)].set_index("seed")["value"].dropna() if side else None
+            for side in (claim.first, claim.second)
+        )
+        assert first is not None
+        rows.append(_row_of(claim, _name_place(runs), protocol, judge(claim, protocol, first, second)))
+    return rows
+
+
+def _row_of(claim: Claim, place: str, protocol: str, judgement: Judgement) -> dict[str, Any]:
+    """Return the row of a claim on one stream under one protocol."""
+    return {
+        "id": claim.id,
+        "claim": claim.text,
+        "source": claim.source,
+        "claimed": f"{claim.claimed} {claim.reference:g}" if claim.is_direction else claim.claimed,
+        "margin": math.nan if claim.margin is None else claim.margin,
+        "unit": claim.unit,
+        "by_construction": ", ".join(claim.by_construction),
+        "run_here": place,
+        "protocol": protocol,
+        **judgement._asdict(),
+    }
 
 
 def _name_place(runs: pd.DataFrame) -> str:
