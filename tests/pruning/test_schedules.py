@@ -26,6 +26,12 @@ def test_osp_has_the_final_density_of_app_from_the_start():
     assert make_schedule("osp").densities(3, 4.5, 0.8) == pytest.approx([0.3664] * 3, abs=5e-5)
 
 
+def test_with_one_megabatch_app_ends_at_080_and_osp_at_0366():
+    """Check the published levels: linspace(1, 4.5, 1) has level 1 alone, and 0.8 ** 4.5 is 0.36636."""
+    assert make_schedule("app").densities(1, 4.5, 0.8) == [0.8]
+    assert make_schedule("osp").densities(1, 4.5, 0.8) == pytest.approx([0.36636], abs=5e-6)
+
+
 def test_dense_is_never_pruned():
     assert make_schedule("dense").densities(3, 4.5, 0.8) == [1.0] * 3
     assert [name for name in names("method") if not make_schedule(name).prunes] == ["dense"]
