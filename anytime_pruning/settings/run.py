@@ -168,8 +168,8 @@ class RunSettings(BaseModel):
     def identity(self) -> dict[str, Any]:
         """Return what determines the numbers: versions, required settings, and others that differ from their default.
 
-        A new setting whose default keeps the old behaviour therefore changes no digest. In return, a version has to be
-        raised whenever a default changes. The golden test notices a changed default.
+        A new setting whose default keeps the old behaviour therefore changes no digest. In return, RESULTS_VERSION has
+        to be raised whenever a default changes. The golden test notices a changed default.
         """
         excluded: dict[str, Any] = {"execution": True, "dataset": True, **{key: {"path"} for key in START_FILES}}
         settings = self.model_dump(mode="json", exclude=excluded, exclude_defaults=True)

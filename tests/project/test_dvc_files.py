@@ -8,6 +8,9 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from anytime_pruning.foundation.registry import names
+from anytime_pruning.pruning.protocols import make_protocol
+
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = PIPELINE["stages"]
 STUDIES = STAGES["experiments"]["matrix"]["study"]
@@ -32,9 +35,21 @@ def test_no_output_is_removed_before_a_stage_or_kept_from_git():
             assert flags == {"cache": False, "persist": True}, path
 
 
-def test_a_new_results_version_concerns_every_training_stage():
+def test_a_new_version_concerns_every_training_stage():
+    protocols = [type(make_protocol(name)) for name in names("protocol")]
+    versioned = {
+        f"{protocol.__module__.replace('.', '/')}.py": [f"{protocol.__name__}.version"]
+        for protocol in protocols
+        if "version" in vars(protocol)
+    }
+    expected = versioned | {
+        "anytime_pruning/__init__.py": ["RESULTS_VERSION"],
+        "anytime_pruning/settings/versions.py": ["MODEL_VERSIONS", "SPLIT_VERSION"],
+    }
     for name in ("experiments", "whole-paper"):
-        assert {"anytime_pruning/__init__.py": ["RESULTS_VERSION"]} in STAGES[name]["params"]
+        config, *versions = STAGES[name]["params"]
+        assert list(config.values()) == [None]
+        assert {path: keys for entry in versions for path, keys in entry.items()} == expected
 
 
 def test_what_is_plotted_is_there():
