@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anytime_pruning.datasets.cache import cached_train_count
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.orchestration.machines import Machine
+from anytime_pruning.orchestration.machines import Machine, Work
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.replay import Size, size_of
 from anytime_pruning.stream.sizes import count_valid, megabatch_sizes
@@ -32,29 +32,30 @@ def describe_cost(runs: Iterable[RunSettings], machines: list[Machine]) -> str:
     Returns:
         One line of text, or an empty text if the runs take only minutes.
     """
-    flop_by_model: dict[str, float] = {}
+    flop_by_work: dict[Work, float] = {}
     uncounted, runs = [], list(runs)
     for settings in runs:
         flop = flop_of_run(settings)
         if flop is None:
             uncounted.append(_name_uncounted(settings))
         else:
-            flop_by_model[settings.model] = flop_by_model.get(settings.model, 0) + flop
-    if not uncounted and sum(flop_by_model.values()) < WORTH_SAYING:
+            work = settings.model, settings.precision == "float32"
+            flop_by_work[work] = flop_by_work.get(work, 0) + flop
+    if not uncounted and sum(flop_by_work.values()) < WORTH_SAYING:
         return ""
-    parts = _hours(flop_by_model, machines) if flop_by_model else []
+    parts = _hours(flop_by_work, machines) if flop_by_work else []
     if uncounted:
         parts.append(f"not counted: {len(uncounted)} of {len(runs)} runs ({'; '.join(sorted(set(uncounted)))})")
-    return f"About {'; '.join(parts)}." if flop_by_model else f"The duration is unknown; {'; '.join(parts)}."
+    return f"About {'; '.join(parts)}." if flop_by_work else f"The duration is unknown; {'; '.join(parts)}."
 
 
-def _hours(flop_by_model: dict[str, float], machines: list[Machine]) -> list[str]:
+def _hours(flop_by_work: dict[Work, float], machines: list[Machine]) -> list[str]:
     """Return one text for each measured GPU; without a measured GPU, one for each machine and for an assumed GPU."""
     gpus = [machine for machine in machines if machine.is_gpu]
-    texts = [f"{_rounded(m.hours(flop_by_model))} hours of {m.name}, as measured" for m in gpus or machines]
+    texts = [f"{_rounded(m.hours(flop_by_work))} hours of {m.name}, as measured" for m in gpus or machines]
     if gpus:
         return texts
-    hours = sum(flop_by_model.values()) / ASSUMED_GPU_FLOPS / 3600
+    hours = sum(flop_by_work.values()) / ASSUMED_GPU_FLOPS / 3600
     assumed = (
         f"{_rounded(hours)} GPU-hours at {ASSUMED_GPU_FLOPS / 1e12:.0f} TFLOP/s, which is assumed: no GPU has been "
         "measured (make bench)"

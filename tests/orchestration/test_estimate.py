@@ -41,8 +41,20 @@ def test_samples_are_about_those_of_a_run(changes, tiny, tmp_path):
     )
 
 
-def machine(folder, name, device, rate):
-    network = {"gflop_per_sample": 7.7868, "samples_per_s": {"ours": {"median": rate}}}
+def test_validation_images_are_counted_as_the_stream_divides_them():
+    """Count a few-shot stream of 120 megabatches, each with 56 images to train on and 7 to validate on."""
+    few = {"name": "few", "source": "restricted_imagenet", "path": "nowhere", "shots": 540}
+    settings = parse_settings({"dataset": few, "model": "resnet50", "n_megabatches": 120, "epochs": 50})
+    parts = 120 * 121 // 2  # Full replay uses t megabatches at t, so 1 + 2 + ... + 120 in all.
+    evaluated = 51 * 7 * parts + 56 * parts + 120 * 7560 // 5
+    expected = 2 * network_macs()["resnet50"] * (3 * 50 * 56 * parts + evaluated)
+    assert flop_of_run(settings) == pytest.approx(expected, rel=1e-9)
+
+
+def machine(folder, name, device, rate, **others):
+    rates = {"ours": rate} | {variant.replace("_", " "): other for variant, other in others.items()}
+    samples_per_s = {variant: {"median": median} for variant, median in rates.items()}
+    network = {"gflop_per_sample": 7.7868, "samples_per_s": samples_per_s}
     content = {"machine": {"name": name, "device": device}, "networks": {"resnet50": network}}
     (folder / f"{name}.json").write_text(json.dumps(content))
 
@@ -58,10 +70,27 @@ def test_hours_follow_from_measured_samples_per_second(tmp_path):
     samples = 50 * 45_000 + (51 * 5_000 + 45_000 + 10_000) / 3
     expected = samples / 100 / 3600
     (measured,) = read_machines(tmp_path)
-    assert measured.hours({"resnet50": flop_of_run(settings)}) == pytest.approx(expected, rel=1e-3)
+    assert measured.hours({("resnet50", False): flop_of_run(settings)}) == pytest.approx(expected, rel=1e-3)
     line = describe_cost([settings], [measured])
     assert "0.25 GPU-hours at 20 TFLOP/s, which is assumed: no GPU has been measured" in line
     assert "6.5 hours of slow, as measured" in line
+
+
+def test_float32_takes_the_hours_that_were_measured_without_bfloat16(tmp_path):
+    """Estimate a run that takes 6.5 hours in bfloat16, on a machine that is half as fast in float32."""
+    machine(tmp_path, "native", "cpu", 100, without_bfloat16=50)
+    machine(tmp_path, "without", "cpu", 50)
+    settings = [
+        parse_settings(CIFAR | {"n_megabatches": 1, "epochs": 50, "precision": name}) for name in ("auto", "float32")
+    ]
+    native, without = read_machines(tmp_path)
+    assert "6.5 hours of native" in describe_cost(settings[:1], [native])
+    assert "13 hours of native" in describe_cost(settings[1:], [native])
+    # The machine without native bfloat16 has one speed.
+    assert "13 hours of without" in describe_cost(settings[:1], [without])
+    assert "13 hours of without" in describe_cost(settings[1:], [without])
+    # A network that was not measured gets the usual speed of its precision.
+    assert native.hours({("mine", True): 1e15}) == 2 * native.hours({("mine", False): 1e15})
 
 
 def test_a_measured_gpu_is_what_counts(tmp_path):
