@@ -77,7 +77,7 @@ def pooled_maps(shape):
 
 
 def test_vgg_has_four_max_pools_and_averages_what_they_leave():
-    """Check the published form: an average pool takes the place of the fifth max-pool of torchvision's plan."""
+    """Check the published form, which lacks the fifth max-pool of torchvision's plan."""
     maps = [(64, 32, 32), (128, 16, 16), (256, 8, 8), (512, 4, 4)]
     expected = [*((nn.MaxPool2d, map_) for map_ in maps), (nn.AdaptiveAvgPool2d, (512, 2, 2))]
     assert pooled_maps((3, 32, 32)) == expected
