@@ -10,7 +10,7 @@ import anytime_pruning.runs.loop
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.errors import InvariantError
 from anytime_pruning.pruning.enforcement import apply_masks
-from anytime_pruning.pruning.protocols import make_protocol
+from anytime_pruning.pruning.protocols import PruningStep, make_protocol
 from anytime_pruning.pruning.protocols.paper import PaperProtocol
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results import layout
@@ -188,17 +188,18 @@ def test_an_index_of_no_image_is_found():
 
 
 def test_the_released_protocol_may_keep_fewer_and_never_more(toy_model):
-    expected = partial(make_protocol("released").expected_kept, [1.0, 0.5], scope="global")
     weights = prunable_weights(toy_model)
     before = {name: torch.ones_like(weight, dtype=torch.bool) for name, weight in weights.items()}
     fewer = in_first_layer(keep_one_less)(before)
-    check_masks(before, fewer, toy_model, lambda n: expected(t=1, n_prunable=n), 1)
-    with pytest.raises(InvariantError, match="density asked is density measured: megabatch 2: masks keep 50 of 51"):
-        check_masks(before, fewer, toy_model, lambda n: expected(t=2, n_prunable=n), 2)
-    local = partial(make_protocol("released").expected_kept, [1.0, 0.8, 0.8**4.5], scope="local")
-    check_masks({}, {}, toy_model, lambda n: local(t=1, n_prunable=n), 1)
-    with pytest.raises(InvariantError, match="weights instead of 19"):
-        check_masks(before, fewer, toy_model, lambda n: local(t=2, n_prunable=n), 2)
+    # The toy model has 51 prunable weights. A selection keeps 51 - int(0.1 * 51) = 46 of them, ties aside.
+    for scope in ("global", "local"):
+        expected = partial(make_protocol("released").expected_kept, PruningStep(2, 0.9, 0.9, scope))
+        with pytest.raises(InvariantError, match="density asked is density measured: megabatch 2: masks keep 50 of 51"):
+            check_masks(before, fewer, toy_model, expected, 2)
+    nothing = {name: torch.zeros_like(mask) for name, mask in before.items()}
+    check_masks(before, nothing, toy_model, expected, 2)
+    all_kept = partial(make_protocol("released").expected_kept, PruningStep(2, 1.0, 1.0, "global"))
+    check_masks(before, fewer, toy_model, all_kept, 2)
 
 
 def test_a_zero_by_chance_is_no_violation(toy_model):

@@ -8,12 +8,12 @@ from anytime_pruning.datasets import load_dataset
 from anytime_pruning.foundation.errors import DivergenceError
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.enforcement import MaskEnforcer, apply_masks
-from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.runs.parts import training_options
+from anytime_pruning.runs.rates import learning_rate
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.images import ImageSet
-from anytime_pruning.training.evaluation import evaluate
+from anytime_pruning.training.evaluation import Evaluation, evaluate
 from anytime_pruning.training.progress import MegabatchProgress
 from anytime_pruning.training.trainer import Trainer
 
@@ -27,7 +27,7 @@ def make_trainer(tiny, data_dir):
         arrays = load_dataset(settings.dataset, data_dir)
         data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, torch.device(device), 1)
         model = build_model("resnet20", 10, (1, 8, 8), arrays.mean, arrays.std).to(device)
-        options = training_options(settings, make_protocol(settings.protocol))
+        options = training_options(settings)
         return Trainer(model, data, options, make_generator(0, "training"))
 
     return make
@@ -210,3 +210,54 @@ def test_a_gpu_trains_as_the_cpu_does(make_trainer):
     ]
     assert losses[0] == pytest.approx(losses[1], rel=5e-2)
     assert there.step._replay is not None
+
+
+def test_the_released_protocol_trains_at_its_own_rate_from_the_second_megabatch_on(make_trainer):
+    for protocol, later in (("paper", 0.04), ("released", 0.1)):
+        trainer = make_trainer(epochs=2, lr_milestones=[1], lr=0.04, protocol=protocol)
+        rates = []
+        for t in (1, 2):
+            training = trainer.train_megabatch(MegabatchProgress(t), {}, TRAIN, VALID)
+            rates += [epoch.lr for epoch in training.epochs]
+        assert rates == pytest.approx([0.04, 0.004, later, later / 10])
+        assert float(trainer.optimizer._lr) == pytest.approx(later / 10)
+
+
+def test_rounding_of_the_mean_over_batches_selects_among_equal_epochs_of_the_released_protocol(
+    make_trainer, monkeypatch
+):
+    """Check with three epochs of equal counts, the second of which has the largest average by rounding."""
+    for protocol, best in (("paper", 1), ("released", 2)):
+        trainer = make_trainer(epochs=3, protocol=protocol)
+        averages = iter([50.0, 50.0 + 2**-40, 50.0])
+
+        def equal(*args, averages=averages, **kwargs):
+            return Evaluation(10, 20, 1.0, next(averages, 50.0))
+
+        monkeypatch.setattr(trainer, "_evaluate", equal)
+        assert trainer.train_megabatch(MegabatchProgress(1), {}, TRAIN, VALID).best_epoch == best
+
+
+def test_the_released_protocol_validates_in_batches_of_the_training_size(make_trainer, monkeypatch):
+    sizes = {}
+    for protocol in ("paper", "released"):
+        trainer = make_trainer(epochs=1, batch_size=6, protocol=protocol)
+        seen = sizes[protocol] = []
+        take = ImageSet.take
+
+        def watched(self, *batch, seen=seen, take=take):
+            seen.append(len(batch[0]))
+            return take(self, *batch)
+
+        with monkeypatch.context() as patched:
+            patched.setattr(ImageSet, "take", watched)
+            trainer._evaluate(torch.arange(19), is_augmented=True)
+    assert sizes == {"paper": [19], "released": [6, 6, 6, 1]}
+
+
+def test_the_released_protocol_keeps_a_single_last_sample_in_training(make_trainer):
+    for protocol, n_steps in (("paper", 4), ("released", 5)):
+        trainer = make_trainer(epochs=1, batch_size=15, protocol=protocol)
+        assert len(trainer.begin_epoch(torch.arange(61)).losses) == n_steps
+        training = trainer.train_megabatch(MegabatchProgress(1), {}, torch.arange(61), VALID)
+        assert training.epochs[0].samples == 61

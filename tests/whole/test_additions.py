@@ -34,9 +34,9 @@ def test_a_pruner(tiny, tmp_path, monkeypatch):
     seen = []
     choose = MaskChooser.choose
 
-    def watched(self, network, masks, *others):
-        chosen = choose(self, network, masks, *others)
-        weights = dict(network.named_parameters())
+    def watched(self, masks, *others):
+        chosen = choose(self, masks, *others)
+        weights = dict(self.model.named_parameters())
         kept, gone = (torch.cat([weights[n][m if keep else ~m] for n, m in chosen.items()]) for keep in (True, False))
         seen.append(kept.abs().max() <= gone[gone != 0].abs().min() or bool(masks))
         return chosen
