@@ -137,6 +137,17 @@ def test_the_released_arithmetic_keeps_at_most_what_it_asks_for(kept, is_right, 
     assert (f"kept_count at t=2 is {kept}, which is not the density asked for" in found) != is_right
 
 
+@pytest.mark.parametrize(("name", "is_right"), [("seed0", False), ("seed1", True)])
+def test_only_the_released_protocol_may_select_a_later_one_of_equal_epochs(name, is_right, study):
+    (run,) = (study / "runs").rglob(f"app/snip/{name}-*")
+    settings, content = parse_settings(read_yaml(run / "config.yaml")), read_metrics(run)
+    edit(run / "epochs.csv", lambda rows: rows[0].update(valid_acc_pct=rows[1]["valid_acc_pct"]))
+    for best_epoch, is_allowed in (("1", True), ("2", is_right)):
+        put("megabatches.csv", 0, best_epoch=best_epoch)(run)
+        found = [problem.text for problem in find_inconsistencies(settings, content, Rows.read(run))]
+        assert any("best_epoch at t=1" in text for text in found) != is_allowed
+
+
 def leaves(content, place=()):
     """Yield the place and the value of every number and text."""
     if isinstance(content, dict | list):
