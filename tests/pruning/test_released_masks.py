@@ -84,11 +84,10 @@ def test_the_network_is_left_as_it_was():
 
 def test_8_scores_use_the_statistics_of_each_batch():
     network = nn.Sequential(nn.BatchNorm2d(2, affine=False), Probe())
-    network[0].running_mean.fill_(100)
-    pair = [batch([[0.0, 1.0], [2.0, 1.0]], [0, 1])]
+    pair = [batch([[0.0, 1.0], [2.0, 4.0]], [0, 1])]
     scores, _ = released_masks(network.eval(), {}, pair, "snip", 0.5, "global")
-    # The first channel becomes -1 and 1 and the second 0, so only weights of the first channel have a gradient.
-    assert scores["1.conv.weight"].flatten().tolist() == pytest.approx([0.5, 0, 0.5, 0], abs=1e-4)
+    # Both channels become -1 and 1. With running statistics, their scores would be as 2 to 3.
+    assert scores["1.conv.weight"].flatten().tolist() == pytest.approx([0.25] * 4, abs=1e-4)
 
 
 def test_10_magnitude_is_that_of_the_raw_weights():
