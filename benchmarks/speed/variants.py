@@ -14,7 +14,6 @@ from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.masks import Masks
-from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.runs.parts import training_options
 from anytime_pruning.settings.run import parse_settings
@@ -72,7 +71,7 @@ def make_masks(model: nn.Module) -> Masks:
 def make_options(name: str, precision: str) -> TrainingOptions:
     """Return the training options for a network of this project on images of CIFAR's shape."""
     settings = parse_settings({"dataset": "cifar10", "model": name, "precision": precision, "lr": 0.01})
-    return training_options(settings, make_protocol(settings.protocol))
+    return training_options(settings)
 
 
 def make_ours(name: str, device: torch.device, data: ImageSet | None = None) -> Variant:

@@ -123,7 +123,12 @@ def test_no_list_without_hashes_names_a_build_for_gpus():
     ("name", "rooms", "elsewhere"),
     [
         # The packages of the last column are optional: without them, a message names the list to install.
-        ("train", ["*"], {"matplotlib", "onnx", "onnx-ir", "onnxscript", "scipy", "wandb"} | {"nbclient", "nbconvert"}),
+        (
+            "train",
+            ["*"],
+            {"matplotlib", "onnx", "onnx-ir", "onnxscript", "scipy", "statsmodels", "wandb"}
+            | {"nbclient", "nbconvert"},
+        ),
         ("figures", ["foundation", "settings", "results", "figures"], {"nbclient", "nbconvert", "nbformat"}),
         ("report", ["foundation", "settings", "results", "figures"], set()),
     ],
