@@ -46,7 +46,9 @@ class LoaderImages:
     def __init__(self, batches: Batches, device: torch.device):
         self.batches, self.images = batches, torch.empty(0, device=device)
 
-    def plan(self, indices: Tensor, batch_size: int, augment_with: object) -> Iterator[tuple[Tensor]]:
+    def plan(
+        self, indices: Tensor, batch_size: int, augment_with: object, keeps_single_sample: bool
+    ) -> Iterator[tuple[Tensor]]:
         """Yield one placeholder for each full batch."""
         for number in range(len(indices) // batch_size):
             yield (torch.full((batch_size,), number),)
