@@ -1,4 +1,4 @@
-"""Draw one planned figure of a study: find its runs in the collected table, let its kind draw, and save the files.
+"""Draw one planned figure of a study: find its runs in the collected tables, let its kind draw, and save the files.
 
 A figure is drawn from all its runs or not at all. If some runs are missing, a file under another name,
 <figure>.missing.png (for a table <table>.missing.md), names them, and the files of the figure itself are removed.
@@ -39,7 +39,7 @@ def draw_planned(plan: Path, name: str, tables_dir: Path, stem: Path) -> None:
         stem: output path without suffix.
 
     Raises:
-        MissingRunsError: runs of the figure are not in its table.
+        MissingRunsError: runs of the figure are not in its tables.
         DataError: a file cannot be read or written, or a table lacks a column or a value.
         SettingError: the plan has no such figure, or its kind is not registered.
     """
@@ -73,22 +73,20 @@ def draw(figure: Figure, tables_dir: Path, stem: Path) -> None:
         stem: output path without suffix.
 
     Raises:
-        MissingRunsError: runs of the figure are not in its table.
-        DataError: the table cannot be read, or lacks a value.
-        KeyError: the table lacks a column.
+        MissingRunsError: runs of the figure are not in its tables.
+        DataError: a table cannot be read, or lacks a value.
+        KeyError: a table lacks a column.
     """
     kind = figure.kind
     missing_path = with_ending(stem, kind.missing_file)
-    rows = []
-    if figure.table:
-        table = read_table(tables_dir / f"{figure.table}.csv")
-        missing = sorted(set(figure.runs) - set(table["run"]))
-        if missing:
-            for ending in figure.kinds:
-                with_ending(stem, ending).unlink(missing_ok=True)
-            _say_missing(missing, len(figure.runs), missing_path)
-            raise MissingRunsError(missing, len(figure.runs))
-        rows = [_check_values(table[table["run"].isin(figure.runs)])]
+    tables = [read_table(tables_dir / f"{name}.csv") for name in figure.tables]
+    missing = sorted({run for table in tables for run in set(figure.runs) - set(table["run"])})
+    if missing:
+        for ending in figure.kinds:
+            with_ending(stem, ending).unlink(missing_ok=True)
+        _say_missing(missing, len(figure.runs), missing_path)
+        raise MissingRunsError(missing, len(figure.runs))
+    rows = [_check_values(table[table["run"].isin(figure.runs)]) for table in tables]
     missing_path.unlink(missing_ok=True)
     _save(kind, rows, figure.options, stem)
 

@@ -15,7 +15,8 @@ from anytime_pruning.figures.series import SERIES, STREAM
 EMPTIED_DENSITY_PCT = 5.0
 # This share of the megabatches, from the first on, is the early part of a stream: 2 of 8 megabatches, 25 of 100.
 EARLY_STREAM = 1 / 4
-EARLY_NAME = "first third of the layers"
+# Figures and texts name the early layers so.
+EARLY_NAME = "first third of the layers (rounded up)"
 
 
 def is_early(layers: pd.DataFrame, keys: list[str]) -> "pd.Series[bool]":

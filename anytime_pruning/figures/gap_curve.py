@@ -1,77 +1,55 @@
-"""Count how often a curve over megabatches changes direction after smoothing; a monotonic curve never does.
+"""Measure whether the generalization gap of a series moves back along the stream, which a monotone gap does not do."""
 
-The curve of one seed is smoothed by a centred moving average over `window_of(T)` megabatches. Only whole windows are
-used, so the smoothed curve is shorter. A direction change is counted where the smoothed curve turns and moves back by
-at least `THRESHOLD_POINTS`. The threshold excludes the noise of accuracies that are measured on a few hundred
-validation images. The mean of the counts over seeds has the interval of `seed_statistics`.
-"""
+from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+
+from anytime_pruning.figures.labels import GAP_NAMES
+from anytime_pruning.figures.reversals.curves import window_of
+from anytime_pruning.figures.reversals.null import compare_with_monotone
+from anytime_pruning.figures.stream_length import has_curve
 
 # The generalization gap is measured in two ways, which are two columns of the collected table `megabatches`.
-GAPS = ("generalization_gap_pct", "clean_gap_pct")
-THRESHOLD_POINTS = 1.0
+GAPS = tuple(GAP_NAMES)
+COLUMNS = [
+    *("window", "direction_changes", "expected_changes", "excess_changes"),
+    *("reversal", "expected_reversal", "excess_reversal", "p_value"),
+]
 
 
-def window_of(n_megabatches: int) -> int:
-    """Return the number of megabatches in a window: an odd number near a tenth of the stream, but at least 3."""
-    return max(3, 2 * (n_megabatches // 20) + 1)
-
-
-def smooth(curve: ArrayLike, window: int) -> NDArray[np.float64]:
-    """Average a curve over a moving window.
-
-    Args:
-        curve: [T] values.
-        window: number of values that are averaged.
-
-    Returns:
-        [T - window + 1] means, of whole windows only.
-    """
-    return np.convolve(np.asarray(curve, float), np.full(window, 1 / window), mode="valid")
-
-
-def count_direction_changes(curve: ArrayLike, threshold: float = THRESHOLD_POINTS) -> int:
-    """Count how often a curve turns and then moves back by at least `threshold`.
-
-    The first move of at least `threshold` sets the first direction. Smaller moves are ignored.
-
-    Args:
-        curve: [T] values.
-        threshold: smallest move that counts, in the unit of the curve.
-    """
-    values = np.asarray(curve, float)
-    low = high = values[0]
-    direction = changes = 0
-    for value in values[1:]:
-        low, high = min(low, value), max(high, value)
-        if value - low >= threshold and direction <= 0:
-            turned = 1
-        elif high - value >= threshold and direction >= 0:
-            turned = -1
-        else:
-            continue
-        changes += direction != 0
-        direction, low, high = turned, value, value
-    return int(changes)
-
-
-def direction_changes(megabatches: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
-    """Count the direction changes of a column against t, for each seed.
+def measure_reversals(megabatches: pd.DataFrame, keys: list[str], column: str) -> pd.DataFrame:
+    """Compare a column's curve over megabatches with monotone curves that have the same noise, for each seed.
 
     Args:
         megabatches: the collected table, one row for each run and megabatch.
-        keys: columns whose values, together with the seed, identify one run.
+        keys: columns whose values identify one series on one stream; all its seeds have the same noise.
         column: name of a column of numbers.
 
     Returns:
-        One row for each key and seed, with `direction_changes` and `window`.
+        One row for each key and seed, with `run`, `window` (number of megabatches over which curves are smoothed),
+        `direction_changes`, `expected_changes` and `excess_changes`, `reversal`, `expected_reversal` and
+        `excess_reversal` (in the unit of the column), and `p_value`. The excess is what was measured minus what is
+        expected under the null hypothesis of `reversals.null`. The p-value is that of all seeds of the key together.
+        Series whose stream is too short for a curve have no rows.
     """
-    rows = []
-    for key, run in megabatches.sort_values("t").groupby([*keys, "seed"]):
-        window = window_of(len(run))
-        changes = count_direction_changes(smooth(run[column], window))
-        rows.append(dict(zip([*keys, "seed"], key)) | {"direction_changes": changes, "window": window})
-    return pd.DataFrame(rows)
+    rows: list[pd.DataFrame] = []
+    for key, series in megabatches.groupby(keys):
+        curves = series.pivot(index=["seed", "run"], columns="t", values=column)
+        length = curves.shape[1]
+        if not has_curve(length):
+            continue
+        found = compare_with_monotone(curves.to_numpy(float))
+        columns: dict[str, Any] = {
+            **dict(zip(keys, key)),
+            **{name: curves.index.get_level_values(name) for name in ("seed", "run")},
+            "window": window_of(length),
+            "direction_changes": found.changes,
+            "expected_changes": found.expected_changes,
+            "excess_changes": found.changes - found.expected_changes,
+            "reversal": found.reversals,
+            "expected_reversal": found.expected_reversals,
+            "excess_reversal": found.reversals - found.expected_reversals,
+            "p_value": found.p_value,
+        }
+        rows.append(pd.DataFrame(columns))
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=[*keys, "seed", "run", *COLUMNS])

@@ -17,6 +17,13 @@ MODEL_LABELS = {
     "vgg16_bn": "VGG-16-BN",
 }
 IMAGENET_STEM = "_imagenet_stem"
+# The two generalization gaps, by their columns in the collected tables: the name in every figure and table, and the
+# terms. Both gaps belong to the last epoch of a megabatch.
+GAP_NAMES = {"generalization_gap_pct": "Gap", "clean_gap_pct": "Clean gap"}
+GAP_TERMS = {
+    "generalization_gap_pct": "running train − augmented validation accuracy",
+    "clean_gap_pct": "train − validation accuracy, both in eval mode, not augmented",
+}
 
 
 def method_label(method: str) -> str:
@@ -39,6 +46,12 @@ def model_label(model: str) -> str:
     base = model.removesuffix(IMAGENET_STEM)
     label = MODEL_LABELS.get(base, base)
     return f"{label}, ImageNet stem" if model.endswith(IMAGENET_STEM) else label
+
+
+def gap_note(*gaps: str) -> str:
+    """Return a text that says what is subtracted from what in some gaps, given by their columns."""
+    parts = [f"{GAP_NAMES[gap]}: {GAP_TERMS[gap]}" for gap in gaps]
+    return "; ".join([parts[0], *(part[0].lower() + part[1:] for part in parts[1:])])
 
 
 def series_label(series: Series) -> str:

@@ -2,8 +2,10 @@
 
 With three or more seeds, the interval is that of the mean by Student's t, mean ± t(0.975, n - 1) · s / sqrt(n). With
 fewer seeds, the interval is the range from the lowest to the highest seed, because one or two values do not determine a
-spread. Differences are paired, because runs of the same seed share stream, initial weights and draws. Nothing is
-corrected for the number of comparisons.
+spread. If all seeds have the same value, as densities and small counts may have, neither an interval nor a p-value can
+be computed, since the t statistic would divide by a spread of zero. Differences are paired, because runs of the same
+seed share stream, initial weights and draws. Intervals are not corrected for the number of comparisons; `holm` corrects
+p-values.
 """
 
 from collections.abc import Sequence
@@ -11,11 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 MIN_SEEDS = 3
 CONFIDENCE = 0.95
+# Values that differ by less are equal; differences of equal decimal numbers differ by rounding in binary.
+SMALLEST_SPREAD = 1e-9
 
 
 class Estimate(NamedTuple):
@@ -23,10 +28,11 @@ class Estimate(NamedTuple):
 
     Attributes:
         mean: mean over the seeds; `mean`, `low` and `high` have the unit of the values.
-        low: lower end of the interval.
-        high: upper end of the interval.
+        low: lower end of the interval; the mean if all seeds have the same value.
+        high: upper end of the interval; the mean if all seeds have the same value.
         seeds: number of seeds.
-        p_value: p-value of a two-sided t-test that the mean is 0; not a number with fewer than three seeds.
+        p_value: p-value of a two-sided t-test that the mean is 0; not a number with fewer than three seeds, or if all
+            seeds have the same value.
     """
 
     mean: float
@@ -34,6 +40,11 @@ class Estimate(NamedTuple):
     high: float
     seeds: int
     p_value: float = float("nan")
+
+    @property
+    def is_constant(self) -> bool:
+        """Return whether several seeds have the same value, so that their spread says nothing about other seeds."""
+        return self.seeds > 1 and self.low == self.high
 
 
 def estimate(values: ArrayLike) -> Estimate:
@@ -44,12 +55,11 @@ def estimate(values: ArrayLike) -> Estimate:
     """
     values = np.asarray(values, float)
     mean, seeds = float(values.mean()), len(values)
+    if np.ptp(values) <= SMALLEST_SPREAD:
+        return Estimate(mean, mean, mean, seeds)
     if seeds < MIN_SEEDS:
         return Estimate(mean, float(values.min()), float(values.max()), seeds)
     error = float(stats.sem(values))
-    if error == 0:
-        # The t statistic would divide by a spread of zero. Without any spread, the interval is the mean itself.
-        return Estimate(mean, mean, mean, seeds, float(mean == 0))
     low, high = stats.t.interval(CONFIDENCE, seeds - 1, loc=mean, scale=error)
     p_value = 2 * stats.t.sf(abs(mean) / error, seeds - 1)
     return Estimate(mean, float(low), float(high), seeds, float(p_value))
@@ -83,7 +93,8 @@ def summarize_seeds(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[
         columns: columns of numbers.
 
     Returns:
-        One row for each key, sorted, with `seeds`, and `<column>_mean`, `<column>_low`, `<column>_high`.
+        One row for each key, sorted, with `seeds`, and `<column>_mean`, `<column>_low`, `<column>_high` as `estimate`
+        returns them.
 
     Raises:
         ValueError: two rows have the same key and seed.
@@ -96,13 +107,32 @@ def summarize_seeds(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[
     too_few = counts < MIN_SEEDS
     means = groups.mean()
     halves = groups.sem().mul(stats.t.ppf(0.5 + CONFIDENCE / 2, counts - 1), axis="index")
-    lows = (means - halves).mask(too_few, groups.min(), axis="index")
-    highs = (means + halves).mask(too_few, groups.max(), axis="index")
+    smallest, largest = groups.min(), groups.max()
+    is_constant = largest - smallest <= SMALLEST_SPREAD
+    lows = (means - halves).mask(too_few, smallest, axis="index").mask(is_constant, means)
+    highs = (means + halves).mask(too_few, largest, axis="index").mask(is_constant, means)
     summary = pd.DataFrame({"seeds": counts})
     for column in columns:
         for name, values in (("mean", means), ("low", lows), ("high", highs)):
             summary[f"{column}_{name}"] = values[column]
     return summary.reset_index()
+
+
+def holm(p_values: ArrayLike) -> NDArray[np.float64]:
+    """Correct p-values by Holm's method, which keeps the chance of any false positive at the chosen level.
+
+    Args:
+        p_values: [n] p-values of one family of tests; tests without a p-value (not a number) do not count.
+
+    Returns:
+        [n] corrected p-values, not below the given ones.
+    """
+    p_values = np.asarray(p_values, float)
+    corrected = np.full_like(p_values, np.nan)
+    is_tested = ~np.isnan(p_values)
+    if is_tested.any():
+        corrected[is_tested] = multipletests(p_values[is_tested], method="holm")[1]
+    return corrected
 
 
 def name_interval(counts: "pd.Series[int]") -> str:

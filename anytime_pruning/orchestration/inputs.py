@@ -30,9 +30,9 @@ def sources(*rooms: str) -> list[str]:
     return [str(path) for room in rooms for path in sorted((package / room).rglob("*.py"))]
 
 
-def table_of_figure(figure: Figure, paths: StudyPaths) -> list[str]:
-    """Return the collected table from which a figure is drawn, or an empty list for a diagram."""
-    return [paths.table(figure.table)] if figure.table else []
+def tables_of_figure(figure: Figure, paths: StudyPaths) -> list[str]:
+    """Return the collected tables from which a figure is drawn, or an empty list for a diagram."""
+    return [paths.table(name) for name in figure.tables]
 
 
 def data_of_run(paths: StudyPaths, name: str, settings: RunSettings) -> list[str]:

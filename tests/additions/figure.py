@@ -19,5 +19,5 @@ def draw(runs):
 
 
 register("figure", "accuracies")(
-    PlotKind(table="runs", category="9 Mine", caption="Every run is a dot.", plan=plan, draw=draw)
+    PlotKind(tables=("runs",), category="9 Mine", caption="Every run is a dot.", plan=plan, draw=draw)
 )

@@ -128,10 +128,10 @@ def test_every_figure_has_a_place_and_a_caption_in_the_report():
 
 def test_a_figure_is_added_by_one_registration(forget):
     kind = TableKind(
-        table="runs", category="9 Mine", caption="...", plan=lambda _: {"mine": Contents(["a"])}, tabulate=print
+        tables=("runs",), category="9 Mine", caption="...", plan=lambda _: {"mine": Contents(["a"])}, tabulate=print
     )
     register("figure", "own")(kind)
-    assert plan({})["mine"] == Figure("own", "runs", ["a"], {}, ("md", "html", "tex", "csv"))
+    assert plan({})["mine"] == Figure("own", ("runs",), ["a"], {}, ("md", "html", "tex", "csv"))
     register("figure", "second")(kind)
     with pytest.raises(ValueError, match="figures 'own' and 'second' both plan a file 'mine'"):
         plan({})

@@ -11,7 +11,7 @@ from anytime_pruning.figures.draw import MissingRunsError, draw
 
 
 def planned(kind, runs, files=("pdf", "png", "csv")):
-    return Figure(kind, "runs", list(runs), {}, files)
+    return Figure(kind, ("runs",), list(runs), {}, files)
 
 
 @pytest.fixture

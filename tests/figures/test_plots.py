@@ -7,13 +7,21 @@ from made_up_tables import PAPER, make_epochs, make_layers, make_megabatches, ma
 from matplotlib.text import Text
 
 from anytime_pruning.figures import files, labels, style
+from anytime_pruning.figures.gap_curve import measure_reversals
 from anytime_pruning.figures.plots import ablation, dynamics, framework, gap, layers, short
-from anytime_pruning.figures.series import Series
+from anytime_pruning.figures.series import SERIES, STREAM, Series
+from anytime_pruning.figures.tables import results
+
+
+def draw_dynamics(which):
+    """Draw the dynamics of made-up epochs and the megabatches of the same runs."""
+    return dynamics.draw(make_epochs(**which), make_megabatches(**which))
+
 
 DRAWN = {
     "short": (short.draw, lambda **which: make_runs(lengths=(2,), **which)),
     "ablation": (ablation.draw, lambda **which: make_runs(lengths=(2,), **which)),
-    "dynamics": (dynamics.draw, make_epochs),
+    "dynamics": (draw_dynamics, lambda **which: {"lengths": (3,), **which}),
     "long": (gap.draw, lambda **which: make_megabatches(lengths=(8,), **which)),
     "sweep": (gap.draw, make_megabatches),
     "layers": (layers.draw, make_layers),
@@ -89,19 +97,50 @@ def test_an_ablation_has_a_row_for_each_variant_and_a_line_for_the_reference():
 
 
 def test_dynamics_counts_epochs_through_the_stream_and_marks_borders():
-    figure, summary = dynamics.draw(make_epochs())
+    figure, summary = draw_dynamics({"lengths": (3,)})
     assert sorted(summary["stream_epoch"].unique()) == [1, 2, 3, 4, 5, 6]
     borders = [line.get_xdata()[0] for line in figure.axes[0].lines if line.get_color() == "#BBBBBB"]
     assert borders == [2.5, 4.5]
-    assert summary["gap_pct_mean"].unique().tolist() == [0.0]
     assert [axis.get_title() for axis in figure.axes[:2]] == ["SNIP", "magnitude"]
     assert {"$M_{1}$", "$M_{3}$"} <= {text.get_text() for text in texts(figure)}
+
+
+def test_dynamics_draws_the_gap_of_the_tables_at_the_last_epoch_of_each_megabatch():
+    """At t = 3 the gap of seeds 0 and 1 is 3 and 4; the accuracies of the epochs would give 0."""
+    figure, summary = draw_dynamics({"lengths": (3,), "series": PAPER[:1]})
+    known = summary[summary["generalization_gap_pct_mean"].notna()]
+    assert known[["t", "epoch"]].to_numpy().tolist() == [[1, 2], [2, 2], [3, 2]]
+    last = known.iloc[-1]
+    values = [last[f"generalization_gap_pct_{part}"] for part in ("mean", "low", "high")]
+    assert values == [3.5, 3.0, 4.0]
+    (line,) = [line for line in figure.axes[1].lines if line.get_color() != "#BBBBBB"]
+    assert (line.get_xdata().tolist(), line.get_ydata().tolist()) == ([2, 4, 6], [1.5, 2.5, 3.5])
+    runs = make_runs(lengths=(3,), series=PAPER[:1])
+    final = make_megabatches(lengths=(3,), series=PAPER[:1]).query("t == 3")["generalization_gap_pct"]
+    runs["generalization_gap_pct"] = final.to_numpy()
+    assert results.tabulate(runs)[2]["generalization_gap_pct_mean"].tolist() == [last["generalization_gap_pct_mean"]]
+
+
+def test_every_figure_with_a_gap_names_it_from_one_place():
+    gap_label, clean_label = (f"{name}\n(percentage points)" for name in labels.GAP_NAMES.values())
+    shown = {
+        "short": (short.draw(make_runs())[0], [gap_label]),
+        "ablation": (ablation.draw(make_runs(lengths=(2,)))[0], [gap_label]),
+        "dynamics": (draw_dynamics({"lengths": (3,)})[0], [gap_label]),
+        "long": (gap.draw(make_megabatches(lengths=(8,)))[0], [gap_label, clean_label]),
+        "sweep": (gap.draw(make_megabatches())[0], [gap_label, clean_label]),
+    }
+    for name, (figure, expected) in shown.items():
+        said = {axis.get_ylabel() for axis in figure.axes} | {axis.get_xlabel() for axis in figure.axes}
+        assert {label for label in said if "gap" in label.lower() or "−" in label} == set(expected), name
+        assert "Gap: running train − augmented validation accuracy" in figure.get_suptitle(), name
+        assert ("clean gap: train − validation" in figure.get_suptitle()) == (clean_label in expected), name
 
 
 def test_dynamics_of_two_epochs_and_of_all_pruners_can_be_drawn():
     pruners = [("paper", "app", pruner) for pruner in ("snip", "magnitude", "random", "grasp", "synflow")]
     epochs = make_epochs(lengths=(2,), series=pruners)
-    figure, _ = dynamics.draw(epochs[epochs["epoch"] == 1])
+    figure, _ = dynamics.draw(epochs[epochs["epoch"] == 1], make_megabatches(lengths=(2,), series=pruners))
     shown = [axis for axis in figure.axes if axis.get_visible()]
     assert [axis.get_title() for axis in shown if axis.get_title()] == [
         "SNIP",
@@ -114,22 +153,24 @@ def test_dynamics_of_two_epochs_and_of_all_pruners_can_be_drawn():
 
 
 def test_dynamics_of_a_long_stream_says_that_it_shows_the_last_epochs():
-    figure, summary = dynamics.draw(make_epochs(lengths=(31,), series=PAPER[:1]))
+    figure, summary = draw_dynamics({"lengths": (31,), "series": PAPER[:1]})
     (first, *_) = figure.axes[0].lines
     assert first.get_xdata().tolist() == list(range(2, 63, 2))
     assert len(summary) == 62  # the CSV holds all epochs
     assert "only the last epoch of each megabatch" in figure.get_suptitle()
 
 
-def test_the_gap_of_one_stream_stands_with_its_direction_changes():
-    figure, _ = gap.draw(make_megabatches(lengths=(8,), seeds=range(3)))
-    labels = [label.get_text() for label in figure.legends[0].get_texts()]
-    # The gap only rises; the clean gap, 0 4 4 0 0 4 4 0, is 8/3 8/3 4/3 4/3 8/3 8/3 when smoothed.
-    assert labels[0] == "APP, SNIP: 0.0 [0.0, 0.0] / 1.0 [1.0, 1.0]"
-    assert "smoothed over 3 megabatches" in figure.get_suptitle()
-    assert "a short stream" in figure.get_suptitle()
-    figure, _ = gap.draw(make_megabatches(lengths=(25,), series=PAPER[:1]))
-    assert "a short stream" not in figure.get_suptitle()
+def test_the_gap_of_one_stream_stands_with_its_excess_over_noise():
+    megabatches = make_megabatches(lengths=(8,), seeds=range(3), series=PAPER[:1])
+    figure, _ = gap.draw(megabatches)
+    (label,) = [label.get_text() for label in figure.legends[0].get_texts()]
+    clean = measure_reversals(megabatches, [*STREAM, *SERIES], "clean_gap_pct")
+    excess = f"{clean['excess_reversal'].mean():+.1f}".replace("-", "−")
+    # The gap only rises; the clean gap turns.
+    assert label == f"APP, SNIP: 0.0 (p 1.000) / {excess} (p {clean['p_value'][0]:.3f})"
+    assert "than noise around a monotone gap" in figure.get_suptitle()
+    figure, _ = gap.draw(make_megabatches(lengths=(8, 25), series=PAPER[:1]))
+    assert [label.get_text() for label in figure.legends[0].get_texts()] == ["APP, SNIP"]
 
 
 def test_layers_are_in_the_order_of_the_network_and_in_percent():

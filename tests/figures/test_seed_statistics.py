@@ -1,12 +1,11 @@
-"""Test statistics over seeds against scipy.stats and by hand, and the direction changes of a curve."""
+"""Test statistics over seeds against scipy.stats, statsmodels and by hand."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
-from anytime_pruning.figures import gap_curve
-from anytime_pruning.figures.seed_statistics import estimate, name_interval, paired_difference, summarize_seeds
+from anytime_pruning.figures.seed_statistics import estimate, holm, name_interval, paired_difference, summarize_seeds
 
 VALUES = [71.2, 69.8, 73.1, 70.4, 70.9]
 
@@ -40,11 +39,29 @@ def test_differences_are_those_of_equal_seeds():
         paired_difference(pd.concat([first, first[:1]]), second)
 
 
-def test_a_difference_without_spread_is_certain():
-    summary = summarize_seeds(pd.DataFrame({"key": 0, "seed": range(3), "x": 2.0}), ["key"], ["x"])
-    assert summary[["x_mean", "x_low", "x_high"]].to_numpy().tolist() == [[2.0, 2.0, 2.0]]
-    assert estimate([2.0, 2.0, 2.0]) == (2.0, 2.0, 2.0, 3, 0.0)
-    assert estimate([0.0, 0.0, 0.0]).p_value == 1.0
+@pytest.mark.parametrize("values", [[2.0, 2.0, 2.0], [0.0] * 5, [4.0, 4.0], [90.3 - 89.3, 92.3 - 91.3, 94.3 - 93.3]])
+def test_equal_seeds_have_neither_an_interval_nor_a_p_value(values):
+    """The last values are all 1 but for rounding in binary."""
+    one = estimate(values)
+    assert one[:4] == (one.mean, one.mean, one.mean, len(values))
+    assert one.mean == pytest.approx(values[0])
+    assert one.is_constant
+    assert np.isnan(one.p_value)
+    summary = summarize_seeds(pd.DataFrame({"key": 0, "seed": range(len(values)), "x": values}), ["key"], ["x"])
+    assert summary[["x_mean", "x_low", "x_high"]].to_numpy().tolist() == [[summary["x_mean"][0]] * 3]
+
+
+def test_one_seed_is_not_called_constant():
+    assert not estimate([4.0]).is_constant
+    assert not estimate([1.0, 2.0, 3.0]).is_constant
+
+
+def test_holm_by_hand():
+    """The smallest of four p-values counts four times, the next three times, and none is below an earlier one."""
+    assert holm([0.03, 0.01, 0.04, 0.005]) == pytest.approx([0.06, 0.03, 0.06, 0.02])
+    # Two of three are tests: 0.03 counts once and is at least 2 * 0.02.
+    assert holm([0.02, np.nan, 0.03]) == pytest.approx([0.04, np.nan, 0.04], nan_ok=True)
+    assert np.isnan(holm([np.nan])).all()
 
 
 def test_a_table_is_summarized_as_each_of_its_groups():
@@ -63,45 +80,3 @@ def test_an_interval_is_called_what_it_is():
     assert name_interval(pd.Series([2, 5])).endswith("below 3 seeds their range")
     assert name_interval(pd.Series([2, 2])).startswith("range over the seeds")
     assert name_interval(pd.Series([1])).startswith("none")
-
-
-@pytest.mark.parametrize(
-    ("curve", "changes"),
-    [
-        ([0, 1, 2, 3, 4], 0),
-        ([4, 3, 3, 1, 0], 0),
-        ([0, 4, 0], 1),
-        ([0, 4, 0, 4], 2),
-        ([0, 3, 2.5, 6, 5.2, 9], 0),  # moves back by less than a point
-        ([0, 3, 2.4, 1.9, 6], 2),  # by 1.1 points in two steps
-        ([5, 5.4, 4.9, 5.2], 0),
-        ([0.4, 0, 3, 0.9], 1),
-        ([7], 0),
-    ],
-)
-def test_direction_changes_by_hand(curve, changes):
-    assert gap_curve.count_direction_changes(curve) == changes
-    assert gap_curve.count_direction_changes([-value for value in curve]) == changes
-
-
-def test_windows_grow_with_the_stream_and_are_odd():
-    windows = {length: gap_curve.window_of(length) for length in (8, 25, 50, 100)}
-    assert windows == {8: 3, 25: 3, 50: 5, 100: 11}
-    assert gap_curve.smooth([0, 3, 6, 0, 0], 3) == pytest.approx([3, 3, 2])
-
-
-def test_noise_on_a_rising_curve_changes_no_direction_but_a_wave_does():
-    t = np.arange(100)
-    noise = np.random.default_rng(0).normal(0, 1, 100)
-    for curve, changes in ((t / 5 + noise, 0), (8 * np.sin(t / 100 * 4 * np.pi) + noise, 4)):
-        assert gap_curve.count_direction_changes(gap_curve.smooth(curve, 11)) == changes
-
-
-def test_each_seed_is_counted_for_itself():
-    rows = [
-        {"key": "a", "seed": seed, "t": t, "gap": 0.0 if seed else 6.0 * (t % 6 < 3)}
-        for seed in (0, 1)
-        for t in (7, 2, 11, 4, 1, 9, 12, 3, 6, 10, 5, 8)
-    ]
-    counted = gap_curve.direction_changes(pd.DataFrame(rows), ["key"], "gap")
-    assert counted.set_index("seed")["direction_changes"].to_dict() == {0: 3, 1: 0}

@@ -1,15 +1,20 @@
 """Test tables that are written from made-up collected tables."""
 
 import html
+import re
 
 import numpy as np
 import pandas as pd
+import pytest
 from made_up_tables import PAPER, RELEASED, make_megabatches, make_runs
+from scipy import stats
 
 from anytime_pruning.cli.main import main
 from anytime_pruning.figures import series_metrics
 from anytime_pruning.figures.files import save_table, to_latex, to_markdown
-from anytime_pruning.figures.series import Series
+from anytime_pruning.figures.gap_curve import measure_reversals
+from anytime_pruning.figures.labels import GAP_NAMES
+from anytime_pruning.figures.series import SERIES, STREAM, Series
 from anytime_pruning.figures.tables import cost, differences, direction_changes, few_shot, results
 from anytime_pruning.figures.tables.pairs import choose_pairs
 
@@ -22,8 +27,8 @@ def test_the_results_table_by_hand():
     # 90, 92 and 94: mean 92, standard deviation 2, t(0.975, 2) = 4.3027; 360 of 1,000 prunable weights and 100 others.
     assert first["Test accuracy (%)"] == "92.00 ± 4.97"
     assert first["CER (count)"] == "1,100 ± 248"
-    assert first["CER (%)"] == "10.0 ± 0.0"
-    assert first["Gap (points)"] == "−1.50 ± 0.00"
+    assert first["CER (%)"] == "10.0 (all 3 seeds equal)"
+    assert first["Gap (points)"] == "−1.50 (all 3 seeds equal)"
     assert first["Parameters kept"] == "460 (41.8 %)"
     assert shown.iloc[3]["Parameters kept"] == "1,100 (100.0 %)"
     assert first["Seeds"] == "3"
@@ -45,7 +50,9 @@ def test_variants_have_a_column_where_there_are_any():
 def test_the_few_shot_table_has_density():
     shown, _, _ = few_shot.tabulate(make_runs(lengths=(10,), seeds=range(3), dataset="imagenet-540"))
     assert shown["Dataset"].unique().tolist() == ["imagenet-540"]
-    assert shown["Density (%)"].tolist() == ["36.0 ± 0.0"] * 3 + ["100.0 ± 0.0", "36.0 ± 0.0"]
+    assert shown["Density (%)"].tolist() == [
+        f"{density} (all 3 seeds equal)" for density in ("36.0", "36.0", "36.0", "100.0", "36.0")
+    ]
     assert "CER (count)" not in shown
 
 
@@ -61,9 +68,9 @@ def test_differences_are_paired_by_seed():
         ("Anytime OSP, SNIP", "Dense baseline"),
         ("APP, SNIP (released)", "Dense baseline"),
     ]
-    # Magnitude is one point below in every seed, though the seeds are two points apart: no spread at all.
-    assert shown["Test accuracy (points)"].tolist()[:2] == ["−1.00 ± 0.00 *", "0.00 ± 0.00"]
-    assert numbers["test_acc_pct_p"].tolist()[:2] == [0.0, 1.0]
+    # Magnitude is one point below in every seed, though the seeds are two points apart: no spread at all, so no test.
+    assert shown["Test accuracy (points)"].tolist()[:2] == ["−1.00 (all 3 seeds equal)", "0.00 (all 3 seeds equal)"]
+    assert numbers[["test_acc_pct_p", "test_acc_pct_p_holm"]].isna().all(axis=None)
     assert numbers["seeds"].tolist() == [3] * 7
 
 
@@ -75,6 +82,49 @@ def test_a_difference_is_positive_with_a_sign_and_of_common_seeds():
     # 1, 2 and 3 points: mean 2, interval 4.3027 / sqrt(3) wide to each side.
     assert shown["Test accuracy (points)"].tolist() == ["+2.00 ± 2.48"]
     assert shown["Seeds"].tolist() == ["3"]
+
+
+def test_stars_are_corrected_over_the_whole_table():
+    """Three tests by hand: p-values of one-sample t-tests with mean / error of 50, 5 and 4 (t with 2 degrees)."""
+    runs = make_runs(lengths=(8,), seeds=range(3), series=PAPER[:2])
+    is_magnitude = runs["pruner"] == "magnitude"
+    spread, error = np.array([-1.0, 0.0, 1.0]), 1 / np.sqrt(3)
+    for column, ratio in (("test_acc_pct", 50), ("generalization_gap_pct", 5), ("clean_gap_pct", 4)):
+        plain = runs.loc[~is_magnitude, column].to_numpy()
+        runs.loc[is_magnitude, column] = plain + ratio * error + spread
+    shown, note, numbers = differences.tabulate(runs)
+    raw = [2 * stats.t.sf(ratio, 2) for ratio in (50, 5, 4)]  # 0.0004, 0.0377 and 0.0572
+    columns = ("test_acc_pct", "generalization_gap_pct", "clean_gap_pct")
+    assert [numbers[f"{column}_p"][0] for column in columns] == pytest.approx(raw)
+    corrected = [3 * raw[0], 2 * raw[1], max(2 * raw[1], raw[2])]
+    assert [numbers[f"{column}_p_holm"][0] for column in columns] == pytest.approx(corrected)
+    assert shown["Test accuracy (points)"][0].endswith(" *")
+    assert numbers["generalization_gap_pct_low"][0] > 0  # this interval excludes 0, but Holm's p-value is 0.075
+    assert not shown["Gap (points)"][0].endswith("*")
+    assert "over all 3 comparisons with a p-value in this table (all pairs and all measures)" in note
+
+
+def test_a_table_without_pairs_is_empty():
+    shown, note, numbers = differences.tabulate(make_runs(lengths=(8,), series=PAPER[:1]))
+    assert shown.empty
+    assert numbers.empty
+    assert "over all 0 comparisons" in note
+
+
+def test_the_gaps_have_the_same_names_and_terms_in_all_tables():
+    runs = make_runs(lengths=(8,), seeds=range(3))
+    megabatches = make_megabatches(lengths=(8,))
+    terms = (
+        "Gap: running train − augmented validation accuracy; "
+        "clean gap: train − validation accuracy, both in eval mode, not augmented; at the last epoch of a megabatch."
+    )
+    for module, table in ((results, runs), (differences, runs), (few_shot, runs), (direction_changes, megabatches)):
+        shown, note, _ = module.tabulate(table)
+        assert terms in note, module
+        headings = [heading for heading in shown.columns if "gap" in heading.lower()]
+        assert {re.match("(Gap|Clean gap)(?: \\(points\\)|: .*)$", heading).group(1) for heading in headings} == set(
+            GAP_NAMES.values()
+        ), module
 
 
 def test_pairs_differ_in_one_thing():
@@ -97,16 +147,25 @@ def test_the_cost_table_by_hand():
     assert (first["Device"], first["Precision"]) == ("a processor", "float32")
 
 
-def test_direction_changes_of_both_gaps():
-    shown, note, numbers = direction_changes.tabulate(
-        make_megabatches(lengths=(8, 25), seeds=range(3), series=PAPER[:1])
-    )
+def test_reversals_of_both_gaps_stand_beside_what_noise_would_do():
+    megabatches = make_megabatches(lengths=(8, 25), seeds=range(3), series=PAPER[:1])
+    shown, note, numbers = direction_changes.tabulate(megabatches)
     assert shown["Stream"].tolist() == ["short", "long"]
     assert shown["Window"].tolist() == ["3", "3"]
-    assert shown["Changes of the gap"].tolist() == ["0.0 ± 0.0"] * 2
-    assert shown["Changes of the clean gap"].tolist()[0] == "1.0 ± 0.0"
-    assert numbers["share_of_seeds_not_monotonic"].tolist() == [0.0, 0.0]
-    assert "1 percentage point" in note
+    # The gap only rises, without noise.
+    assert shown["Gap: changes"].tolist() == ["0.0 (0.0)"] * 2
+    assert shown["Gap: reversal"].tolist() == ["0.00 (0.00)"] * 2
+    assert shown["Gap: p"].tolist() == ["1.000"] * 2
+    # The clean gap, 0 4 4 0 0 4 4 0, is 8/3 8/3 4/3 4/3 8/3 8/3 when smoothed.
+    found = measure_reversals(megabatches.query("n_megabatches == 8"), [*STREAM, *SERIES], "clean_gap_pct")
+    first = shown.iloc[0]
+    assert first["Clean gap: changes"] == f"1.0 ({found['expected_changes'].mean():.1f})"
+    assert first["Clean gap: reversal"] == f"1.33 ({found['expected_reversal'].mean():.2f})"
+    assert first["Clean gap: p"] == f"{found['p_value'][0]:.3f}"
+    assert numbers["clean_gap_pct_excess_reversal"][0] == pytest.approx(4 / 3 - found["expected_reversal"].mean())
+    assert numbers["seeds"].tolist() == [3, 3]
+    assert "1 point" in note
+    assert "not monotonic" not in " ".join(shown.columns)
 
 
 def test_markdown_and_latex_are_tables_of_the_same_cells(tmp_path):

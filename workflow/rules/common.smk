@@ -5,7 +5,7 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from anytime_pruning.orchestration.inputs import data_of_run, runs_by_cache_file, sources, table_of_figure
+from anytime_pruning.orchestration.inputs import data_of_run, runs_by_cache_file, sources, tables_of_figure
 from anytime_pruning.orchestration.jobs import prepare_jobs
 from anytime_pruning.orchestration.mistakes import mistakes_in_one_line
 from anytime_pruning.orchestration.plan import plan

@@ -1,10 +1,11 @@
 # Draw every figure as PDF and PNG with its data as CSV, and write every table as Markdown, HTML, LaTeX and CSV. Each of them
-# is made from one collected table. The plan says which figures a study has, of which runs, and what the report says of each.
+# is made from one or several collected tables. The plan says which figures a study has, of which runs, and what the report says
+# of each.
 
 
 rule plot_figure:
     input:
-        table=lambda wildcards: table_of_figure(PLAN.figures[wildcards.figure], PATHS),
+        tables=lambda wildcards: tables_of_figure(PLAN.figures[wildcards.figure], PATHS),
         plan=PATHS.figure_plan,
         code=sources("figures"),
     output:
@@ -37,7 +38,7 @@ rule plot_figure:
 
 rule write_table:
     input:
-        table=lambda wildcards: table_of_figure(PLAN.figures[wildcards.figure], PATHS),
+        tables=lambda wildcards: tables_of_figure(PLAN.figures[wildcards.figure], PATHS),
         plan=PATHS.figure_plan,
         code=sources("figures"),
     output:

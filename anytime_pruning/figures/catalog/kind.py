@@ -34,13 +34,13 @@ class FigureKind:
     """Defines one kind of figure or table; a kind is registered as a "figure" under its name.
 
     Attributes:
-        table: name of the collected table that is shown, without suffix; empty for a diagram, which needs no results.
+        tables: names of the collected tables that are shown, without suffix; none for a diagram without results.
         category: heading under which the report shows the figure.
         caption: one paragraph of reStructuredText that explains the figure to a reader of the report.
         plan: takes the runs of a study and returns the figures of this kind by file name without suffix.
     """
 
-    table: str
+    tables: tuple[str, ...]
     category: str
     caption: str
     plan: Callable[[StudyRuns], dict[str, Contents]]
@@ -55,7 +55,7 @@ class PlotKind(FigureKind):
     """Defines a kind of picture.
 
     Attributes:
-        draw: takes the rows of the collected table that belong to the runs, and the options by name. Returns the
+        draw: takes the rows of each collected table that belong to the runs, and the options by name. Returns the
             picture and its numbers. Imports matplotlib only when it is called.
     """
 
@@ -70,7 +70,7 @@ class TableKind(FigureKind):
     """Defines a kind of table.
 
     Attributes:
-        tabulate: takes the rows of the collected table that belong to the runs, and the options by name. Returns the
+        tabulate: takes the rows of each collected table that belong to the runs, and the options by name. Returns the
             cells as texts, a note below the table, and its numbers. Imports pandas only when it is called.
     """
 
@@ -86,14 +86,14 @@ class Figure:
 
     Attributes:
         draw: name of the figure's kind.
-        table: name of the collected table, without suffix; empty for a diagram.
+        tables: names of the collected tables, without suffix; none for a diagram.
         runs: names of the runs; the figure is drawn from all these runs or not at all.
         options: further arguments of the function that draws the figure.
         kinds: endings of the figure's files.
     """
 
     draw: str
-    table: str
+    tables: tuple[str, ...]
     runs: list[str]
     options: dict[str, Any] = field(default_factory=dict)
     kinds: tuple[str, ...] = PlotKind.files
@@ -106,7 +106,7 @@ class Figure:
             DataError: an entry is missing or unknown.
         """
         try:
-            return cls(**{**content, "kinds": tuple(content["kinds"])})
+            return cls(**{**content, "tables": tuple(content["tables"]), "kinds": tuple(content["kinds"])})
         except (KeyError, TypeError) as error:
             raise DataError(f"a planned figure is not readable: {error}") from None
 

@@ -27,5 +27,5 @@ def plan_figures(runs: Iterable[PlannedRun]) -> dict[str, Figure]:
         for name, contents in kind.plan(study).items():
             if name in figures:
                 raise ValueError(f"figures {figures[name].draw!r} and {kind_name!r} both plan a file {name!r}")
-            figures[name] = Figure(kind_name, kind.table, contents.runs, contents.options, kind.files)
+            figures[name] = Figure(kind_name, kind.tables, contents.runs, contents.options, kind.files)
     return figures

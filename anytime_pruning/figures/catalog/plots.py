@@ -31,7 +31,7 @@ def _draw_framework(densities: list[float], sample_frac: float) -> tuple[Picture
 
 register("figure", "framework")(
     PlotKind(
-        table="",
+        tables=(),
         category="1 The method",
         caption="What happens at each megabatch, with the densities of this study. The diagram is drawn from settings "
         "and shows no result.",
@@ -55,10 +55,10 @@ def _draw_short(runs: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
 
 register("figure", "short")(
     PlotKind(
-        table="runs",
+        tables=("runs",),
         category="2 Results",
         caption="Each mark is the mean over seeds, with its interval. Read the figure column by column: accuracy at "
-        "the end, errors over the whole stream (fewer are better), and the gap between training and validation. Where "
+        "the end, errors over the whole stream (fewer are better), and the gap, which the title defines. Where "
         "intervals overlap, look at the table of paired differences before believing an order.",
         plan=_plan_short,
         draw=_draw_short,
@@ -71,18 +71,19 @@ def _plan_dynamics(study: StudyRuns) -> dict[str, Contents]:
     return {f"dynamics-{stream}": Contents(names_of(main)) for stream, _, main in study.by_stream()}
 
 
-def _draw_dynamics(epochs: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
+def _draw_dynamics(epochs: pd.DataFrame, megabatches: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
     from anytime_pruning.figures.plots import dynamics
 
-    return dynamics.draw(epochs)
+    return dynamics.draw(epochs, megabatches)
 
 
 register("figure", "dynamics")(
     PlotKind(
-        table="epochs",
+        tables=("epochs", "megabatches"),
         category="3 Along the stream",
         caption="The whole stream, epoch by epoch; vertical lines are the borders of megabatches. Accuracy dips where "
-        "the learning rate starts anew, and recovers. A series that does not recover was perhaps pruned too far.",
+        "the learning rate starts anew, and recovers. A series that does not recover was perhaps pruned too far. The "
+        "gap is that of the tables, with a point at the last epoch of each megabatch.",
         plan=_plan_dynamics,
         draw=_draw_dynamics,
     )
@@ -111,10 +112,11 @@ def _draw_gap(megabatches: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
 
 register("figure", "gap")(
     PlotKind(
-        table="megabatches",
+        tables=("megabatches",),
         category="4 The gap over megabatches",
-        caption="Training accuracy minus validation accuracy after each megabatch. See whether the gap rises all the "
-        "way or turns. The lower panel has both terms without augmentation, which is the fairer comparison.",
+        caption="Both gaps after each megabatch. See whether they rise all the way or turn. The clean gap, in the "
+        "lower panel, has both terms without augmentation, which is the fairer comparison. Noise turns, too: the table "
+        "direction_changes says whether a curve moves back farther than noise does.",
         plan=_plan_gap,
         draw=_draw_gap,
     )
@@ -140,7 +142,7 @@ def _draw_layers(layers: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
 
 register("figure", "layers")(
     PlotKind(
-        table="layers",
+        tables=("layers",),
         category="5 Where weights are pruned",
         caption="Weights kept in each layer after each megabatch, from input to output. Compare the first layers of "
         "SNIP and magnitude at the first megabatches, and the depth of the lowest line with the density that was asked "
@@ -168,7 +170,7 @@ def _draw_ablation(runs: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
 
 register("figure", "ablation")(
     PlotKind(
-        table="runs",
+        tables=("runs",),
         category="6 Ablations",
         caption="Accuracy, errors and gap of every variant of a setting, beside those of the reference.",
         plan=_plan_ablation,

@@ -26,7 +26,7 @@ def _tabulate_results(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFra
 
 register("figure", "results")(
     TableKind(
-        table="runs",
+        tables=("runs",),
         category="2 Results",
         caption="Mean and interval over seeds of every series. The columns after the pruner are those of the paper's "
         "tables. The last columns say how much of the network is left, which is not the same in the two protocols.",
@@ -50,10 +50,10 @@ def _tabulate_differences(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.Dat
 
 register("figure", "differences")(
     TableKind(
-        table="runs",
+        tables=("runs",),
         category="2 Results",
         caption="One series minus another, seed by seed, because runs of one seed share stream and initial weights. A "
-        "star marks an interval that excludes zero; among many rows some stars are chance.",
+        "star marks a difference whose p-value is below 0.05 after Holm's correction over the whole table.",
         plan=_plan_differences,
         tabulate=_tabulate_differences,
     )
@@ -68,7 +68,7 @@ def _tabulate_few_shot(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFr
 
 register("figure", "few_shot")(
     TableKind(
-        table="runs",
+        tables=("runs",),
         category="2 Results",
         caption="Accuracy, gaps and density with few training images of each class.",
         plan=lambda study: _one_table("few_shot", [run for run in study.shown if run.is_few_shot]),
@@ -90,10 +90,10 @@ def _tabulate_direction_changes(megabatches: pd.DataFrame) -> tuple[pd.DataFrame
 
 register("figure", "direction_changes")(
     TableKind(
-        table="megabatches",
+        tables=("megabatches",),
         category="4 The gap over megabatches",
-        caption="How often the gap turns, after smoothing: 0 is a monotonic curve. A turn on fewer than three seeds is "
-        "no finding.",
+        caption="How often and how far the gaps move back, after smoothing, and in brackets what noise around a "
+        "monotone gap would do. A gap is shown to turn where p is small; a positive excess alone is no finding.",
         plan=_plan_direction_changes,
         tabulate=_tabulate_direction_changes,
     )
@@ -108,7 +108,7 @@ def _tabulate_cost(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]
 
 register("figure", "cost")(
     TableKind(
-        table="runs",
+        tables=("runs",),
         category="7 Cost",
         caption="Operations and bytes that remain, and the time that training took. FLOPs kept are not a speed: dense "
         "hardware gains nothing from scattered zeros. The file on disk does get smaller.",

@@ -5,8 +5,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anytime_pruning.figures.labels import caption, describe, series_label
-from anytime_pruning.figures.plots.dots import MEASURES, draw_dots, name_rows
+from anytime_pruning.figures.labels import caption, describe, gap_note, series_label
+from anytime_pruning.figures.plots.dots import GAP, MEASURES, draw_dots, name_rows
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_series
 from anytime_pruning.figures.style import WIDTH, set_title, styles_of
@@ -41,7 +41,8 @@ def draw(runs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         figure,
         describe(runs),
         caption(runs, "bars"),
-        f"Line and band: {series_label(reference)}; gap: running train − augmented validation accuracy",
+        f"Line and band: {series_label(reference)}",
+        gap_note(GAP),
     )
     return figure, summary
 

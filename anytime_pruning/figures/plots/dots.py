@@ -6,14 +6,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from anytime_pruning.figures.labels import GAP_NAMES
 from anytime_pruning.figures.style import Style
 
 # The keys are columns of the table, and the values are their labels. The gap is measured as in the released code under
 # every protocol.
+GAP = "generalization_gap_pct"
 MEASURES = {
     "test_acc_pct": "Test accuracy (%)",
     "cumulative_error_count": "CER (misclassified test\nimages, summed over t)",
-    "generalization_gap_pct": "Generalization gap\n(percentage points)",
+    GAP: f"{GAP_NAMES[GAP]}\n(percentage points)",
 }
 
 

@@ -1,4 +1,8 @@
-"""Draw training dynamics: accuracy, gap and loss at every epoch of a stream, with the borders of megabatches."""
+"""Draw training dynamics: accuracy and loss at every epoch of a stream, the gap at the last epoch of each megabatch.
+
+The gap is the one of the tables. Its validation images are augmented, and it is measured only at a megabatch's last
+epoch, so it is not the distance between the two accuracies that are drawn above it.
+"""
 
 from collections.abc import Sequence
 
@@ -8,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from anytime_pruning.figures.labels import caption, describe, pruner_label, series_label
+from anytime_pruning.figures.labels import GAP_NAMES, caption, describe, gap_note, pruner_label, series_label
 from anytime_pruning.figures.plots.grid import PanelGrid, make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, Series, of_series, ordered_series
@@ -16,10 +20,11 @@ from anytime_pruning.figures.style import Dash, add_legend, color_of, fill_inter
 
 TRAIN: Dash = "-"
 VALIDATION: Dash = ":"
+GAP = "generalization_gap_pct"
 # The keys are the labels of panels, and the values are the columns of each panel with their line styles.
 PANELS: dict[str, dict[str, Dash]] = {
     "Accuracy (%)": {"train_acc_running_pct": TRAIN, "valid_acc_pct": VALIDATION},
-    "Train − validation\n(percentage points)": {"gap_pct": TRAIN},
+    f"{GAP_NAMES[GAP]}\n(percentage points)": {GAP: TRAIN},
     "Cross-entropy\n(log scale)": {"train_loss": TRAIN, "valid_loss": VALIDATION},
 }
 MAX_COLUMNS = 3
@@ -29,19 +34,22 @@ LONGEST_WITH_EPOCHS = 30
 MAX_NAMES = 26
 
 
-def summarize(epochs: pd.DataFrame) -> pd.DataFrame:
-    """Return the mean and interval over seeds of every column at every epoch, counted through the stream."""
-    epochs = epochs.assign(
-        gap_pct=epochs["train_acc_running_pct"] - epochs["valid_acc_pct"],
-        stream_epoch=(epochs["t"] - 1) * epochs["epoch"].max() + epochs["epoch"],
-    )
-    columns = [column for curves in PANELS.values() for column in curves]
-    return summarize_seeds(epochs, [*STREAM, *SERIES, "t", "epoch", "stream_epoch"], columns)
+def summarize(epochs: pd.DataFrame, megabatches: pd.DataFrame) -> pd.DataFrame:
+    """Return the mean and interval over seeds of every column at every epoch, counted through the stream.
+
+    The gap has numbers only at the last epoch of each megabatch.
+    """
+    keys, last_epoch = [*STREAM, *SERIES, "t"], epochs["epoch"].max()
+    epochs = epochs.assign(stream_epoch=(epochs["t"] - 1) * last_epoch + epochs["epoch"])
+    columns = [column for curves in PANELS.values() for column in curves if column != GAP]
+    summary = summarize_seeds(epochs, [*keys, "epoch", "stream_epoch"], columns)
+    gaps = summarize_seeds(megabatches, keys, [GAP]).drop(columns="seeds").assign(epoch=last_epoch)
+    return summary.merge(gaps, on=[*keys, "epoch"], how="left", validate="one_to_one")
 
 
-def draw(epochs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
+def draw(epochs: pd.DataFrame, megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Draw a row for each quantity and a column for each pruner; every column also shows methods that never prune."""
-    summary = summarize(epochs)
+    summary = summarize(epochs, megabatches)
     drawn, note = _choose_epochs(summary)
     columns = pruner_columns(epochs)
     grid = make_grid(len(columns), len(PANELS), MAX_COLUMNS, (4.1, 0.7), sharex=True)
@@ -62,7 +70,12 @@ def draw(epochs: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     _match_scales(grid, drawn)
     _add_legend(grid.figure, [one for series in columns.values() for one in series])
     grid.figure.align_ylabels()
-    set_title(grid.figure, describe(epochs), f"{caption(epochs, 'bands')}; {note}")
+    set_title(
+        grid.figure,
+        describe(epochs),
+        f"{caption(epochs, 'bands')}; {note}",
+        f"{gap_note(GAP)}, at the last epoch of each megabatch",
+    )
     return grid.figure, summary
 
 
@@ -85,12 +98,13 @@ def _choose_epochs(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
 
 def _draw_curves(axis: Axes, table: pd.DataFrame, series: Series, curves: dict[str, Dash]) -> None:
     color = color_of(series.method, series.protocol)
-    marker = "." if len(table) <= 10 else None
-    width = 1.3 if len(table) <= 100 else 0.9
     for column, dash in curves.items():
-        epochs, means = table["stream_epoch"], table[f"{column}_mean"]
+        known = table[table[f"{column}_mean"].notna()]
+        marker = "." if len(known) <= 10 else None
+        width = 1.3 if len(known) <= 100 else 0.9
+        epochs, means = known["stream_epoch"], known[f"{column}_mean"]
         axis.plot(epochs, means, linestyle=dash, color=color, marker=marker, linewidth=width)
-        fill_interval(axis, table, "stream_epoch", column, color)
+        fill_interval(axis, known, "stream_epoch", column, color)
 
 
 def _mark_borders(axis: Axes, summary: pd.DataFrame, has_names: bool) -> None:

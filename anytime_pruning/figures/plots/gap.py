@@ -7,30 +7,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from anytime_pruning.figures.gap_curve import GAPS, THRESHOLD_POINTS, direction_changes, window_of
-from anytime_pruning.figures.labels import caption, describe, series_label
+from anytime_pruning.figures.gap_curve import GAPS, measure_reversals
+from anytime_pruning.figures.labels import GAP_NAMES, caption, describe, gap_note, series_label
 from anytime_pruning.figures.plots.grid import make_grid
-from anytime_pruning.figures.seed_statistics import estimate, summarize_seeds
+from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, Series, of_series, ordered_series
-from anytime_pruning.figures.stream_length import is_short
+from anytime_pruning.figures.stream_length import has_curve
 from anytime_pruning.figures.style import GREY, Style, add_legend, fill_interval, set_title, styles_of
+from anytime_pruning.figures.tables import cells
 
-LABELS = dict(
-    zip(
-        GAPS,
-        (
-            "Running train −\naugmented validation\n(percentage points)",
-            "Train − validation,\neval mode, as they are\n(percentage points)",
-        ),
-    )
-)
 MAX_COLUMNS = 4
+EXCESS_NOTE = "Behind a name: by how many points gap / clean gap move back farther than noise around a monotone gap"
 
 
 def draw(megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """Draw a column for each T and a row for each of the two ways to measure the gap.
 
-    If all runs have the same T, the legend also shows the direction changes.
+    If all runs have the same T, the legend also shows how far the gaps move back.
     """
     summary = summarize_seeds(megabatches, [*STREAM, *SERIES, "t"], GAPS)
     lengths = sorted(summary["n_megabatches"].unique())
@@ -43,13 +36,14 @@ def draw(megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
             _draw_panel(axis, summary[summary["n_megabatches"] == length], styles, gap)
             axis.set_xlim(0.5, length + 0.5)
             axis.xaxis.set_major_locator(MaxNLocator(8 // min(grid.width, 2), integer=True))
-            axis.set_ylabel(LABELS[gap] if grid.is_leftmost(number) else "")
+            axis.set_ylabel(f"{GAP_NAMES[gap]}\n(percentage points)" if grid.is_leftmost(number) else "")
         panels[0].set_title(f"T = {length}" if len(lengths) > 1 else "")
         panels[-1].set_xlabel("Megabatch index t")
-    labels, lines = [series_label(series) for series in styles], [describe(megabatches), caption(megabatches, "bands")]
-    if len(lengths) == 1:
-        labels = [f"{series_label(series)}: {_count_changes(megabatches, series)}" for series in styles]
-        lines.append(_changes_note(lengths[0]))
+    labels = [series_label(series) for series in styles]
+    lines = [describe(megabatches), caption(megabatches, "bands"), gap_note(*GAPS)]
+    if len(lengths) == 1 and has_curve(lengths[0]):
+        labels = [f"{series_label(series)}: {_name_excess(megabatches, series)}" for series in styles]
+        lines.append(EXCESS_NOTE)
     add_legend(grid.figure, [style.legend_handle() for style in styles.values()], labels)
     grid.figure.align_ylabels()
     set_title(grid.figure, *lines)
@@ -75,19 +69,12 @@ def _draw_panel(axis: Axes, panel: pd.DataFrame, styles: dict[Series, Style], ga
     axis.axhline(0, color=GREY, linewidth=0.8, zorder=0)
 
 
-def _count_changes(megabatches: pd.DataFrame, series: Series) -> str:
-    """Return the mean and the interval of the number of direction changes, for each gap."""
+def _name_excess(megabatches: pd.DataFrame, series: Series) -> str:
+    """Write `+0.9 (p 0.03) / −0.1 (p 0.61)`: the excess of the reversal with its p-value, for each gap."""
     parts = []
     for gap in GAPS:
-        changes = direction_changes(of_series(megabatches, series), SERIES, gap)["direction_changes"]
-        found = estimate(changes.to_numpy())
-        interval = f" [{max(found.low, 0):.1f}, {found.high:.1f}]" if found.seeds > 1 else ""
-        parts.append(f"{found.mean:.1f}{interval}")
+        found = measure_reversals(of_series(megabatches, series), SERIES, gap)
+        excess = cells.number(found["excess_reversal"].mean(), 1)
+        sign = "" if excess.startswith("−") or float(excess) == 0 else "+"
+        parts.append(f"{sign}{excess} (p {cells.number(found['p_value'].iloc[0], 3)})")
     return " / ".join(parts)
-
-
-def _changes_note(length: int) -> str:
-    return (
-        f"Changes of direction of at least {THRESHOLD_POINTS:g} point, curves smoothed over "
-        f"{window_of(length)} megabatches: upper / lower panel{'; a short stream' if is_short(length) else ''}"
-    )

@@ -12,7 +12,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from anytime_pruning.figures.early_layers import early_minus_overall
+from anytime_pruning.figures.early_layers import EARLY_NAME, early_minus_overall
 from anytime_pruning.figures.labels import describe, seeds_note, series_label
 from anytime_pruning.figures.plots.grid import PanelGrid, make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds
@@ -58,7 +58,7 @@ def draw(layers: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     set_title(
         grid.figure,
         f"{describe(layers)}. Mean of {seeds_note(layers)}{shown}",
-        "Early − all: mean density of the first third of the layers minus that of the network, in points, at t = 1, 2",
+        f"Early − all: density of the {EARLY_NAME} minus that of the network, in points, at t = 1, 2",
     )
     return grid.figure, summary
 

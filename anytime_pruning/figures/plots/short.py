@@ -1,4 +1,4 @@
-"""Draw short streams: test accuracy, CER and generalization gap for each architecture, a marker for each series."""
+"""Draw short streams: test accuracy, CER and gap for each architecture, a marker for each series."""
 
 import re
 
@@ -6,8 +6,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from anytime_pruning.figures.labels import caption, dataset_label, describe, model_label, series_label
-from anytime_pruning.figures.plots.dots import MEASURES, draw_dots, name_rows
+from anytime_pruning.figures.labels import caption, dataset_label, describe, gap_note, model_label, series_label
+from anytime_pruning.figures.plots.dots import GAP, MEASURES, draw_dots, name_rows
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_series
 from anytime_pruning.figures.style import WIDTH, add_legend, set_title, styles_of
@@ -51,7 +51,7 @@ def _add_title(figure: Figure, runs: pd.DataFrame) -> None:
     is_one = len(runs[STREAM].drop_duplicates()) == 1
     shown = describe(runs, STREAM if is_one else ())
     note = shown if is_one else f"{shown[0].upper()}{shown[1:]}"
-    set_title(figure, note, caption(runs, "bars"), "Gap: running train − augmented validation accuracy")
+    set_title(figure, note, caption(runs, "bars"), gap_note(GAP))
 
 
 def _by_depth(model: str) -> tuple[str, list[int], str]:

@@ -4,13 +4,13 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from anytime_pruning.figures.labels import dataset_label, method_label, model_label, pruner_label
+from anytime_pruning.figures.labels import GAP_NAMES, dataset_label, gap_note, method_label, model_label, pruner_label
 from anytime_pruning.figures.seed_statistics import MIN_SEEDS, summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, sort_rows
 
 INTERVAL_NOTE = (
     "Mean over seeds ± half the width of its 95 % interval (Student's t); (lowest to highest seed) where there are "
-    f"fewer than {MIN_SEEDS}."
+    f"fewer than {MIN_SEEDS}. Seeds that are all equal have no interval."
 )
 
 
@@ -23,8 +23,8 @@ class Measure(NamedTuple):
 
 
 TEST_ACC = Measure("test_acc_pct", "Test accuracy (%)", 2)
-GAP = Measure("generalization_gap_pct", "Gap (points)", 2)
-CLEAN_GAP = Measure("clean_gap_pct", "Clean gap (points)", 2)
+GAP, CLEAN_GAP = (Measure(column, f"{name} (points)", 2) for column, name in GAP_NAMES.items())
+GAPS_NOTE = f"{gap_note(GAP.column, CLEAN_GAP.column)}; at the last epoch of a megabatch."
 
 
 def summarize(runs: pd.DataFrame, measures: tuple[Measure, ...], constants: list[str]) -> pd.DataFrame:
@@ -76,7 +76,13 @@ def interval_cells(summary: pd.DataFrame, column: str, decimals: int) -> list[st
 
 
 def mean_and_interval(mean: float, low: float, high: float, seeds: int, decimals: int) -> str:
-    """Write `91.00 ± 1.41`, or `91.00 (90.00 to 92.00)` where the interval is a range over few seeds."""
+    """Write `91.00 ± 1.41`.
+
+    An interval that is a range over few seeds is written `91.00 (90.00 to 92.00)`, and seeds without a spread are
+    written `91.00 (all 3 seeds equal)`.
+    """
+    if seeds > 1 and low == high:
+        return f"{number(mean, decimals)} (all {seeds} seeds equal)"
     if seeds >= MIN_SEEDS:
         return f"{number(mean, decimals)} ± {number(high - mean, decimals)}"
     spread = f" ({number(low, decimals)} to {number(high, decimals)})" if seeds > 1 else ""

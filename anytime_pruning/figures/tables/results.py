@@ -5,6 +5,7 @@ import pandas as pd
 from anytime_pruning.figures.tables.cells import (
     CLEAN_GAP,
     GAP,
+    GAPS_NOTE,
     INTERVAL_NOTE,
     TEST_ACC,
     Measure,
@@ -19,7 +20,7 @@ MEASURES = (
     GAP,
     CLEAN_GAP,
 )
-NOTE = f"{INTERVAL_NOTE} Protocol: paper, or released, the arithmetic of the published code."
+NOTE = f"{INTERVAL_NOTE} {GAPS_NOTE} Protocol: paper, or released, the arithmetic of the published code."
 
 
 def tabulate(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:

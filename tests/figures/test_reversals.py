@@ -1,0 +1,170 @@
+"""Test reversals of curves by hand, the fitted noise, and the rates of the test against monotone curves."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from made_up_tables import PAPER, make_megabatches
+from scipy import stats
+from statsmodels.regression.linear_model import GLS
+
+from anytime_pruning.figures.gap_curve import GAPS, measure_reversals
+from anytime_pruning.figures.reversals import curves, noise
+from anytime_pruning.figures.reversals.null import compare_with_monotone, make_monotone
+from anytime_pruning.figures.series import SERIES, STREAM
+from benchmarks.reversal_rates import make_noise, measure_rate
+
+
+@pytest.mark.parametrize(
+    ("curve", "changes"),
+    [
+        ([0, 1, 2, 3, 4], 0),
+        ([4, 3, 3, 1, 0], 0),
+        ([0, 4, 0], 1),
+        ([0, 4, 0, 4], 2),
+        ([0, 3, 2.5, 6, 5.2, 9], 0),  # moves back by less than a point
+        ([0, 3, 2.4, 1.9, 6], 2),  # by 1.1 points in two steps
+        ([5, 5.4, 4.9, 5.2], 0),
+        ([0.4, 0, 3, 0.9], 1),
+        ([7], 0),
+    ],
+)
+def test_direction_changes_by_hand(curve, changes):
+    assert curves.count_direction_changes(curve) == changes
+    assert curves.count_direction_changes([-value for value in curve]) == changes
+
+
+def test_several_curves_are_counted_at_once_as_one_by_one():
+    some = np.random.default_rng(0).normal(0, 1, (4, 3, 30))
+    counts = curves.count_direction_changes(some)
+    assert counts.shape == (4, 3)
+    assert counts.tolist() == [[int(curves.count_direction_changes(one)) for one in row] for row in some]
+
+
+@pytest.mark.parametrize(
+    ("curve", "reversal"),
+    [
+        ([0, 1, 1, 4], 0),
+        ([4, 1, 0], 0),
+        ([0, 4, 1, 6], 3),  # rises by 6 from the first value, falls by 3
+        ([5, 2, 4, 3, 0], 2),  # falls by 5, rises by 2
+        ([0, 3, 2, 1, 0], 3),  # falls by 3 in three steps
+    ],
+)
+def test_reversals_by_hand(curve, reversal):
+    assert curves.reversal(curve) == reversal
+    assert curves.reversal([-value for value in curve]) == reversal
+
+
+def test_windows_grow_with_the_stream_and_are_odd():
+    windows = {length: curves.window_of(length) for length in (8, 25, 50, 100)}
+    assert windows == {8: 3, 25: 3, 50: 5, 100: 11}
+    assert curves.smooth([0, 3, 6, 0, 0]) == pytest.approx([3, 3, 2])
+
+
+def test_the_weighted_squares_are_those_of_a_generalized_regression():
+    """Compare with statsmodels, which fits the trend by generalized least squares for a known autocorrelation."""
+    curve = 0.5 * np.arange(8) + np.array([1, -1, 2, -1, 0, -1, 1, -3.0])
+    lags = np.abs(np.subtract.outer(np.arange(8), np.arange(8)))
+    forms = noise._prepare(8).forms
+    for rho in (0.0, 0.5):
+        fitted = GLS(curve, np.vander(np.arange(8.0), 3), sigma=rho**lags).fit()
+        form = forms[np.isclose(noise.RHOS, rho)][0]
+        assert curve @ form @ curve == pytest.approx(fitted.ssr)
+        assert noise.count_trend_terms(8) == 8 - fitted.df_resid
+
+
+def test_alternating_noise_has_no_autocorrelation_and_the_size_of_a_regression():
+    """Compare with an ordinary polynomial regression, whose residuals have n * (T - 3) degrees of freedom."""
+    curve = 0.5 * np.arange(8) + np.array([1, -1, 1, -1, 1, -1, 1, -1.0])
+    residual = curve - np.polynomial.Polynomial.fit(np.arange(8), curve, 2)(np.arange(8))
+    found = noise.fit_noise(np.tile(curve, (20, 1)))
+    assert found.rho < 0.03
+    assert found.sd == pytest.approx(np.sqrt((residual**2).sum() / 5), rel=0.01)
+
+
+@pytest.mark.parametrize("autocorrelation", [0.0, 0.3, 0.6])
+def test_noise_is_fitted_without_bias_whatever_the_curve_does(autocorrelation):
+    """A slow wave of 8 points does not count as noise, and the size is not underestimated."""
+    wave = 8 * np.sin(np.linspace(0, 2 * np.pi, 100))
+    some = wave + make_noise((50, 5, 100), autocorrelation, np.random.default_rng(2))
+    found = noise.fit_noise(some)
+    assert found.rho.shape == (50,)
+    assert found.rho.mean() == pytest.approx(autocorrelation, abs=0.06)
+    assert found.sd.mean() == pytest.approx(1.5, rel=0.06)
+
+
+def test_the_spread_of_smoothed_noise_by_hand():
+    # Of three values with correlation 0.5, the mean has the variance (3 + 4 * 0.5 + 2 * 0.25) / 9 of one value.
+    found = noise.Noise(np.array(0.5), np.array(2.0)).smoothed_sd(3)
+    assert found == pytest.approx(2 * np.sqrt(5.5 / 9))
+    values = noise.simulate_noise(noise.Noise(np.array(0.5), np.array(2.0)), np.array([1.0, 0.0, 2.0]))
+    assert values == pytest.approx(2 * np.array([1, 0.5, 0.25 + 2 * np.sqrt(0.75)]))
+
+
+def test_a_trend_is_made_monotone_in_its_better_direction():
+    # Both are parabolas. The first only rises; the second falls farther than it rose, so it is made flat, then falling:
+    # 0, 1, 0 becomes 1/2, 1/2, 0, because the mean of 0 and 1 is above 0.
+    (rising,) = make_monotone(np.array([[0.0, 1, 4, 9, 16]]), 3)
+    assert rising == pytest.approx([0, 1, 4, 9, 16], abs=1e-9)
+    (falling,) = make_monotone(np.array([[0.0, 1, 0, -3, -8]]), 3)
+    assert falling == pytest.approx([0.5, 0.5, 0, -3, -8], abs=1e-9)
+
+
+def test_the_count_alone_cannot_tell_noise_from_a_turn():
+    """A constant gap with noise changes direction several times, of which nothing is left as an excess."""
+    constant = np.random.default_rng(4).normal(0, 1.5, (5, 100))
+    found = compare_with_monotone(constant)
+    assert found.changes.mean() >= 2
+    assert (found.changes - found.expected_changes).mean() == pytest.approx(0, abs=0.8)
+    assert found.p_value > 0.05
+    turning = constant + 12 * np.minimum(np.linspace(0, 1, 100), np.linspace(1, 0, 100))
+    found = compare_with_monotone(turning)
+    assert found.p_value == pytest.approx(1 / 1000)
+    assert (found.reversals - found.expected_reversals).mean() > 3
+
+
+def test_curves_without_noise_are_judged_exactly():
+    line = np.tile(np.arange(8.0), (3, 1))
+    found = compare_with_monotone(line)
+    assert (found.reversals.tolist(), found.p_value) == ([0, 0, 0], 1.0)
+    assert compare_with_monotone(np.zeros((1, 8))).p_value == 1.0
+    parabola = -((np.arange(8.0) - 3.5) ** 2)[None]
+    assert compare_with_monotone(parabola).p_value == pytest.approx(1 / 1000)
+
+
+def test_a_false_positive_is_as_rare_as_the_level_says():
+    """Repeat a small part of `benchmarks.reversal_rates`; 5 % of 200 are 10, and chance alone exceeds 18 in 0.5 %."""
+    assert stats.binom.sf(18, 200, 0.05) < 0.006
+    for gap in ("constant", "rises by 6", "falls by 6"):
+        for n_seeds, autocorrelation in ((1, 0.5), (3, 0.0)):
+            assert measure_rate(gap, 25, n_seeds, autocorrelation, 200) <= 18 / 200, gap
+    # The test is not one that never finds anything.
+    assert measure_rate("constant", 25, 1, 0.5, 200) >= 3 / 200
+    assert measure_rate("up and down by 8", 25, 3, 0.0, 50) >= 0.9
+    assert measure_rate("up and down by 4", 100, 3, 0.5, 20) >= 0.9
+
+
+def test_series_are_compared_over_their_seeds_and_short_streams_have_no_rows():
+    megabatches = make_megabatches(lengths=(2, 8), seeds=range(3), series=PAPER[:2])
+    found = measure_reversals(megabatches, [*STREAM, *SERIES], GAPS[0])
+    assert found["n_megabatches"].tolist() == [8] * 6
+    assert found["seed"].tolist() == [0, 1, 2] * 2
+    assert set(found["run"]) == set(megabatches.query("n_megabatches == 8")["run"])
+    assert found["window"].tolist() == [3] * 6
+    assert found[["direction_changes", "reversal", "excess_reversal"]].to_numpy().tolist() == [[0, 0, 0]] * 6
+    assert found["p_value"].tolist() == [1.0] * 6  # that gap only rises
+    clean = measure_reversals(megabatches, [*STREAM, *SERIES], GAPS[1])
+    # The clean gap, 0 4 4 0 0 4 4 0, is 8/3 8/3 4/3 4/3 8/3 8/3 when smoothed.
+    assert clean["direction_changes"].tolist() == [1] * 6
+    assert clean["reversal"].tolist() == pytest.approx([4 / 3] * 6)
+    assert clean["excess_reversal"].tolist() == pytest.approx((clean["reversal"] - clean["expected_reversal"]).tolist())
+    assert measure_reversals(megabatches.query("n_megabatches == 2"), [*STREAM, *SERIES], GAPS[0]).empty
+
+
+def test_the_order_of_rows_does_not_matter():
+    megabatches = make_megabatches(lengths=(8,), series=PAPER[:1])
+    shuffled = megabatches.sample(frac=1, random_state=0)
+    keys = [*STREAM, *SERIES]
+    pd.testing.assert_frame_equal(
+        measure_reversals(megabatches, keys, GAPS[1]), measure_reversals(shuffled, keys, GAPS[1])
+    )
