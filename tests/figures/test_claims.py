@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -12,8 +13,10 @@ from anytime_pruning.cli.main import main
 from anytime_pruning.figures.claims import verdicts
 from anytime_pruning.figures.claims.definitions import Claim, read_claims
 from anytime_pruning.figures.claims.described_runs import DescribedRun, describe_run
-from anytime_pruning.figures.claims.measures import early_density, measure_runs
+from anytime_pruning.figures.claims.judgement import judge
+from anytime_pruning.figures.claims.measures import measure_runs
 from anytime_pruning.figures.claims.table import render
+from anytime_pruning.figures.early_layers import EMPTIED_DENSITY_PCT
 from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.settings.run import parse_settings
 
@@ -181,9 +184,29 @@ def test_measures_by_hand():
     which = {"lengths": (4,), "series": PAPER[:2], "seeds": (0,)}
     tables = {"megabatches": make_megabatches(**which).assign(density_measured=0.5), "layers": make_layers(**which)}
     assert measure_runs("first_density", tables).tolist() == [0.5, 0.5]
-    assert measure_runs("direction_changes", tables).tolist() == [0, 0]  # that gap only rises
     # The first of three layers counts at t = 1: SNIP keeps all of its weights, magnitude a quarter.
-    assert early_density(tables["layers"]).tolist() == [100, 25]
+    assert measure_runs("early_density", tables).sort_index().tolist() == [25, 100]
+    assert measure_runs("excess_reversal", tables).empty  # four megabatches are no curve
+
+
+def test_the_measure_of_long_streams_is_zero_for_noise_and_large_for_a_wave():
+    megabatches = make_megabatches(lengths=(100,), series=PAPER[:2], seeds=range(3))
+    noise = np.random.default_rng(1).normal(0, 1.5, len(megabatches))
+    wave = 8 * np.sin(megabatches["t"] / 16) * (megabatches["pruner"] == "magnitude")
+    megabatches["generalization_gap_pct"] = 20 + wave + noise
+    excess = measure_runs("excess_reversal", {"megabatches": megabatches})
+    by_pruner = excess.groupby(excess.index.str.contains("magnitude"))
+    assert by_pruner.mean()[False] == pytest.approx(0, abs=1)
+    assert by_pruner.mean()[True] > 3
+    claim = next(claim for claim in read_claims(ROOT / "config" / "claims.yaml") if claim.id == "long-streams")
+    verdicts = {moves: judge(claim, "paper", values).verdict for moves, values in by_pruner}
+    assert verdicts == {False: "refuted", True: "reproduced"}
+
+
+def test_the_claims_say_emptied_where_the_figures_do():
+    claims = {claim.id: claim for claim in read_claims(ROOT / "config" / "claims.yaml")}
+    for name in ("magnitude-empties", "snip-does-not-empty"):
+        assert claims[name].reference == EMPTIED_DENSITY_PCT
 
 
 def test_a_run_is_described_by_what_is_not_the_default(tmp_path):

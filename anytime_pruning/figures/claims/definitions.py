@@ -19,7 +19,7 @@ Measure = Literal[
     "clean_gap_pct",
     "density",
     "first_density",
-    "direction_changes",
+    "excess_reversal",
     "early_density",
 ]
 

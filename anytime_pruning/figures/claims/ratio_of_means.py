@@ -14,9 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
-from anytime_pruning.figures.claims.seed_means import ROUNDING, SeedMean
-
-CONFIDENCE = 0.95
+from anytime_pruning.figures.claims.seed_means import SeedMean
+from anytime_pruning.figures.seed_statistics import CONFIDENCE, SMALLEST_SPREAD
 
 
 def has_denominator(denominators: ArrayLike) -> bool:
@@ -50,7 +49,7 @@ class RatioOfMeans:
 
     def has_spread(self) -> bool:
         """Return whether the seeds differ in their ratio by more than rounding."""
-        return bool(np.ptp(self._remainders(self.estimate)) > ROUNDING * np.abs(self._x).max())
+        return bool(np.ptp(self._remainders(self.estimate)) > SMALLEST_SPREAD)
 
     def interval(self, confidence: float) -> tuple[float, float]:
         """Return the ends of Fieller's interval, in percent.

@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from statsmodels.stats.weightstats import DescrStatsW
 
-# Sums of decimal fractions differ in their last bits, so spreads below this share of the values count as zero.
-ROUNDING = 1e-9
+from anytime_pruning.figures.seed_statistics import SMALLEST_SPREAD
 
 
 class Measured(Protocol):
@@ -57,7 +56,7 @@ class SeedMean:
 
     def has_spread(self) -> bool:
         """Return whether the values differ by more than rounding."""
-        return bool(np.ptp(self._values) > ROUNDING * np.abs(self._values).max())
+        return bool(np.ptp(self._values) > SMALLEST_SPREAD)
 
     def interval(self, confidence: float) -> tuple[Any, Any]:
         """Return the ends of Student's interval of the mean."""
