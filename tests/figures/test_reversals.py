@@ -77,7 +77,7 @@ def test_alternating_noise_has_no_autocorrelation_and_the_size_of_a_regression()
     """Compare with an ordinary polynomial regression, whose residuals have n * (T - 3) degrees of freedom."""
     curve = 0.5 * np.arange(8) + np.array([1, -1, 1, -1, 1, -1, 1, -1.0])
     residual = curve - np.polynomial.Polynomial.fit(np.arange(8), curve, 2)(np.arange(8))
-    found = noise.fit_noise(np.tile(curve, (20, 1)))
+    found = noise.fit_noise(np.tile(curve, (20, 1))).mean()
     assert found.rho < 0.03
     assert found.sd == pytest.approx(np.sqrt((residual**2).sum() / 5), rel=0.01)
 
@@ -87,7 +87,7 @@ def test_noise_is_fitted_without_bias_whatever_the_curve_does(autocorrelation):
     """A slow wave of 8 points does not count as noise, and the size is not underestimated."""
     wave = 8 * np.sin(np.linspace(0, 2 * np.pi, 100))
     some = wave + make_noise((50, 5, 100), autocorrelation, np.random.default_rng(2))
-    found = noise.fit_noise(some)
+    found = noise.fit_noise(some).mean()
     assert found.rho.shape == (50,)
     assert found.rho.mean() == pytest.approx(autocorrelation, abs=0.06)
     assert found.sd.mean() == pytest.approx(1.5, rel=0.06)
@@ -97,8 +97,22 @@ def test_the_spread_of_smoothed_noise_by_hand():
     # Of three values with correlation 0.5, the mean has the variance (3 + 4 * 0.5 + 2 * 0.25) / 9 of one value.
     found = noise.Noise(np.array(0.5), np.array(2.0)).smoothed_sd(3)
     assert found == pytest.approx(2 * np.sqrt(5.5 / 9))
-    values = noise.simulate_noise(noise.Noise(np.array(0.5), np.array(2.0)), np.array([1.0, 0.0, 2.0]))
-    assert values == pytest.approx(2 * np.array([1, 0.5, 0.25 + 2 * np.sqrt(0.75)]))
+    two = noise.Noise(np.array([0.5, 0.0]), np.array([2.0, 1.0]))
+    first, second = noise.simulate_noise(two, np.array([[[1.0, 0.0, 2.0]], [[1.0, 0.0, 2.0]]]))
+    assert first[0] == pytest.approx(2 * np.array([1, 0.5, 0.25 + 2 * np.sqrt(0.75)]))
+    assert second[0].tolist() == [1, 0, 2]
+
+
+def test_autocorrelations_are_drawn_with_their_weights():
+    weights = np.zeros(len(noise.RHOS))
+    weights[[0, 10]] = 0.25, 0.75
+    fit = noise.NoiseFit(weights, np.linspace(1, 2.8, 19))
+    drawn = fit.draw(4000, np.random.default_rng(0))
+    assert set(drawn.rho) == {0.0, 0.5}
+    assert drawn.rho.mean() == pytest.approx(0.75 * 0.5, abs=0.02)
+    assert set(drawn.sd.round(9)) == {1.0, round(np.sqrt(2), 9)}
+    assert fit.mean().rho == pytest.approx(0.375)
+    assert fit.mean().sd == pytest.approx(np.sqrt(0.25 * 1 + 0.75 * 2))
 
 
 def test_a_trend_is_made_monotone_in_its_better_direction():

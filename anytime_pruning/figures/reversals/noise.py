@@ -51,19 +51,40 @@ def count_trend_terms(n_megabatches: int) -> int:
     return 3 + n_megabatches // 20
 
 
-def fit_noise(curves: Floats) -> Noise:
+class NoiseFit(NamedTuple):
+    """Holds how well each autocorrelation fits one or several groups of curves.
+
+    Attributes:
+        weights: [..., len(RHOS)] restricted likelihood of each autocorrelation, divided by the sum over all of them.
+        variances: [..., len(RHOS)] variance of each value, if the autocorrelation is that one.
+    """
+
+    weights: Floats
+    variances: Floats
+
+    def mean(self) -> Noise:
+        """Return the mean over all autocorrelations, weighted by their likelihood."""
+        return Noise(self.weights @ RHOS, np.sqrt((self.weights * self.variances).sum(axis=-1)))
+
+    def draw(self, n_simulations: int, generator: np.random.Generator) -> Noise:
+        """Draw autocorrelations of one group with the weights as probabilities, with the variance of each."""
+        drawn = generator.choice(len(RHOS), n_simulations, p=self.weights)
+        return Noise(RHOS[drawn], np.sqrt(self.variances[drawn]))
+
+
+def fit_noise(curves: Floats) -> NoiseFit:
     """Fit noise that several curves have in common, by restricted maximum likelihood.
 
     Every curve has a smooth trend of its own, a polynomial of `count_trend_terms(T)` terms. It need not be monotone: a
     slow wave must not count as noise, or no curve could ever be shown to turn. The restricted likelihood allows for the
-    degrees of freedom that the trends take, so that the noise is not underestimated. Few curves over 8 megabatches
-    hardly determine an autocorrelation, so the result is the mean over all of them, weighted by their likelihood.
+    degrees of freedom that the trends take, so that the noise is not underestimated. One curve hardly determines an
+    autocorrelation, so all of them are kept with their weights.
 
     Args:
         curves: [..., n, T] values of n curves with the same noise; T is at least 8.
 
     Returns:
-        The noise of each group of n curves.
+        The fit of each group of n curves.
     """
     n_curves, length = curves.shape[-2:]
     freedom = n_curves * (length - count_trend_terms(length))
@@ -72,23 +93,21 @@ def fit_noise(curves: Floats) -> Noise:
     squares = np.maximum(squares, freedom * SMALLEST_SD**2)
     logarithm = n_curves * likelihood.offsets - freedom / 2 * np.log(squares)
     weights = np.exp(logarithm - logarithm.max(axis=-1, keepdims=True))
-    weights = weights / weights.sum(axis=-1, keepdims=True)
-    return Noise(weights @ RHOS, np.sqrt((weights * squares).sum(axis=-1) / freedom))
+    return NoiseFit(weights / weights.sum(axis=-1, keepdims=True), squares / freedom)
 
 
 def simulate_noise(noise: Noise, independent: Floats) -> Floats:
     """Turn independent standard normal numbers into noise.
 
     Args:
-        noise: the noise of one group of curves.
-        independent: [..., T] standard normal numbers.
+        noise: the noise of each group of curves.
+        independent: [..., n, T] standard normal numbers of n curves in each group.
     """
-    values = np.empty_like(independent)
+    rho, values = noise.rho[..., None], np.empty_like(independent)
     values[..., 0] = independent[..., 0]
-    innovation = np.sqrt(1 - noise.rho**2)
     for place in range(1, independent.shape[-1]):
-        values[..., place] = noise.rho * values[..., place - 1] + innovation * independent[..., place]
-    return np.asarray(noise.sd * values)
+        values[..., place] = rho * values[..., place - 1] + np.sqrt(1 - rho**2) * independent[..., place]
+    return np.asarray(noise.sd[..., None, None] * values)
 
 
 @lru_cache(maxsize=16)

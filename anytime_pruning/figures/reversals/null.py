@@ -7,10 +7,11 @@ expectation.
 
 The null hypothesis is that the gap of every seed rises or falls monotonically, or is constant, and has AR(1) noise that
 is the same for all seeds. The curves of the null are the measured curve's own trend made monotone, plus simulated noise
-of the size and autocorrelation that was fitted. Two steps keep the share of false positives at 5 % or below:
+of the size and autocorrelation that was fitted. Three steps keep the share of false positives near 5 % or below:
 
 - A monotone fit follows the noise, so its residuals would be too small. The noise is therefore fitted around a trend
   that may turn, and with the degrees of freedom that this trend takes.
+- Each simulation draws its autocorrelation from those that fit the curves, as one of them is known only roughly.
 - The reversal is divided by the fitted standard deviation of the smoothed noise, and for each simulated set of curves
   the noise is fitted anew. The error of the fitted noise then is in both terms of the comparison.
 
@@ -61,13 +62,14 @@ def compare_with_monotone(curves: Floats, n_simulations: int = SIMULATIONS) -> C
     """
     n_curves, length = curves.shape
     window = window_of(length)
-    noise, smoothed = fit_noise(curves), smooth(curves)
-    independent = np.random.default_rng(SEED).standard_normal((n_simulations, n_curves, length))
-    simulated_noise = simulate_noise(noise, independent)
+    fit, smoothed = fit_noise(curves), smooth(curves)
+    generator = np.random.default_rng(SEED)
+    independent = generator.standard_normal((n_simulations, n_curves, length))
+    simulated_noise = simulate_noise(fit.draw(n_simulations, generator), independent)
     null = make_monotone(smoothed, count_monotone_terms(length)) + smooth(simulated_noise)
     reversals, null_reversals = reversal(smoothed), reversal(null)
-    statistic = reversals.mean() / noise.smoothed_sd(window)
-    null_statistics = null_reversals.mean(axis=-1) / fit_noise(simulated_noise).smoothed_sd(window)
+    statistic = reversals.mean() / fit.mean().smoothed_sd(window)
+    null_statistics = null_reversals.mean(axis=-1) / fit_noise(simulated_noise).mean().smoothed_sd(window)
     n_larger = int((null_statistics >= statistic - TOLERANCE).sum())
     return Comparison(
         changes=count_direction_changes(smoothed),
