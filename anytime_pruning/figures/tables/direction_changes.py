@@ -15,8 +15,9 @@ NOTE = (
     "smaller one of its largest rise and its largest fall, in points; 0 for a monotone curve. Noise turns, too, so "
     "both have in brackets what is expected of a monotone gap (rising, falling or constant) with noise of the same "
     "size and autocorrelation. Excess: reversal minus its expectation. p: one-sided, of the mean reversal over the "
-    "seeds, by simulation. All numbers are means over seeds. At T = 8 the test finds only large reversals, and none of "
-    f"1 or 2 points: a large p says little there. {GAPS_NOTE}"
+    "seeds, by simulation, not corrected for the number of rows. All numbers are means over seeds. At T = 8 the test "
+    "has little power: of gaps that go up and down by 4 points, with noise of 1.5 points, it finds a tenth to a fifth "
+    f"with one seed and three quarters with five, so a large p says little there. {GAPS_NOTE}"
 )
 MEASURES = (
     *("direction_changes", "expected_changes", "excess_changes"),
