@@ -39,9 +39,9 @@ def test_differences_are_those_of_equal_seeds():
         paired_difference(pd.concat([first, first[:1]]), second)
 
 
-@pytest.mark.parametrize("values", [[2.0, 2.0, 2.0], [0.0] * 5, [4.0, 4.0], [90.3 - 89.3, 92.3 - 91.3, 94.3 - 93.3]])
+@pytest.mark.parametrize("values", [[2.0, 2.0, 2.0], [0.0] * 5, [4.0, 4.0], [0.3 - 0.2, 0.2 - 0.1, 0.4 - 0.3]])
 def test_equal_seeds_have_neither_an_interval_nor_a_p_value(values):
-    """The last values are all 1 but for rounding in binary."""
+    """The last values are all 0.1 but for rounding in binary."""
     one = estimate(values)
     assert one[:4] == (one.mean, one.mean, one.mean, len(values))
     assert one.mean == pytest.approx(values[0])
