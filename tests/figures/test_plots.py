@@ -165,7 +165,7 @@ def test_the_gap_of_one_stream_stands_with_its_excess_over_noise():
     figure, _ = gap.draw(megabatches)
     (label,) = [label.get_text() for label in figure.legends[0].get_texts()]
     clean = measure_reversals(megabatches, [*STREAM, *SERIES], "clean_gap_pct")
-    excess = f"{clean['excess_reversal'].mean():+.1f}".replace("-", "−")
+    excess = f"{clean['excess_reversal'].mean():+.1f}".replace("-", "−").replace("+0.0", "0.0").replace("−0.0", "0.0")
     # The gap only rises; the clean gap turns.
     assert label == f"APP, SNIP: 0.0 (p 1.000) / {excess} (p {clean['p_value'][0]:.3f})"
     assert "than noise around a monotone gap" in figure.get_suptitle()
