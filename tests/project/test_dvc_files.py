@@ -4,7 +4,6 @@ import configparser
 import json
 from pathlib import PurePosixPath
 
-import pytest
 import yaml
 from conftest import ROOT
 
