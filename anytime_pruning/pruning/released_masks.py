@@ -43,8 +43,8 @@ def released_masks(
         scope: `global` selects among the weights of the whole network, `local` separately within each layer.
 
     Returns:
-        The scores and the mask file, both by parameter name in the shapes of the weights. Scores of `snip` and
-        `magnitude` are divided by their sum. True in the mask file is selected.
+        The scores, in the type of the weights, and the mask file, both by parameter name in the shapes of the weights.
+        Scores of `snip` and `magnitude` are divided by their sum. True in the mask file is selected.
 
     Raises:
         SettingError: a setting is not allowed.
@@ -55,7 +55,8 @@ def released_masks(
     if not 0 < density <= 1:
         raise SettingError(f"density: {density} is not allowed: it must be in (0, 1]")
     scores = score_all_weights(network, masks, batches, pruner, Generator().manual_seed(0))
-    return scores, select_above_threshold(scores, masks, density, scope)
+    selected = select_above_threshold(scores, masks, density, scope)
+    return {name: scores[name].to(weight.dtype) for name, weight in prunable_weights(network).items()}, selected
 
 
 def draw_scoring_weights(network: nn.Module, generator: Generator) -> None:
