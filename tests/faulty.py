@@ -140,7 +140,8 @@ def run(arguments: Sequence[str]) -> int:
     register("model", "fragile")(build)
     end = arguments.index("--")
     faults = Faults(dict(zip(arguments[:end:2], arguments[1:end:2])))
-    faults.before(anytime_pruning.pruning.mask_chooser, "score", "score")
+    for name in ("score", "score_all_weights"):
+        faults.before(anytime_pruning.pruning.mask_chooser, name, "score")
     faults.before(TrainingStep, "__call__", "step")
     faults.before(anytime_pruning.training.trainer, "evaluate", "validate")
     faults.before(anytime_pruning.runs.loop, "evaluate", "test")
