@@ -21,7 +21,7 @@ class SampleDraw:
     def at_random(self, indices: Tensor) -> Tensor:
         """Draw a random share of indices int64 [n] without repetition: int64 [max(2, round(share * n))]."""
         order = torch.randperm(len(indices), generator=self.generator)
-        return indices[order[: sample_count(len(indices), self.share)]]
+        return indices[order[: max(2, round(self.share * len(indices)))]]
 
     def from_start(self, indices: Tensor, of: int) -> Tensor:
         """Take the first indices of int64 [n], as many as the share of another number says.
@@ -34,8 +34,3 @@ class SampleDraw:
             int64 [max(2, int(share * of))], or all indices if these are fewer.
         """
         return indices[: max(2, int(self.share * of))]
-
-
-def sample_count(n: int, share: float) -> int:
-    """Return the number of images in pi_t, given the number n of images to draw from."""
-    return max(2, round(share * n))
