@@ -13,6 +13,7 @@ import pandas as pd
 from anytime_pruning.figures.catalog import Figure, FigureKind, PlotKind, TableKind
 from anytime_pruning.figures.files import named_in_errors, read_table, save_figure, save_table, with_ending
 from anytime_pruning.foundation.errors import DataError, SettingError, show
+from anytime_pruning.foundation.files import write_text
 
 # The most run names in the file that replaces a figure whose runs are missing.
 MOST_NAMES = 50
@@ -56,7 +57,7 @@ def read_figure(plan: Path, name: str) -> Figure:
         SettingError: the plan has no figure of this name.
     """
     try:
-        figures: dict[str, Any] = json.loads(plan.read_text())
+        figures: dict[str, Any] = json.loads(plan.read_text(encoding="utf-8"))
     except ValueError:
         raise DataError(f"{plan}: not JSON") from None
     if name not in figures:
@@ -125,7 +126,7 @@ def _say_missing(missing: list[str], n_runs: int, path: Path) -> None:
     if len(missing) > MOST_NAMES:
         lines.append(f"and {len(missing) - MOST_NAMES} more, which the error message names")
     if path.suffix == ".md":
-        path.write_text("\n\n".join(lines) + "\n")
+        write_text(path, "\n\n".join(lines) + "\n")
         return
     from anytime_pruning.figures.style import save_lines
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from anytime_pruning.figures.series import SERIES, STREAM
 from anytime_pruning.foundation.errors import ArtifactError, DataError
+from anytime_pruning.foundation.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -87,10 +88,9 @@ def save_table(cells: pd.DataFrame, note: str, numbers: pd.DataFrame, stem: Path
         numbers: the numbers from which the cells were made.
         stem: path of the files without ending.
     """
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    with_ending(stem, "md").write_text(f"{to_markdown(cells)}\n{note}\n")
-    with_ending(stem, "html").write_text(to_html(cells, note))
-    with_ending(stem, "tex").write_text(f"% {note}\n{to_latex(cells)}")
+    write_text(with_ending(stem, "md"), f"{to_markdown(cells)}\n{note}\n")
+    write_text(with_ending(stem, "html"), to_html(cells, note))
+    write_text(with_ending(stem, "tex"), f"% {note}\n{to_latex(cells)}")
     _write_csv(numbers, stem)
 
 
@@ -118,4 +118,4 @@ def to_markdown(cells: pd.DataFrame) -> str:
 
 def _write_csv(numbers: pd.DataFrame, stem: Path) -> None:
     """Write <stem>.csv, with numbers of six significant digits."""
-    numbers.to_csv(with_ending(stem, "csv"), index=False, lineterminator="\n", float_format="%.6g")
+    write_text(with_ending(stem, "csv"), numbers.to_csv(index=False, lineterminator="\n", float_format="%.6g"))

@@ -12,6 +12,7 @@ import pandas as pd
 from anytime_pruning.figures.files import read_table
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM
+from anytime_pruning.foundation.files import write_text
 
 MEASURES = ["test_acc_pct", "cumulative_error_count", "generalization_gap_pct", "clean_gap_pct", "density"]
 
@@ -30,7 +31,7 @@ def write_metrics(table: Path, folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, values in metrics.items():
-        (folder / f"{name}.json").write_text(json.dumps(values, indent=2) + "\n")
+        write_text(folder / f"{name}.json", json.dumps(values, indent=2) + "\n")
 
 
 def summarize(runs: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -11,6 +11,7 @@ from nbconvert import HTMLExporter
 
 import anytime_pruning
 from anytime_pruning.foundation.errors import ArtifactError
+from anytime_pruning.foundation.files import write_text
 
 # The exporter's usual page would fetch MathJax and fonts from the network, so the page is made here.
 PAGE = """<!DOCTYPE html>
@@ -53,8 +54,7 @@ def write_page(notebook: Path, study: str, page: Path) -> None:
         template_name="basic", exclude_input=True, exclude_output_prompt=True, embed_images=True
     )
     body, _ = exporter.from_notebook_node(content)
-    page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(PAGE.format(study=html.escape(study), body=body))
+    write_text(page, PAGE.format(study=html.escape(study), body=body))
 
 
 def _kernel_environment(study: str) -> dict[str, str]:

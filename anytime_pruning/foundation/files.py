@@ -11,13 +11,16 @@ from anytime_pruning.foundation.errors import CapacityError
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file so that it exists either whole or not at all."""
-    write_atomically(path, lambda partial: partial.write_text(text))
+    """Write a text file so that it exists either whole or not at all.
+
+    The bytes depend on the text alone: UTF-8 and line feeds, whatever the locale and the system.
+    """
+    write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8", newline="\n"))
 
 
 def write_if_different(path: Path, text: str) -> None:
     """Write a text file unless it already holds this text, so that its modification time is that of the last change."""
-    if not path.exists() or path.read_text() != text:
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
         write_text(path, text)
 
 
