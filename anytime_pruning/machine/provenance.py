@@ -74,7 +74,9 @@ def describe_hardware(device: torch.device) -> dict[str, str | int | None]:
 def _git(*arguments: str) -> str | None:
     folder = Path(anytime_pruning.__file__).parent
     try:
-        answer = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, timeout=20)
+        answer = subprocess.run(
+            ["git", *arguments], cwd=folder, capture_output=True, encoding="utf-8", errors="replace", timeout=20
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     return answer.stdout.strip() if answer.returncode == 0 else None
@@ -83,7 +85,7 @@ def _git(*arguments: str) -> str | None:
 def _peak_memory_kb() -> int:
     """Return the peak memory of this process; on Linux `getrusage` would include the peak of its parent process."""
     try:
-        lines = Path("/proc/self/status").read_text().splitlines()
+        lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return next((int(line.split()[1]) for line in lines if line.startswith("VmHWM:")), 0)
@@ -91,7 +93,7 @@ def _peak_memory_kb() -> int:
 
 def _processor() -> str:
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -107,7 +107,7 @@ def _size_of(settings: RunSettings) -> Size | None:
 @cache
 def network_macs() -> dict[str, float]:
     """Return the multiply-accumulates for one image of 3 x 32 x 32 and ten classes, by the name of the network."""
-    counts: dict[str, float] = json.loads(NETWORK_MACS.read_text())["multiply_accumulates"]
+    counts: dict[str, float] = json.loads(NETWORK_MACS.read_text(encoding="utf-8"))["multiply_accumulates"]
     return counts
 
 

@@ -42,7 +42,7 @@ def read_machines(folder: Path) -> list[Machine]:
     machines = []
     for path in sorted(folder.glob("*.json")):
         try:
-            content = json.loads(path.read_text())
+            content = json.loads(path.read_text(encoding="utf-8"))
             flops = {
                 (name, is_float32): _samples_per_s(network, variant) * network["gflop_per_sample"] * 1e9
                 for name, network in content["networks"].items()

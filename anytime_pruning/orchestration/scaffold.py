@@ -38,7 +38,7 @@ def set_up_workflow(folder: Path) -> list[Path]:
     Raises:
         SettingError: one of the files already exists; nothing is written.
     """
-    texts = {"Snakefile": SNAKEFILE} | {name: (project_root() / name).read_text() for name in COPIED}
+    texts = {"Snakefile": SNAKEFILE} | {name: (project_root() / name).read_text(encoding="utf-8") for name in COPIED}
     for name in texts:
         if (folder / name).exists():
             raise SettingError(f"workflow: {folder / name} exists already; name another folder, or remove that file")

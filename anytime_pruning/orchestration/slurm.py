@@ -20,7 +20,9 @@ def check_partitions(resources: Iterable[str]) -> None:
         SettingError: Slurm is not installed or does not answer, or a partition does not exist.
     """
     try:
-        answer = subprocess.run(["sinfo", "--all", "--noheader", "--format=%R"], capture_output=True, text=True)
+        answer = subprocess.run(
+            ["sinfo", "--all", "--noheader", "--format=%R"], capture_output=True, encoding="utf-8", errors="replace"
+        )
     except FileNotFoundError:
         raise SettingError(
             "executor: 'slurm' is not allowed: sinfo is not installed; call snakemake on a machine that submits jobs, "

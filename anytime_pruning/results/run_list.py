@@ -28,9 +28,9 @@ def write_runs_list(path: Path, names: Sequence[str], runs_table: Path) -> None:
 
 def read_runs_list(path: Path) -> list[str]:
     """Read the names of runs from a file that `write_runs_list` wrote."""
-    return [line for line in path.read_text().splitlines() if not line.startswith("#")]
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
 
 
 def _runs_in(table: Path) -> set[str]:
-    with table.open(newline="") as file:
+    with table.open(encoding="utf-8", newline="") as file:
         return {row.get("run", "") for row in csv.DictReader(file)}

@@ -77,7 +77,7 @@ class StoredRun:
 def _read(path: Path, kind: type[Row]) -> list[Row]:
     columns = get_type_hints(kind)
     try:
-        with path.open(newline="") as file:
+        with path.open(encoding="utf-8", newline="") as file:
             table = csv.DictReader(file)
             if table.fieldnames != list(columns):
                 raise DataError(f"{path}: other columns than {', '.join(columns)}")
