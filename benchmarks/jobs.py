@@ -78,11 +78,13 @@ def measure_workflow(n_runs: int) -> dict[str, float]:
         folder = Path(name)
         for part in ("Snakefile", "workflow", "profiles", "anytime_pruning"):
             (folder / part).symlink_to(ROOT / part)
-        (folder / "bench.yaml").write_text(yaml.safe_dump(study | {"grid": [{"method": "dense", "seed": [0]}]}))
+        (folder / "bench.yaml").write_text(
+            yaml.safe_dump(study | {"grid": [{"method": "dense", "seed": [0]}]}), encoding="utf-8"
+        )
         call = ("snakemake", "experiments", "--cores", "1", "--configfile", "bench.yaml")
         _timed(call, folder)  # this call fills the cache and compiles the workflow's files
         nothing_to_do = _timed(call, folder)
-        (folder / "bench.yaml").write_text(yaml.safe_dump(study))
+        (folder / "bench.yaml").write_text(yaml.safe_dump(study), encoding="utf-8")
         with_snakemake = _timed(call, folder) - nothing_to_do
         settings = study["defaults"] | {"method": "dense", "execution": {"data_dir": "data"}}
         started = time.perf_counter()
@@ -109,7 +111,7 @@ def _child(*arguments: str) -> dict[str, Any]:
 
 def _start(*arguments: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.children", *arguments]
-    return subprocess.Popen(command, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8")
 
 
 def _finish(child: subprocess.Popen[str]) -> dict[str, Any]:

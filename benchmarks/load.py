@@ -56,7 +56,7 @@ def make_folder(folder: Path, n_runs: int, n_stored: int) -> Path:
     for part in ("Snakefile", "workflow", "profiles", "anytime_pruning", "config"):
         (folder / part).symlink_to(ROOT / part)
     for name, count in (("grid", n_runs), ("large", n_stored)):
-        (folder / f"{name}.yaml").write_text(yaml.safe_dump(make_study(count // 10)))
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(make_study(count // 10)), encoding="utf-8")
     return folder
 
 

@@ -21,8 +21,8 @@ def publish(result: dict[str, Any], text: str, folder: Path, part: str = "") -> 
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = "-".join(filter(None, (result["machine"]["id"], part)))
-    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n")
-    (folder / f"{name}.md").write_text(text)
+    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
     print(text)
     return folder / name
 

@@ -84,7 +84,7 @@ def run(way: str, seed: int, folder: Path) -> dict[str, Any]:
         check=True,
         capture_output=True,
     )
-    final = json.loads((out / layout.METRICS).read_text())["final"]
+    final = json.loads((out / layout.METRICS).read_text(encoding="utf-8"))["final"]
     return {
         "test_acc_pct": final["test_acc_pct"],
         "cumulative_error_count": final["cumulative_error_count"],
@@ -96,7 +96,7 @@ def digest_of_content(folder: Path) -> str:
     """Return the SHA-256 of the weights and tables of a run, without the columns of seconds."""
     digest = hashlib.sha256((folder / layout.WEIGHTS).read_bytes())
     for name in TABLES:
-        with open(folder / name, newline="") as file:
+        with open(folder / name, encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 digest.update(repr([value for key, value in row.items() if "seconds" not in key]).encode())
     return digest.hexdigest()

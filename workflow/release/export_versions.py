@@ -62,10 +62,11 @@ def main(arguments: list[str]) -> int:
     texts |= {name: conda_environment(name, export) for name, export in CONDA.items()}
     if arguments != ["--check"]:
         for name, text in texts.items():
-            (ENVS / name).write_text(text)
+            (ENVS / name).write_text(text, encoding="utf-8", newline="\n")
         print(f"{len(texts)} lists of packages in envs/ hold the versions of uv.lock.")
         return 0
-    found = {path.name: path.read_text() for path in ENVS.iterdir() if path.suffix in (".txt", ".lock", ".yaml")}
+    lists = [path for path in ENVS.iterdir() if path.suffix in (".txt", ".lock", ".yaml")]
+    found = {path.name: path.read_text(encoding="utf-8") for path in lists}
     differing = sorted(name for name in texts.keys() | found.keys() if texts.get(name) != found.get(name))
     for name in differing:
         print(f"error: envs/{name} differs from uv.lock; call make lock", file=sys.stderr)
@@ -98,12 +99,12 @@ def locked_packages(export: Export) -> str:
         options += ["--no-hashes", *(option for package in gpu_packages() for option in ("--prune", package))]
     command = [sys.executable, "-m", "uv", "export", "--quiet", "--no-config", "--offline", "--frozen"]
     command += ["--no-emit-project", "--no-annotate", "--no-header", *options]
-    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8", check=True).stdout
 
 
 def gpu_packages() -> list[str]:
     """Return the packages that torch needs on Linux alone: those of its builds for NVIDIA GPUs."""
-    packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    packages = tomllib.loads((ROOT / "uv.lock").read_text(encoding="utf-8"))["package"]
     (torch,) = (package for package in packages if package["name"] == "torch")
     return [needed["name"] for needed in torch["dependencies"] if "linux" in needed.get("marker", "")]
 

@@ -88,7 +88,7 @@ def git(*arguments: str) -> str:
     Raises:
         ArchiveError: The command failed, as every git command does outside of a clone.
     """
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, encoding="utf-8")
     if done.returncode:
         raise ArchiveError("this is not a git clone, and an archive holds a commit")
     return done.stdout.strip()
