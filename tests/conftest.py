@@ -172,7 +172,7 @@ def write_archive(files: dict[str, bytes], path: Path) -> Path:
 
 def read_csv(path):
     """Return the rows of a table as texts."""
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
 

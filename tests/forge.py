@@ -25,10 +25,10 @@ def forge(folder: Path, change: Callable[[dict[str, Any]], object] = lambda cont
 
 def edit(path, change):
     """Change the rows of a CSV file, given as mappings of texts."""
-    with open(path, newline="") as file:
+    with open(path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     rows = change(rows) or rows
-    with open(path, "w", newline="") as file:
+    with open(path, "w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)

@@ -91,9 +91,11 @@ def project_files(*patterns: str) -> list[Path]:
 def python_of(path: Path) -> str:
     """Return the Python code of a program, of a notebook, or of a workflow file as Snakemake compiles it."""
     if path.suffix == ".ipynb":
-        cells = json.loads(path.read_text())["cells"]
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     if path.suffix == ".py":
-        return path.read_text()
-    opened = SimpleNamespace(sourcecache=SimpleNamespace(open=lambda source: io.StringIO(path.read_text())))
+        return path.read_text(encoding="utf-8")
+    opened = SimpleNamespace(
+        sourcecache=SimpleNamespace(open=lambda source: io.StringIO(path.read_text(encoding="utf-8")))
+    )
     return parse(LocalSourceFile(str(path)), opened, {})[0]

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable
 
-import anytime_pruning.models
-import anytime_pruning.pruning.pruners
-import anytime_pruning.pruning.selections
-import anytime_pruning.runs.starts
-import anytime_pruning.runs.trackers
-import anytime_pruning.stream.replay  # noqa: F401  (these imports register names)
+import anytime_pruning.models  # noqa: F401
+import anytime_pruning.pruning.pruners  # noqa: F401
+import anytime_pruning.pruning.selections  # noqa: F401
+import anytime_pruning.runs.starts  # noqa: F401
+import anytime_pruning.runs.trackers  # noqa: F401
+import anytime_pruning.stream.replay  # noqa: F401  (these six imports register names)
 from anytime_pruning.datasets.cache import cached_train_count
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.settings.run import RunSettings

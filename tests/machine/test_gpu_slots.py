@@ -19,13 +19,13 @@ GPUS = ["gpu-a", "gpu-b"]
 def work(folder, slots, log, seconds, names=GPUS, together=1):
     """Hold a slot for some seconds, and at least until `together` jobs have taken one, however slowly they start."""
     with claim_slot(names, slots, folder) as place:
-        with open(log, "a") as file:
+        with open(log, "a", encoding="utf-8") as file:
             file.write(f"{time.monotonic()} take {place}\n")
         patience = time.monotonic() + 60
         while log.read_text().count("take") < together and time.monotonic() < patience:
             time.sleep(0.05)
         time.sleep(seconds)
-        with open(log, "a") as file:
+        with open(log, "a", encoding="utf-8") as file:
             file.write(f"{time.monotonic()} leave {place}\n")
 
 

@@ -40,7 +40,7 @@ def allow(monkeypatch):
 
 def rows(folder, name):
     """Return the rows of a CSV file without the columns that hold durations."""
-    with open(folder / name, newline="") as file:
+    with open(folder / name, encoding="utf-8", newline="") as file:
         return [{key: value for key, value in row.items() if key not in SECONDS} for row in csv.DictReader(file)]
 
 

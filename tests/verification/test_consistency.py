@@ -115,7 +115,7 @@ def test_a_forged_number_is_found_by_the_others(change, message, run):
 def test_a_kept_weight_may_be_zero_by_chance(zeros, is_right, run):
     """Allow as many zeros as during a run: one among up to a million weights."""
     kept, total = 213926 - zeros, 267408
-    with open(run / "layers.csv", newline="") as file:
+    with open(run / "layers.csv", encoding="utf-8", newline="") as file:
         first = int(next(csv.DictReader(file))["kept"]) - zeros
     put("megabatches.csv", 0, kept_count=str(kept), density_measured=repr(kept / total))(run)
     put("layers.csv", 0, kept=str(first))(run)
@@ -181,7 +181,7 @@ def test_every_number_is_checked_or_known_not_to_be(run):
             forge(run, lambda content, place=place, value=value: replace(content, place, other(value)))
             probe(".".join(str(key) for key in place))
     for name in TABLES:
-        with open(run / name, newline="") as file:
+        with open(run / name, encoding="utf-8", newline="") as file:
             row = next(csv.DictReader(file))
         for column, text in row.items():
             value = text if column == "layer" else json.loads(text)

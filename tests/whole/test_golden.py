@@ -52,7 +52,7 @@ def compute(data_dir: Path, out_dir: Path) -> dict:
     run_stream(settings, out_dir)
     content = {}
     for name in ("megabatches", "epochs", "layers"):
-        with open(out_dir / f"{name}.csv") as file:
+        with open(out_dir / f"{name}.csv", encoding="utf-8") as file:
             content[name] = [{k: v for k, v in row.items() if "seconds" not in k} for row in csv.DictReader(file)]
     hardware = provenance.describe_hardware(torch.device("cpu"))
     defaults = {key: field.default for key, field in RunSettings.model_fields.items() if not field.is_required()}
