@@ -8,6 +8,7 @@ from typing import Protocol
 
 from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare, train, verify, walkthrough, workflow
 from anytime_pruning.cli.study import names, schema, stale
+from anytime_pruning.foundation.console import escape_what_cannot_be_printed
 from anytime_pruning.foundation.errors import ArtifactError, one_line
 from anytime_pruning.foundation.signals import Interrupted, handling
 
@@ -63,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
         The exit status: 0 for success, 2 for a user's mistake, 1 for any other failure, or 128 plus the number of a
         signal that stopped the command.
     """
+    escape_what_cannot_be_printed()
     arguments = sys.argv[1:] if arguments is None else arguments
     options = _make_parser(arguments[:1]).parse_args(arguments)
     try:

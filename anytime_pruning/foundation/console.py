@@ -1,6 +1,18 @@
-"""Print warnings for the user."""
+"""Print messages for the user."""
 
+import io
 import sys
+
+
+def escape_what_cannot_be_printed() -> None:
+    """Let stdout and stderr escape the characters that the locale of this machine lacks.
+
+    A table that is printed, or a name in a message, would otherwise end the program on a machine whose locale is not
+    UTF-8.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def warn(message: str) -> None:
