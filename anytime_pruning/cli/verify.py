@@ -11,6 +11,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("paths", type=Path, nargs="+", metavar="FOLDER", help="a run, a study, or a folder of them")
     parser.add_argument("--no-evaluate", action="store_true", help="do not test the networks again")
+    parser.add_argument(
+        "--restore-line-ends", action="store_true", help="first put right the line ends that git turned"
+    )
     parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the images (default: as the runs say)")
 
 
@@ -22,6 +25,8 @@ def run(options: argparse.Namespace) -> None:
     from anytime_pruning.verification.findings import Verification
     from anytime_pruning.verification.stored import verify
 
+    if options.restore_line_ends:
+        _restore_line_ends(options.paths)
     told, done = 0, Verification()
     with tqdm(desc="verifying", unit=" runs", disable=not sys.stderr.isatty(), leave=False) as bar:
         for done in verify(options.paths, not options.no_evaluate, options.data_dir):
@@ -34,3 +39,13 @@ def run(options: argparse.Namespace) -> None:
     if done.problems:
         raise VerificationError(str(done))
     print(done)
+
+
+def _restore_line_ends(paths: list[Path]) -> None:
+    from anytime_pruning.verification.line_ends import restore_all_line_ends
+    from anytime_pruning.verification.stored import find_stored
+
+    found = [find_stored(path) for path in paths]
+    runs = [folder for folders, _, _ in found for folder in folders]
+    changed = restore_all_line_ends(runs, [folder for _, _, tables in found for folder in tables])
+    print(f"{changed} files have their line ends back")

@@ -33,6 +33,12 @@ def weights_path(study: str, name: str) -> Path:
     return RESULTS / study / "checkpoints" / name / WEIGHTS
 
 
+def study_dir(run: Path) -> Path:
+    """Return the folder of the study to which a run's folder belongs, or the run's folder itself outside a study."""
+    above = [folder for folder in run.parents if folder.name == "runs"]
+    return above[0].parent if above else run
+
+
 def find_weights(run: Path) -> Path:
     """Find the weights of a run in the run's folder, or in the tree of checkpoints beside the runs.
 
@@ -46,10 +52,8 @@ def find_weights(run: Path) -> Path:
         DataError: the weights are in neither place; they are not versioned together with the results.
     """
     places = [run / WEIGHTS]
-    parts = run.parts
-    if "runs" in parts:
-        i = len(parts) - 1 - parts[::-1].index("runs")
-        places.append(Path(*parts[:i], "checkpoints", *parts[i + 1 :], WEIGHTS))
+    if (study := study_dir(run)) != run:
+        places.append(study / "checkpoints" / run.relative_to(study / "runs") / WEIGHTS)
     for place in places:
         if place.exists():
             return place

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, V
 from anytime_pruning.foundation.errors import DataError, show
 
 SCHEMA_VERSION: Literal[4] = 4
-REMEDY = "remove the run's folder to train it again"
+# What was measured may still exist, so nobody is told to remove it before looking for it.
+REMEDY = "fetch it again, from git, DVC or a copy; only if there is none, remove the run's folder to train it again"
 # The limit keeps whole numbers within a 64-bit column of a table.
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
 

@@ -16,6 +16,7 @@ from anytime_pruning.foundation.errors import DataError, SettingError, show
 from anytime_pruning.foundation.files import file_sha256, write_atomically, write_text
 from anytime_pruning.foundation.safe_text import parse_yaml
 from anytime_pruning.results import layout
+from anytime_pruning.results.line_ends import check_line_ends
 from anytime_pruning.results.metrics_file import REMEDY, SCHEMA_VERSION, MetricsFile, parse_metrics
 from anytime_pruning.results.records import Records
 from anytime_pruning.results.rows import TABLES, EpochRow, LayerRow, MegabatchRow
@@ -89,22 +90,27 @@ def check_files(folder: Path, checksums: Mapping[str, str], names: Iterable[str]
         names: names of the files to check.
 
     Raises:
+        LineEndsError: nothing but the line ends of a file is changed.
         DataError: a file is missing or has another checksum.
     """
     for name in names:
-        path, expected = folder / name, checksums.get(name)
         try:
-            found = file_sha256(path)
+            _check_file(folder / name, checksums.get(name))
         except OSError as error:
-            raise DataError(f"{path}: {error.strerror}; {REMEDY}") from None
-        if found != expected:
-            raise DataError(f"{path}: damaged or changed (sha256 {found}, expected {expected}); {REMEDY}")
+            raise DataError(f"{folder / name}: {error.strerror}; {REMEDY}") from None
+
+
+def _check_file(path: Path, expected: str | None) -> None:
+    if (found := file_sha256(path)) != expected:
+        check_line_ends(path, lambda content: hashlib.sha256(content).hexdigest() == expected)
+        raise DataError(f"{path}: damaged or changed (sha256 {found}, expected {expected}); {REMEDY}")
 
 
 def read_metrics(folder: Path) -> MetricsFile:
     """Read metrics.json of a run and check that the file is unchanged since it was written.
 
     Raises:
+        LineEndsError: nothing but the line ends of the file is changed.
         DataError: the file is missing or damaged, has another schema version, or lacks a value.
     """
     path = folder / layout.METRICS
@@ -117,14 +123,18 @@ def read_metrics(folder: Path) -> MetricsFile:
         version = content.get("schema_version")
         # The schema version itself may be damaged, so the checksum of a file that has one is checked first.
         is_sealed = version == SCHEMA_VERSION or "sha256" in content
-        if is_sealed and text != render(seal(content)):
+        if is_sealed and text != (written := render(seal(content))):
+            check_line_ends(path, lambda content: content == written.encode())
             raise DataError(f"{path}: damaged or changed (it does not match its own sha256); {REMEDY}")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
     except (ValueError, RecursionError):
         raise DataError(f"{path}: not readable; {REMEDY}") from None
     if version != SCHEMA_VERSION:
-        raise DataError(f"{path}: schema_version is {show(version)}, expected {SCHEMA_VERSION}; {REMEDY}")
+        raise DataError(
+            f"{path}: schema_version is {show(version)}, expected {SCHEMA_VERSION}: another version of this package "
+            "wrote the file, and reads it; or train the run again in another folder"
+        )
     return parse_metrics(path, text)
 
 
@@ -160,7 +170,7 @@ def stored_run(out_dir: Path, settings: RunSettings) -> MetricsFile | None:
     if metrics.digest != settings.digest():
         raise SettingError(
             f"out_dir: {out_dir} is not allowed: it holds a run with digest {metrics.digest}, and these settings have "
-            f"{settings.digest()}; name another folder or remove it"
+            f"{settings.digest()}; name another folder"
         )
     return metrics
 

@@ -36,7 +36,7 @@ def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None =
     Raises:
         SettingError: a path holds no run.
     """
-    found = [_find(path) for path in paths]
+    found = [find_stored(path) for path in paths]
     done, evaluator = Verification(), _make_evaluator(data_dir) if evaluate else None
     for path, (folders, unfinished, tables) in zip(paths, found):
         if unfinished:
@@ -97,8 +97,12 @@ def _check_tables(folder: Path) -> Iterator[Finding]:
     return check_tables(folder)
 
 
-def _find(path: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """Find the folders of finished runs, of unfinished runs and of collected tables."""
+def find_stored(path: Path) -> tuple[list[Path], list[Path], list[Path]]:
+    """Find the folders of finished runs, of unfinished runs and of collected tables.
+
+    Raises:
+        SettingError: the path holds no run.
+    """
     folders = {file.parent for file in path.rglob(layout.METRICS) if file.parent.name != "metrics"}
     signs = {file.parent for name in (layout.RESUME, layout.CONFIG) for file in path.rglob(name)}
     unfinished = signs - folders

@@ -85,7 +85,7 @@ def test_runs_that_are_there_can_be_collected_alone(stored, tmp_path):
 def test_a_damaged_run_is_named(file, stored, tmp_path):
     names, runs_dir = stored
     (runs_dir / names[0] / file).write_text("<<<<<<< HEAD: [")
-    with pytest.raises(DataError, match=rf"{names[0]}/{file}: not readable; remove the run's folder"):
+    with pytest.raises(DataError, match=rf"{names[0]}/{file}: not readable; fetch it again"):
         collect(names, runs_dir, tmp_path / "tables")
 
 
@@ -124,7 +124,7 @@ def put(content, place, value):
 def test_a_value_that_is_missing_or_no_number_is_named(place, value, message, stored, tmp_path):
     names, runs_dir = stored
     forge(runs_dir / names[0], lambda content: put(content, place, value))
-    with pytest.raises(DataError, match=rf"{names[0]}/metrics.json: {message}; remove the run's folder"):
+    with pytest.raises(DataError, match=rf"{names[0]}/metrics.json: {message}; fetch it again"):
         collect(names, runs_dir, tmp_path / "tables")
     assert not (tmp_path / "tables").exists()
 
@@ -134,7 +134,7 @@ def test_a_value_that_json_does_not_have_is_refused(value, stored, tmp_path):
     names, runs_dir = stored
     path = runs_dir / names[0] / "metrics.json"
     path.write_text(re.sub(r'"clean_gap_pct": [-0-9.]+', f'"clean_gap_pct": {value}', path.read_text()))
-    with pytest.raises(DataError, match=rf"{names[0]}/metrics.json: not readable; remove the run's folder"):
+    with pytest.raises(DataError, match=rf"{names[0]}/metrics.json: not readable; fetch it again"):
         collect(names, runs_dir, tmp_path / "tables")
 
 
@@ -143,7 +143,7 @@ def test_a_changed_character_is_seen_by_its_checksum(file, stored, tmp_path):
     names, runs_dir = stored
     path = runs_dir / names[0] / file
     path.write_text(path.read_text().replace("1", "2", 1))
-    with pytest.raises(DataError, match=rf"{names[0]}/{file}: damaged or changed .*; remove the run's folder"):
+    with pytest.raises(DataError, match=rf"{names[0]}/{file}: damaged or changed .*; fetch it again"):
         collect(names, runs_dir, tmp_path / "tables")
 
 

@@ -70,7 +70,7 @@ def test_a_run_of_another_schema_is_refused_and_not_called_damaged(version, run)
     path = run / "metrics.json"
     content = {"schema_version": version, "digest": "0" * 12}
     path.write_text(json.dumps(content, indent=2) + "\n")
-    expected = f"{path}: schema_version is {version!r}, expected {SCHEMA_VERSION}; remove the run's folder"
+    expected = f"{path}: schema_version is {version!r}, expected {SCHEMA_VERSION}: another version"
     with pytest.raises(DataError, match=re.escape(expected)):
         read_metrics(run)
     assert problems_in(run)[0].startswith(expected)
