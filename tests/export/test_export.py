@@ -166,7 +166,7 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(run, exported, tmp_pat
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda said: said.pop("input"), "metrics.json: input is missing; remove the run's folder to train it again"),
+        (lambda said: said.pop("input"), "metrics.json: input is missing; fetch it again"),
         (lambda said: said["input"].pop("n_classes"), "metrics.json: input.n_classes is missing"),
         (
             lambda said: said["input"].update(n_classes="ten"),

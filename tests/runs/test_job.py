@@ -125,7 +125,7 @@ def test_a_stored_run_on_other_data_is_not_taken_for_this_one(tiny, tmp_path):
 @pytest.mark.parametrize("text", ["", "[]", "<<<<<<< HEAD"])
 def test_a_damaged_result_is_named(text, tiny, tmp_path):
     (tmp_path / "metrics.json").write_text(text)
-    with pytest.raises(DataError, match=r"metrics\.json: not readable; remove the run's folder"):
+    with pytest.raises(DataError, match=r"metrics\.json: not readable; fetch it again"):
         run_stream(tiny(), tmp_path)
 
 
