@@ -48,4 +48,6 @@ def _restore_line_ends(paths: list[Path]) -> None:
     found = [find_stored(path) for path in paths]
     runs = [folder for folders, _, _ in found for folder in folders]
     changed = restore_all_line_ends(runs, [folder for _, _, tables in found for folder in tables])
-    print(f"{changed} files have their line ends back")
+    # Git goes by the size that it noted at the checkout, until it is asked to look again.
+    again = f"; git sees that they are as committed after git add --update {paths[0]}" if changed else ""
+    print(f"{changed} files have their line ends back{again}")
