@@ -22,6 +22,7 @@ _PUBLIC = {
     "released_masks": "anytime_pruning.pruning.released_masks",
     "run_stream": "anytime_pruning.runs.job",
     "score": "anytime_pruning.pruning.pruners",
+    "set_prunable": "anytime_pruning.pruning.prunable",
     "select_masks": "anytime_pruning.pruning.selections.unstructured",
 }
 __all__ = ["RESULTS_VERSION", "__version__", *sorted(_PUBLIC)]

@@ -72,11 +72,11 @@ class MacCount:
     Attributes:
         positions: for each prunable weight by name, how often one image uses each number of the weight; this equals the
             number of output pixels of the layer.
-        linear: multiply-accumulates of the linear layers, which are not pruned.
+        fixed: multiply-accumulates of the layers that are not pruned, such as the classifier.
     """
 
     positions: dict[str, int]
-    linear: int
+    fixed: int
 
     def total(self, counts: Mapping[str, int]) -> int:
         """Return the multiply-accumulates of a pruned network.
@@ -84,4 +84,4 @@ class MacCount:
         Args:
             counts: number of kept weights by name.
         """
-        return self.linear + sum(self.positions[name] * count for name, count in counts.items())
+        return self.fixed + sum(self.positions[name] * count for name, count in counts.items())

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.models.lazy import has_lazy_layers, materialize
 
 # A builder takes the number of classes and (channels, height, width) of the images, and returns a network that maps
 # images [B, C, H, W] to logits [B, n_classes].
@@ -64,6 +65,8 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = builder(n_classes, image_shape)
+        if has_lazy_layers(network):
+            materialize(network, torch.zeros(1, *image_shape))
     model = nn.Sequential()
     model.add_module("normalize", normalize)
     model.add_module("network", network)

@@ -1,41 +1,60 @@
 """Count the multiply-accumulates that a network needs for one image, layer by layer."""
 
+from collections.abc import Mapping
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.metrics import MacCount
-from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.machine.preservation import preserved
+from anytime_pruning.pruning.prunable import prunable_weights, weighted_layers
+from anytime_pruning.pruning.prunable.rules import LINEAR, TRANSPOSED, is_of_kind
 
 
 def count_macs(model: nn.Module, image_shape: tuple[int, int, int]) -> MacCount:
     """Count multiply-accumulates in one forward pass of an empty image in eval mode; the network does not change.
 
-    Batch norm, activations and pooling are not counted, as is usual.
+    Batch norm, activations, pooling and products of feature maps, as in attention, are not counted. Neither are layers
+    whose weight is used without a call of the layer.
 
     Args:
         model: maps images [B, C, H, W] to logits.
         image_shape: (channels, height, width).
     """
-    names = {id(weight): name for name, weight in prunable_weights(model).items()}
-    positions, linear = dict.fromkeys(names.values(), 0), 0
+    layers, weights = weighted_layers(model), prunable_weights(model)
+    names = {where: _name_of(layer, weights) for where, layer in layers.items()}
+    positions, fixed = dict.fromkeys(weights, 0), 0
 
-    def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        nonlocal linear
-        if isinstance(module, nn.Linear):
-            linear += output.numel() // module.out_features * module.weight.numel()
-        elif isinstance(module, (nn.Conv1d, nn.Conv2d, nn.Conv3d)):
-            positions[names[id(module.weight)]] += output.numel() // module.out_channels
+    def count(
+        where: str, layer: nn.Module, inputs: tuple[Tensor, ...], named: dict[str, Tensor], output: Tensor
+    ) -> None:
+        nonlocal fixed
+        n_positions = _positions(layer, (*inputs, *named.values())[0], output)
+        if (name := names[where]) is not None:
+            positions[name] += n_positions
+        else:
+            fixed += n_positions * layer.weight.numel()  # type: ignore[operator]
 
-    layers = [m for m in model.modules() if isinstance(m, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d))]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
-    modes = {module: module.training for module in model.modules()}
-    try:
+    with preserved(model), torch.no_grad():
+        for where, layer in layers.items():
+            layer.register_forward_hook(partial(count, where), with_kwargs=True)
         model.eval()
-        with torch.no_grad():
-            model(torch.zeros(1, *image_shape, device=next(model.parameters()).device))
-    finally:
-        for hook in hooks:
-            hook.remove()
-        for module, mode in modes.items():
-            module.training = mode
-    return MacCount(positions, linear)
+        model(torch.zeros(1, *image_shape, device=next(model.parameters()).device))
+    return MacCount(positions, fixed)
+
+
+def _name_of(layer: nn.Module, weights: Mapping[str, nn.Parameter]) -> str | None:
+    """Return the name of the prunable weight that a layer uses, or None if the layer's weight is not prunable."""
+    own = {id(parameter) for parameter in layer.parameters()}
+    inside = (name for name, weight in weights.items() if id(weight) in own)
+    return next(inside, None)
+
+
+def _positions(layer: nn.Module, taken: Tensor, output: Tensor) -> int:
+    """Return how often one image uses each number of a layer's weight."""
+    if is_of_kind(layer, TRANSPOSED):
+        return taken.numel() // layer.in_channels  # type: ignore[operator]
+    if is_of_kind(layer, LINEAR):
+        return output.numel() // layer.out_features  # type: ignore[operator]
+    return output.numel() // layer.out_channels  # type: ignore[operator]

@@ -82,7 +82,7 @@ class MaskChooser:
         network, options, rounds = self.model, self.options, rounds_of(self.options.pruner)
         n_prunable = count_prunable(network)
         before = count_masked(masks, n_prunable) / n_prunable
-        generator = self._generator(f"pruner {t}")
+        generator, ties = self._generator(f"pruner {t}"), self._generator(f"equal scores {t}")
         selection = lookup("selection", options.selection)
         for k in range(1, rounds + 1):
             with autocast(self.data.images.device, options.precision):
@@ -91,7 +91,7 @@ class MaskChooser:
             # The last round uses the density itself, because the power could differ from it by a rounding error.
             asked = density if k == rounds else before * (density / before) ** (k / rounds)
             try:
-                masks = selection.select(scores, asked, options.scope, masks or None)
+                masks = selection.select(scores, asked, options.scope, masks or None, ties)
             except DivergenceError as error:
                 raise DivergenceError(f"{error}, at megabatch {t}; no results were written") from None
             if k < rounds:

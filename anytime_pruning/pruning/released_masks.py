@@ -11,9 +11,9 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from anytime_pruning.foundation.errors import DivergenceError, SettingError
+from anytime_pruning.machine.preservation import preserved, want_gradients
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.pruning.pruners.preserve import preserved
 from anytime_pruning.pruning.selections.unstructured import SCOPES
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -127,6 +127,7 @@ def _score_snip(network: nn.Module, masks: Mapping[str, Tensor], batches: Batche
     raw = {name: weight.detach().clone() for name, weight in weights.items()}
     gradients = [torch.zeros_like(weight) for weight in raw.values()]
     with preserved(network):
+        want_gradients(network)
         with torch.no_grad():
             for name, weight in weights.items():
                 if name in masks:

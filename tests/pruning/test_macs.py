@@ -18,7 +18,7 @@ def test_convolutions_and_linear_layers_are_counted_by_hand():
     )
     macs = count_macs(model, (3, 8, 8))
     assert macs.positions == {"0.weight": 64, "2.weight": 16}
-    assert macs.linear == 640
+    assert macs.fixed == 640
     # A convolution counts its output channels * its input channels per group * 9 * its pixels.
     assert macs.total({"0.weight": 8 * 3 * 9, "2.weight": 8 * 2 * 9}) == 8 * 3 * 9 * 64 + 8 * 2 * 9 * 16 + 640
     assert macs.total({"0.weight": 0, "2.weight": 1}) == 16 + 640

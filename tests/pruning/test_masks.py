@@ -23,10 +23,38 @@ def test_highest_scores_stay():
     assert kept_list(masks["b"]) == [1, 0]
 
 
-def test_ties_go_by_position():
-    masks = select_masks({"a": tensor([1.0, 2.0, 2.0]), "b": tensor([2.0, 2.0])}, 0.6)
+def test_a_draw_decides_among_equal_scores_and_favours_no_layer():
+    scores = {"first": torch.zeros(1000), "best": torch.ones(5), "last": torch.zeros(3000)}
+    masks = select_masks(scores, 0.25, generator=torch.Generator().manual_seed(3))
+    assert sum(int(mask.sum()) for mask in masks.values()) == 1001
+    assert bool(masks["best"].all())
+    # 996 of 4000 equal weights are drawn, so the first layer keeps 249 of 1000, give or take 12.
+    assert 200 < int(masks["first"].sum()) < 300
+    # Within a layer, no place is favoured either.
+    assert 80 < int(masks["first"][:500].sum()) < 170
+    again = select_masks(scores, 0.25, generator=torch.Generator().manual_seed(3))
+    other = select_masks(scores, 0.25, generator=torch.Generator().manual_seed(4))
+    assert all(torch.equal(masks[name], again[name]) for name in masks)
+    assert any(not torch.equal(masks[name], other[name]) for name in masks)
+    assert all(torch.equal(select_masks(scores, 0.25)[name], select_masks(scores, 0.25)[name]) for name in masks)
+
+
+def test_equal_scores_that_all_stay_or_all_go_need_no_draw():
+    scores = {"a": tensor([1.0, 2.0, 2.0]), "b": tensor([2.0, 3.0])}
+    generator = torch.Generator().manual_seed(0)
+    before = generator.get_state()
+    masks = select_masks(scores, 0.8, generator=generator)
     assert kept_list(masks["a"]) == [0, 1, 1]
-    assert kept_list(masks["b"]) == [1, 0]
+    assert kept_list(masks["b"]) == [1, 1]
+    assert torch.equal(generator.get_state(), before)
+
+
+@pytest.mark.parametrize("scope", ["global", "local"])
+def test_a_draw_never_revives_a_pruned_weight(scope):
+    kept = {"a": torch.arange(40) % 2 == 0, "b": torch.ones(60, dtype=torch.bool)}
+    masks = select_masks({"a": torch.zeros(40), "b": torch.zeros(60)}, 0.3, scope, kept)
+    assert sum(int(mask.sum()) for mask in masks.values()) == 30
+    assert not bool((masks["a"] & ~kept["a"]).any())
 
 
 def test_pruned_weights_stay_pruned_whatever_they_score():

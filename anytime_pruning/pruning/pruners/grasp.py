@@ -7,10 +7,11 @@ from functools import reduce
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional as F
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
-from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.pruners.gradients import lacks_second_derivative
 from anytime_pruning.stream.batching import batch_bounds
 
 # Logits are divided by this number, so that the softmax is not saturated.
@@ -31,23 +32,37 @@ def score_grasp(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], gene
     opposite sign of the paper's S(-w), because here higher scores are kept; the scores are not normalised, which
     changes no ranking.
 
+    Attention is computed in its plain form, because its fused forms have no second derivative.
+
     Raises:
-        SettingError: there are no batches.
+        SettingError: torch cannot differentiate an operation of the network twice; the message names the operation.
     """
     chunks = _balance(batches)
     weights = prunable_weights(model)
     model.train()
-    with torch.autocast(chunks[0][0].device.type, enabled=False):
-        total = [torch.zeros_like(weight) for weight in weights.values()]
-        for chunk in chunks:
-            torch._foreach_add_(total, list(_gradient(model, weights, chunk)))
-        products = [torch.zeros_like(weight) for weight in weights.values()]
-        for chunk in chunks:
-            gradient = _gradient(model, weights, chunk, create_graph=True)
-            flow = reduce(operator.add, ((fixed * moving).sum() for fixed, moving in zip(total, gradient)))
+    try:
+        with torch.autocast(chunks[0][0].device.type, enabled=False), sdpa_kernel(SDPBackend.MATH):
+            products = _products(model, weights, chunks)
+    except RuntimeError as error:
+        if refusal := lacks_second_derivative(error, "grasp"):
+            raise refusal from None
+        raise
+    return {name: weight.detach() * product for (name, weight), product in zip(weights.items(), products)}
+
+
+def _products(model: nn.Module, weights: dict[str, nn.Parameter], chunks: list[tuple[Tensor, Tensor]]) -> list[Tensor]:
+    """Return d(g_a . g_b)/dw for each weight, where g_a is fixed and summed over all chunks."""
+    total = [torch.zeros_like(weight) for weight in weights.values()]
+    for chunk in chunks:
+        torch._foreach_add_(total, list(_gradient(model, weights, chunk)))
+    products = [torch.zeros_like(weight) for weight in weights.values()]
+    for chunk in chunks:
+        gradient = _gradient(model, weights, chunk, create_graph=True)
+        flow = reduce(operator.add, ((fixed * moving).sum() for fixed, moving in zip(total, gradient)))
+        if flow.requires_grad:
             parts = torch.autograd.grad(flow, list(weights.values()), allow_unused=True, materialize_grads=True)
             torch._foreach_add_(products, list(parts))
-    return {name: weight.detach() * product for (name, weight), product in zip(weights.items(), products)}
+    return products
 
 
 def _gradient(
@@ -55,6 +70,8 @@ def _gradient(
 ) -> tuple[Tensor, ...]:
     images, labels = chunk
     loss = F.cross_entropy(model(images) / TEMPERATURE, labels)
+    if not loss.requires_grad:
+        return tuple(torch.zeros_like(weight) for weight in weights.values())
     return torch.autograd.grad(
         loss, list(weights.values()), create_graph=create_graph, allow_unused=True, materialize_grads=True
     )
@@ -66,8 +83,6 @@ def _balance(batches: Iterable[tuple[Tensor, Tensor]]) -> list[tuple[Tensor, Ten
     The new batches are as large as the largest given batch.
     """
     gathered = list(batches)
-    if not gathered:
-        raise SettingError("pruner: grasp needs images to score on, but no image was given")
     images, labels = (torch.cat(parts) for parts in zip(*gathered))
     counts = labels.bincount()
     quota = counts[counts > 0].min()

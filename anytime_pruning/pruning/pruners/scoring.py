@@ -1,14 +1,17 @@
 """Score the prunable weights of a network by a registered pruner, and restore the network afterwards."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import TypeVar, cast
 
+import torch
 from torch import Generator, Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.pruning.pruners.preserve import preserved
+from anytime_pruning.machine.preservation import preserved, want_gradients
+from anytime_pruning.models.lazy import has_lazy_layers, materialize
+from anytime_pruning.pruning.prunable import prunable_weights, set_prunable
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Criterion = TypeVar("Criterion", bound=Callable[..., dict[str, Tensor]])
@@ -32,8 +35,10 @@ def rounds_of(pruner: str) -> int:
 def score(model: nn.Module, pruner: str, batches: Batches, generator: Generator | None = None) -> dict[str, Tensor]:
     """Score every prunable weight of a network, leaving the network exactly as it was.
 
+    Only the layers of a lazy network stay as the first image has made them.
+
     Args:
-        model: any module; its convolutions are scored.
+        model: any module; the weights that `set_prunable` chose are scored, or else those of its convolutions.
         pruner: a registered criterion, such as `snip`.
         batches: images [B, C, H, W] and labels int64 [B], on the model's device; data-free pruners do not read them.
         generator: random generator for pruners that draw; None means a generator with a fixed seed.
@@ -42,18 +47,95 @@ def score(model: nn.Module, pruner: str, batches: Batches, generator: Generator 
         Scores by parameter name, in the shapes of the weights; weights with higher scores are kept.
 
     Raises:
-        SettingError: the pruner is not registered, or does not give one score for each prunable weight.
+        SettingError: the pruner is not registered, gets no image, does not give one score for each prunable weight, or
+            gives every weight the same score; or the network has no prunable weight.
     """
     criterion = lookup("pruner", pruner)
+    given = _ForPruner(batches, pruner)
+    if has_lazy_layers(model):
+        materialize(model, given.first()[0][:1])
     with preserved(model):
+        # The choice must not change when frozen weights are made to require a gradient.
+        weights = set_prunable(model) if "prunable_names" not in vars(model) else prunable_weights(model)
+        expected = {name: weight.shape for name, weight in weights.items()}
+        if not expected:
+            raise SettingError(
+                "prunable: the network has no weight that may be pruned, such as that of a convolution that is not "
+                "frozen; choose other layers by set_prunable, or by the settings prunable and keep"
+            )
+        want_gradients(model)
         scores: dict[str, Tensor] = criterion(
-            model, batches, generator if generator is not None else Generator().manual_seed(0)
+            model, given, generator if generator is not None else Generator().manual_seed(0)
         )
-    expected = {name: weight.shape for name, weight in prunable_weights(model).items()}
     found = {name: getattr(tensor, "shape", None) for name, tensor in scores.items()} if scores else {}
     if found != expected:
         wrong = next(name for name in {**expected, **found} if expected.get(name) != found.get(name))
         raise SettingError(
             f"pruner: {pruner!r} gives scores of shape {found.get(wrong)} for {wrong}, expected {expected.get(wrong)}"
         )
+    check_informative(scores, {}, pruner)
     return scores
+
+
+def check_informative(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], pruner: str) -> None:
+    """Check that scores say anything about the weights that compete: they are not all equal.
+
+    Args:
+        scores: scores by parameter name.
+        masks: bool masks of the weights that compete; empty if all weights do.
+        pruner: name of the pruner, for the message.
+
+    Raises:
+        SettingError: two or more weights compete, and all of them have the same score.
+    """
+    competing = [score[masks[name]] if masks else score.flatten() for name, score in scores.items()]
+    values = torch.cat([part.flatten() for part in competing])
+    if len(values) < 2 or not torch.isfinite(values[0]) or (values != values[0]).any():
+        return
+    cause = (
+        "no gradient reaches these layers, because activations saturate, a factor such as the gamma of a batch norm is "
+        "zero, a layer before is empty, or the logits do not depend on them"
+        if values[0] == 0
+        else "all of these weights have the same value"
+    )
+    raise SettingError(
+        f"pruner: {pruner!r} is not allowed here: it gives all {len(values):,} weights the score {float(values[0]):g}, "
+        f"which says nothing about them; likely {cause}; choose another pruner, such as magnitude"
+    )
+
+
+def layers_without_score(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of layers whose scores are all zero; a layer that masks have emptied does not count."""
+    names = []
+    for name, score in scores.items():
+        competing = score[masks[name]] if masks else score
+        if competing.numel() and not competing.any():
+            names.append(name)
+    return names
+
+
+class _ForPruner:
+    """Hands out batches to a pruner, and raises an error if there are none."""
+
+    def __init__(self, batches: Batches, pruner: str):
+        self._batches, self._pruner = batches, pruner
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        n_images = 0
+        for images, labels in self._batches:
+            n_images += len(images)
+            yield images, labels
+        if n_images == 0:
+            raise SettingError(
+                f"pruner: {self._pruner} needs images to score on, but no image was given (an iterator gives its "
+                "batches only once)"
+            )
+
+    def first(self) -> tuple[Tensor, Tensor]:
+        """Return the first batch, which a later iteration gives once more."""
+        iterator = iter(self)
+        batch = next(iterator)
+        # A list can begin again, but an iterator cannot.
+        if iter(self._batches) is self._batches:
+            self._batches = chain([batch], self._batches)
+        return batch

@@ -1,6 +1,7 @@
 """Score weights by SNIP, which keeps the weights whose removal would change the loss most."""
 
 from collections.abc import Iterable
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
@@ -8,6 +9,7 @@ from torch.nn import functional as F
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.pruners.gradients import gradients
 
 
 @register("pruner", "snip")
@@ -21,11 +23,14 @@ def score_snip(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], gener
     Deviation: the scores are not divided by their sum, which changes no ranking.
     """
     weights = prunable_weights(model)
-    gradients = [torch.zeros_like(weight) for weight in weights.values()]
+    total = [torch.zeros_like(weight) for weight in weights.values()]
     model.train()
     for images, labels in batches:
-        loss = F.cross_entropy(model(images), labels)
-        # A convolution that the forward pass does not use has no gradient, so its scores are zero.
-        parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True, materialize_grads=True)
-        torch._foreach_add_(gradients, list(parts))
-    return {name: (weight.detach() * gradient).abs() for (name, weight), gradient in zip(weights.items(), gradients)}
+        # A layer that the forward pass does not use has no gradient, so its scores are zero.
+        parts = gradients(partial(_loss, model, images, labels), list(weights.values()))
+        torch._foreach_add_(total, list(parts))
+    return {name: (weight.detach() * gradient).abs() for (name, weight), gradient in zip(weights.items(), total)}
+
+
+def _loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    return F.cross_entropy(model(images), labels)

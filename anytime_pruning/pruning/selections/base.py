@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 
-from torch import Tensor
+from torch import Generator, Tensor
 
 
 class Selection(ABC):
@@ -11,7 +11,12 @@ class Selection(ABC):
 
     @abstractmethod
     def select(
-        self, scores: Mapping[str, Tensor], density: float, scope: str, kept: Mapping[str, Tensor] | None
+        self,
+        scores: Mapping[str, Tensor],
+        density: float,
+        scope: str,
+        kept: Mapping[str, Tensor] | None,
+        generator: Generator,
     ) -> dict[str, Tensor]:
         """Choose the weights to keep.
 
@@ -20,6 +25,7 @@ class Selection(ABC):
             density: share of all weights to keep, in (0, 1].
             scope: `global` ranks all weights together; `local` keeps the same density in each layer.
             kept: bool masks of an earlier selection, in which the new masks nest; None before the first selection.
+            generator: CPU generator that draws among weights with equal scores.
 
         Returns:
             Bool masks by parameter name; True is kept.

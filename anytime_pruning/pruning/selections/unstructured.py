@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from anytime_pruning.foundation.errors import DivergenceError, SettingError
 from anytime_pruning.foundation.registry import register
@@ -13,7 +13,11 @@ SCOPES = ("global", "local")
 
 
 def select_masks(
-    scores: Mapping[str, Tensor], density: float, scope: str = "global", kept: Mapping[str, Tensor] | None = None
+    scores: Mapping[str, Tensor],
+    density: float,
+    scope: str = "global",
+    kept: Mapping[str, Tensor] | None = None,
+    generator: Generator | None = None,
 ) -> dict[str, Tensor]:
     """Keep the weights with the highest scores, exactly round(density * N) of all N prunable weights.
 
@@ -24,10 +28,11 @@ def select_masks(
             keeps its share rounded down, and the layers with the largest remainders keep one weight more, so that the
             total is exact.
         kept: bool masks of an earlier selection; only weights kept there can be kept now, so masks nest.
+        generator: CPU generator that draws among weights with equal scores; None means one with a fixed seed.
 
     Returns:
-        Bool masks by parameter name, in the shapes and on the devices of the scores; True is kept. Among weights with
-        equal scores, the first ones are kept, so that the result never depends on the sorting algorithm.
+        Bool masks by parameter name, in the shapes and on the devices of the scores; True is kept. If only some of
+        several weights with equal scores can be kept, each of these weights has the same chance, whatever its layer.
 
     Raises:
         SettingError: density or scope is out of range, or more weights are asked for than are still kept.
@@ -36,6 +41,8 @@ def select_masks(
     _check_arguments(scores, density, scope)
     if kept is None:
         kept = {name: torch.ones_like(score, dtype=torch.bool) for name, score in scores.items()}
+    if generator is None:
+        generator = Generator().manual_seed(0)
     n_keep = count_weights(sum(score.numel() for score in scores.values()), density)
     n_kept = sum(int(kept[name].sum()) for name in scores)
     if n_keep > n_kept:
@@ -43,11 +50,11 @@ def select_masks(
     if scope == "local":
         counts = _share_out(scores, kept, density, n_keep)
         return {
-            name: _keep_highest(score.flatten(), kept[name].flatten(), counts[name]).view_as(score)
+            name: _keep_highest(score.flatten(), kept[name].flatten(), counts[name], generator).view_as(score)
             for name, score in scores.items()
         }
     flat = torch.cat([score.flatten() for score in scores.values()])
-    mask = _keep_highest(flat, torch.cat([kept[name].flatten() for name in scores]), n_keep)
+    mask = _keep_highest(flat, torch.cat([kept[name].flatten() for name in scores]), n_keep, generator)
     parts = torch.split(mask, [score.numel() for score in scores.values()])
     return {name: part.view_as(score) for (name, score), part in zip(scores.items(), parts)}
 
@@ -61,10 +68,15 @@ class Unstructured(Selection):
     """Keeps single weights by their own scores; see `select_masks`."""
 
     def select(
-        self, scores: Mapping[str, Tensor], density: float, scope: str, kept: Mapping[str, Tensor] | None
+        self,
+        scores: Mapping[str, Tensor],
+        density: float,
+        scope: str,
+        kept: Mapping[str, Tensor] | None,
+        generator: Generator,
     ) -> dict[str, Tensor]:
         """Choose the weights to keep, as `select_masks` does."""
-        return select_masks(scores, density, scope, kept)
+        return select_masks(scores, density, scope, kept, generator)
 
     def count(self, n_prunable: int, density: float) -> int:
         """Return how many weights are kept, rounded to a whole number."""
@@ -84,23 +96,26 @@ def _check_arguments(scores: Mapping[str, Tensor], density: float, scope: str) -
             raise DivergenceError(f"scores: {name} has scores that are not a number")
 
 
-def _keep_highest(scores: Tensor, kept: Tensor, count: int) -> Tensor:
+def _keep_highest(scores: Tensor, kept: Tensor, count: int, generator: Generator) -> Tensor:
     """Return a bool mask of the `count` highest scores among the kept ones; all tensors are 1-d.
 
-    Among equal scores, earlier positions win.
+    A draw decides among scores that equal the lowest kept score. Without a draw, the weights of the first layers would
+    win, and networks with many equal scores would lose their last layers.
     """
     mask = torch.zeros_like(kept)
     if count == 0:
         return mask
     candidates = kept.nonzero().squeeze(1)
     values = scores[candidates]
-    # kthvalue finds the count-th highest value without a sort. Every score above it stays, and so do the first of
-    # the scores equal to it.
+    # kthvalue finds the count-th highest value without a sort. Every score above it stays.
     threshold = values.kthvalue(len(values) - count + 1).values
     above = values > threshold
     equal = (values == threshold).nonzero().squeeze(1)
+    missing = count - int(above.sum())
+    if missing < len(equal):
+        equal = equal[torch.randperm(len(equal), generator=generator)[:missing].to(equal.device)]
     mask[candidates[above]] = True
-    mask[candidates[equal[: count - int(above.sum())]]] = True
+    mask[candidates[equal]] = True
     return mask
 
 

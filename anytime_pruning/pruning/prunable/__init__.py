@@ -1,0 +1,23 @@
+"""Decide which weights of a network may be pruned; no other package decides this.
+
+`rules.py` names the kinds of layers, `resolution.py` finds the parameter behind the weight of a layer, and `choice.py`
+combines both with the layers that are left alone. This package imports from `foundation` only.
+"""
+
+from anytime_pruning.pruning.prunable.choice import (
+    DEFAULT_KEEP,
+    DEFAULT_RULES,
+    count_prunable,
+    prunable_weights,
+    set_prunable,
+    weighted_layers,
+)
+
+__all__ = [
+    "DEFAULT_KEEP",
+    "DEFAULT_RULES",
+    "count_prunable",
+    "prunable_weights",
+    "set_prunable",
+    "weighted_layers",
+]

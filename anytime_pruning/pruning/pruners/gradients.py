@@ -1,0 +1,54 @@
+"""Compute gradients for pruners, and say in one line what a network lacks for them."""
+
+import re
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from anytime_pruning.foundation.errors import SettingError
+
+# What torch says where a second derivative is missing; the name of the operation, if there is one, is the first group.
+_NO_SECOND_DERIVATIVE = re.compile(
+    r"derivative for '?(?:aten::)?(\w+)'? is not implemented|differentiate twice|once_differentiable|double backward"
+)
+
+
+def gradients(compute: Callable[[], Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    """Return the gradients of a number with respect to weights; weights that it does not depend on get zeros.
+
+    Args:
+        compute: computes the number by a forward pass.
+        weights: leaf tensors that require a gradient.
+    """
+    value = compute()
+    if not value.requires_grad:
+        return tuple(torch.zeros_like(weight) for weight in weights)
+    try:
+        return torch.autograd.grad(value, weights, allow_unused=True, materialize_grads=True)
+    except RuntimeError as error:
+        if "checkpoint" not in str(error):
+            raise
+    # Re-entrant checkpoints know only gradients that are gathered in the parameters.
+    for weight in weights:
+        weight.grad = None
+    compute().backward()  # type: ignore[no-untyped-call]
+    found = tuple(torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in weights)
+    for weight in weights:
+        weight.grad = None
+    return found
+
+
+def lacks_second_derivative(error: RuntimeError, pruner: str) -> SettingError | None:
+    """Return an error that names the operation without a second derivative, or None for another kind of error."""
+    text = str(error)
+    if "checkpoint" in text:
+        what = "re-entrant checkpoints have none; call torch.utils.checkpoint.checkpoint with use_reentrant=False"
+    elif found := _NO_SECOND_DERIVATIVE.search(text):
+        name = (found[1] or "").removesuffix("_backward")
+        what = f"torch has none of {name or 'an operation of the network'}; replace it in the network"
+    else:
+        return None
+    return SettingError(
+        f"pruner: {pruner} needs second derivatives, and {what}, or choose another pruner, such as snip"
+    )
