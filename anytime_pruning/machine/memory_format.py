@@ -3,18 +3,25 @@
 The format of the weights does not change, because a convolution computes in the format of its input.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+from torch.utils.hooks import RemovableHandle
 
 from anytime_pruning.foundation.console import warn
+from anytime_pruning.foundation.errors import one_line
+from anytime_pruning.machine.preservation import preserved
 
 # On a CPU, channels-last is slower for maps of at most 16 pixels with 256 channels or more: the kernels work along a
 # row of pixels, and these maps have at most four pixels in a row (oneDNN 3.12, bfloat16 and float32; see benchmarks/).
 SMALL_MAP_PIXELS, MANY_CHANNELS = 16, 256
-FormatHook = Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...]]
+# Two formats round differently, and layers that follow each other let the difference grow.
+TOLERANCE = 1e-3
+Format = Callable[[nn.Module, Tensor], Tensor]
 
 
 def arrange(
@@ -26,54 +33,107 @@ def arrange(
 ) -> None:
     """Let a network compute in the fast memory format: channels-last, except for small maps on a CPU.
 
-    Some networks call `view` on feature maps, which works only on contiguous maps. Such a network keeps contiguous
-    maps, and a warning says so.
+    Some networks rely on contiguous maps, such as those that call `view` on them. A trial with and without the fast
+    format shows whether a network does. Such a network keeps contiguous maps, and one warning says so. The trial itself
+    changes nothing.
 
     Args:
         model: maps images [B, C, H, W] to logits; its convolutions get hooks that change the format of their inputs.
-        image_shape: (channels, height, width) of the images for a trial forward pass.
+        image_shape: (channels, height, width) of the images for the trial.
         device: the device of the network.
         channels_last: False keeps every map contiguous, to measure the difference.
         small_map_pixels: size up to which maps with many channels stay contiguous on a CPU.
 
     Raises:
-        RuntimeError: the trial fails for a reason other than `view`.
+        Exception: the network fails without the fast format as well; this is what it raised.
     """
-    convert = _choose_format(device, channels_last, small_map_pixels)
-    hooks = [module.register_forward_pre_hook(convert) for module in model.modules() if isinstance(module, nn.Conv2d)]
-    was_training = model.training
-    model.eval()
+    images = torch.rand(2, *image_shape, device=device, generator=torch.Generator(device).manual_seed(0))
+    expected = _logits(model, images)
+    hooks = _add_hooks(model, _choose_format(device, channels_last, small_map_pixels))
     try:
-        with torch.no_grad():
-            model(torch.zeros(2, *image_shape, device=device))
-    except RuntimeError as error:
-        for hook in hooks:
-            hook.remove()
-        if "view" not in str(error):
-            raise
-        model.register_forward_pre_hook(_contiguous)
+        problem = None if _agree(expected, _logits(model, images)) else "its outputs differ"
+        _train(model, images)
+    except Exception as error:
+        problem = str(error).strip().partition("\n")[0] or type(error).__name__
+    if problem is None:
+        return
+    for hook in hooks:
+        hook.remove()
+    # If the network fails without the hooks, too, the format is not to blame, and the error of this pass says more.
+    _train(model, images)
+    model.register_forward_pre_hook(partial(_hook, _contiguous), with_kwargs=True)
+    if "view" in problem:
         warn("model: its calls of view() on feature maps rule out the faster channels-last format; use flatten()")
-    finally:
-        model.train(was_training)
+    else:
+        warn(f"model: it computes without the faster channels-last format: {one_line(problem)}")
 
 
-def _choose_format(device: torch.device, channels_last: bool, small_map_pixels: int) -> FormatHook:
-    """Return the hook that changes the format of a convolution's input."""
+def _logits(model: nn.Module, images: Tensor) -> Any:
+    """Return what the network makes of images in eval mode."""
+    with preserved(model), torch.no_grad():
+        torch.manual_seed(0)
+        return model.eval()(images)
+
+
+def _train(model: nn.Module, images: Tensor) -> None:
+    """Run a forward and a backward pass in train mode, in which a network may take other branches."""
+    with preserved(model):
+        torch.manual_seed(0)
+        outputs = [output for output in _tensors(model.train()(images)) if output.requires_grad]
+        if outputs:
+            torch.autograd.backward(outputs, [torch.ones_like(output) for output in outputs])
+
+
+def _agree(expected: Any, found: Any) -> bool:
+    """Return whether two outputs are the same but for rounding."""
+    for a, b in zip(_tensors(expected), _tensors(found)):
+        margin = TOLERANCE * float(a.float().abs().amax()) if a.numel() else 0.0
+        if a.shape != b.shape or not torch.allclose(a.float(), b.float(), TOLERANCE, margin, equal_nan=True):
+            return False
+    return True
+
+
+def _tensors(output: Any) -> Iterator[Tensor]:
+    """Yield the tensors of an output, which may be a tuple or a dictionary."""
+    return (leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor))
+
+
+def _add_hooks(model: nn.Module, convert: Format) -> list[RemovableHandle]:
+    convolutions = [module for module in model.modules() if isinstance(module, nn.Conv2d)]
+    return [module.register_forward_pre_hook(partial(_hook, convert), with_kwargs=True) for module in convolutions]
+
+
+def _hook(
+    convert: Format, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Convert the batches of feature maps among the arguments of a layer, and pass everything else on as it is."""
+    converted = tuple(convert(module, value) if _is_batch_of_maps(value) else value for value in inputs)
+    return converted, {
+        name: convert(module, value) if _is_batch_of_maps(value) else value for name, value in named.items()
+    }
+
+
+def _is_batch_of_maps(value: object) -> bool:
+    return isinstance(value, Tensor) and value.layout == torch.strided and value.dim() == 4
+
+
+def _choose_format(device: torch.device, channels_last: bool, small_map_pixels: int) -> Format:
+    """Return the function that changes the format of a convolution's input."""
     if not channels_last:
         return _contiguous
     return partial(_by_map_size, small_map_pixels) if device.type == "cpu" else _channels_last
 
 
-def _by_map_size(small_map_pixels: int, module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def _by_map_size(small_map_pixels: int, module: nn.Module, maps: Tensor) -> Tensor:
     assert isinstance(module, nn.Conv2d)
-    height, width = inputs[0].shape[-2:]
+    height, width = maps.shape[-2:]
     is_small = height * width <= small_map_pixels * module.stride[0] * module.stride[1]
-    return (_contiguous if is_small and module.in_channels >= MANY_CHANNELS else _channels_last)(module, inputs)
+    return (_contiguous if is_small and module.in_channels >= MANY_CHANNELS else _channels_last)(module, maps)
 
 
-def _channels_last(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (inputs[0].contiguous(memory_format=torch.channels_last), *inputs[1:])
+def _channels_last(module: nn.Module, maps: Tensor) -> Tensor:
+    return maps.contiguous(memory_format=torch.channels_last)
 
 
-def _contiguous(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    return (inputs[0].contiguous(), *inputs[1:])
+def _contiguous(module: nn.Module, maps: Tensor) -> Tensor:
+    return maps.contiguous()

@@ -43,7 +43,7 @@ class Evaluation:
         return accuracy_pct(self.correct_count, self.total_count)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def evaluate(
     model: nn.Module,
     data: ImageSet,
@@ -53,6 +53,9 @@ def evaluate(
     batch_size: int | None = None,
 ) -> Evaluation:
     """Classify samples in eval mode and count the correct predictions.
+
+    Gradients are off, but inference mode is not on: a network may keep a tensor that its forward pass makes, such as a
+    table of positions, and training refuses tensors that were made in inference mode.
 
     Args:
         model: maps images [B, C, H, W] in [0, 1] to logits [B, n_classes].

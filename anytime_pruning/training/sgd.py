@@ -8,6 +8,9 @@ from torch.optim.sgd import sgd
 
 from anytime_pruning.pruning.enforcement import MaskEnforcer
 
+# torch's fused kernel for a CPU is wrong for bfloat16 and float16 (torch 2.13), and refuses complex numbers.
+FUSED_TYPES = (torch.float32, torch.float64)
+
 
 class MaskedSGD:
     """Runs torch's SGD as one fused kernel, then enforces the masks, so that pruned weights are exactly zero.
@@ -20,16 +23,18 @@ class MaskedSGD:
         model: the network whose parameters are updated.
         momentum: as in torch.optim.SGD.
         weight_decay: as in torch.optim.SGD.
-        fused: whether one kernel computes an update, instead of one kernel for each operation of the update.
+        fused: whether one kernel computes an update, instead of one kernel for each operation of the update. Parameters
+            that this kernel cannot update rightly are updated without it.
 
     Attributes:
         velocities: momentum buffer of each parameter, in the network's order and in the parameter's shape.
     """
 
     def __init__(self, model: nn.Module, momentum: float, weight_decay: float, fused: bool = True):
-        self._model, self._momentum, self._weight_decay, self._fused = model, momentum, weight_decay, fused
+        self._model, self._momentum, self._weight_decay = model, momentum, weight_decay
         self._parameters = list(model.parameters())
         self.velocities = [torch.zeros_like(parameter) for parameter in self._parameters]
+        self._fused = [fused and _can_be_fused(*pair) for pair in zip(self._parameters, self.velocities)]
         # The rate is a tensor on the device, because a recorded step would always reuse the value of a plain number.
         self._lr = torch.zeros((), device=self._parameters[0].device)
         self._enforcer = MaskEnforcer(model, {})
@@ -56,13 +61,22 @@ class MaskedSGD:
     @torch.no_grad()
     def step(self) -> None:
         """Update the parameters that have a gradient, enforce the masks and drop the gradients."""
-        moved = [(i, parameter.grad) for i, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        moved = [i for i, parameter in enumerate(self._parameters) if parameter.grad is not None]
+        for fused in (True, False):
+            if chosen := [i for i in moved if self._fused[i] == fused]:
+                self._update(chosen, fused)
+        self._enforcer.enforce()
+        for parameter in self._parameters:
+            parameter.grad = None
+
+    def _update(self, chosen: list[int], fused: bool) -> None:
+        gradients = [self._parameters[i].grad for i in chosen]
         sgd(
-            [self._parameters[i] for i, _ in moved],
-            [gradient for _, gradient in moved],
-            [self.velocities[i] for i, _ in moved],
-            fused=self._fused,
-            foreach=not self._fused,
+            [self._parameters[i] for i in chosen],
+            [gradient for gradient in gradients if gradient is not None],
+            [self.velocities[i] for i in chosen],
+            fused=fused,
+            foreach=not fused,
             weight_decay=self._weight_decay,
             momentum=self._momentum,
             lr=self._lr,  # type: ignore[arg-type]  # torch accepts a tensor, but its annotation does not
@@ -70,6 +84,8 @@ class MaskedSGD:
             nesterov=False,
             maximize=False,
         )
-        self._enforcer.enforce()
-        for parameter in self._parameters:
-            parameter.grad = None
+
+
+def _can_be_fused(parameter: Tensor, velocity: Tensor) -> bool:
+    """Return whether the fused kernel updates a parameter rightly: it reads and writes memory without gaps."""
+    return parameter.dtype in FUSED_TYPES and parameter.stride() == velocity.stride()

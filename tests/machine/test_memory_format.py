@@ -84,3 +84,137 @@ def test_a_network_that_needs_contiguous_maps_gets_them_with_one_line(capsys):
 def test_another_mistake_of_the_network_is_not_hidden():
     with pytest.raises(RuntimeError, match="expected input"):
         arrange(nn.Sequential(nn.Conv2d(1, 2, 3)), (3, 8, 8), CPU)
+
+
+class Wrapped(nn.Module):
+    """Call a convolution in a way of its own."""
+
+    def __init__(self, call, conv=None):
+        super().__init__()
+        self.conv, self.call, self.fc = conv or nn.Conv2d(3, 4, 3, padding=1), call, nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.fc(self.call(self, x).mean((2, 3)))
+
+
+def one_by_one(net, x):
+    return torch.stack([net.conv(image) for image in x])
+
+
+def by_function(net, x):
+    return nn.functional.conv2d(x, net.conv.weight, net.conv.bias)
+
+
+class Gated(nn.Conv2d):
+    def forward(self, x, gate, scale=None):
+        return super().forward(x) * gate * (1 if scale is None else scale)
+
+
+CALLS = {
+    "by name": Wrapped(lambda net, x: net.conv(input=x)),
+    "without a batch": Wrapped(one_by_one),
+    "by its weight alone": Wrapped(by_function),
+    "with more arguments": Wrapped(lambda net, x: net.conv(x, 0.5, scale=torch.ones(1)), Gated(3, 4, 3)),
+}
+
+
+@pytest.mark.parametrize("how", CALLS)
+def test_a_convolution_may_be_called_in_any_way(how, capsys):
+    model, images = CALLS[how], torch.rand(3, 3, 8, 8)
+    expected = model(images)
+    arrange(model, (3, 8, 8), CPU)
+    assert torch.allclose(model(images), expected, atol=1e-6)
+    assert capsys.readouterr().err == ""
+
+
+class SecondHead(nn.Module):
+    """Have a head that only training uses, which flattens by `view`."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc, self.second = nn.Conv2d(3, 4, 3), nn.Linear(4, 2), nn.Linear(144, 2)
+
+    def forward(self, x):
+        x = self.conv(x)
+        logits = self.fc(x.mean((2, 3)))
+        return logits + self.second(x.view(len(x), -1)) if self.training else logits
+
+
+class ViewedGradient(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.view(len(gradient), -1).view(gradient.shape)
+
+
+class Strided(nn.Module):
+    """Read feature maps by their place in memory, which is wrong for other formats without an error."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.fc = nn.Conv2d(3, 4, 3), nn.Linear(36, 2)
+
+    def forward(self, x):
+        return self.fc(self.conv(x).as_strided((len(x), 36), (144, 1)))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        SecondHead(),
+        Strided(),
+        nn.Sequential(
+            nn.Conv2d(3, 4, 3), Wrapped(lambda net, x: net.conv(ViewedGradient.apply(x)), nn.Conv2d(4, 4, 3))
+        ),
+    ],
+    ids=["view in train mode", "strides", "view of gradients"],
+)
+def test_a_network_that_relies_on_contiguous_maps_keeps_them_with_one_line(model, capsys):
+    model.train()
+    images = torch.rand(3, 3, 8, 8, requires_grad=True)
+    expected = model(images)
+    arrange(model, (3, 8, 8), CPU)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: model: ")
+    assert "channels-last" in line
+    found = model(images.contiguous(memory_format=torch.channels_last))
+    assert torch.equal(found, expected)
+    found.sum().backward()
+
+
+class Restless(nn.Module):
+    """Change everything that a forward pass can change."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.drop, self.fc = (
+            nn.Conv2d(3, 4, 3),
+            nn.BatchNorm2d(4),
+            nn.Dropout(0.5),
+            nn.Linear(4, 2),
+        )
+        self.register_buffer("table", None)
+        self.calls = 0
+
+    def forward(self, x):
+        self.calls += 1
+        x = self.drop(self.norm(self.conv(x)))
+        if self.table is None:
+            self.table = torch.linspace(0, 1, x.shape[-1])
+        return self.fc((x * self.table).mean((2, 3)))
+
+
+def test_the_trial_leaves_no_trace():
+    model = Restless().train()
+    model.drop.eval()
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    random_state = torch.get_rng_state()
+    arrange(model, (3, 8, 8), CPU)
+    assert torch.equal(torch.get_rng_state(), random_state)
+    assert (model.calls, model.table, model.training, model.drop.training) == (0, None, True, False)
+    assert before.keys() == model.state_dict().keys()
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert all(parameter.grad is None for parameter in model.parameters())

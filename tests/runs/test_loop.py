@@ -114,7 +114,7 @@ def test_nothing_beyond_the_current_megabatch_is_read(tiny, tmp_path, monkeypatc
 
     def watched_plan(self, indices, *args):
         if len(self) > 1000:  # Only the training set is this large.
-            used.append((len(evaluated), set(indices.tolist()), torch.is_inference_mode_enabled()))
+            used.append((len(evaluated), set(indices.tolist()), not torch.is_grad_enabled()))
         return plan(self, indices, *args)
 
     evaluate = anytime_pruning.runs.loop.evaluate

@@ -64,3 +64,30 @@ def test_a_parameter_without_gradient_stays_as_it_is():
     assert torch.equal(model.unused, torch.ones(3))
     assert not torch.equal(model[0].weight, before)
     assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class Sliced(nn.Module):
+    """Hold a weight that is a part of a larger memory."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 2, 3)
+        self.weight = nn.Parameter(torch.linspace(-1, 1, 48).view(6, 8)[:, :3].to(dtype) if dtype else self.part())
+
+    @staticmethod
+    def part():
+        return torch.linspace(-1, 1, 48).view(6, 8)[:, :3]
+
+
+@pytest.mark.parametrize("dtype", [None, torch.bfloat16, torch.float16, torch.complex64])
+def test_a_parameter_that_the_fused_kernel_cannot_update_is_updated_without_it(dtype):
+    mine, theirs = Sliced(dtype), Sliced(dtype)
+    optimizer = MaskedSGD(mine, 0.9, weight_decay=0.01)
+    optimizer.set_lr(0.1)
+    reference = torch.optim.SGD(theirs.parameters(), 0.1, momentum=0.9, weight_decay=0.01, foreach=False)
+    for _ in range(3):
+        for model in (mine, theirs):
+            model.weight.grad = torch.ones_like(model.weight)
+        optimizer.step()
+        reference.step()
+    assert torch.allclose(mine.weight, theirs.weight, rtol=0.02, atol=1e-3)
