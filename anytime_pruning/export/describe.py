@@ -1,10 +1,11 @@
 """Describe a network for metrics.json: its input, its parameters and the sizes of its files."""
 
 from safetensors.torch import save
-from torch import Tensor, nn
+from torch import nn
 
 from anytime_pruning.datasets import ImageArrays
 from anytime_pruning.export.sparse_weights import pack
+from anytime_pruning.models.state import copy_state
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results.metrics_file import FileSizes, NetworkInput
 
@@ -23,10 +24,5 @@ def count_parameters(model: nn.Module) -> int:
 
 def measure_files(model: nn.Module) -> FileSizes:
     """Return the bytes of the files that hold a network's weights, with zeros stored and with zeros left out."""
-    weights = copy_weights(model)
+    weights = copy_state(model)
     return FileSizes(dense_bytes=len(save(weights)), sparse_bytes=len(pack(weights, prunable_weights(model))))
-
-
-def copy_weights(model: nn.Module) -> dict[str, Tensor]:
-    """Copy the state dict of a network; safetensors refuses tensors that share memory, as tied weights do."""
-    return {name: tensor.detach().clone().contiguous() for name, tensor in model.state_dict().items()}

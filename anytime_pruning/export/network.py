@@ -1,9 +1,7 @@
 """Load the trained network of a finished run."""
 
-from collections.abc import Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
@@ -11,6 +9,7 @@ from torch import Tensor, nn
 from anytime_pruning.export.sparse_weights import is_packed, unpack
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.models import build_model
+from anytime_pruning.models.state import copy_state, make_late_buffers, restore_state, state_forms
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import read_metrics, read_settings
 
@@ -34,16 +33,17 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
     path = Path(weights) if weights else layout.find_weights(run)
     model = build_model(name, images.n_classes, images.image_shape, images.mean, images.std)
     state = _read_weights(path)
-    found, expected = _forms(state), _forms(model.state_dict())
+    found, expected = state_forms(state), state_forms(copy_state(model))
+    if found != expected:
+        make_late_buffers(model, images.image_shape)
+        expected = state_forms(copy_state(model))
     if wrong := sorted({key for key, _ in found.items() ^ expected.items()}):
         raise DataError(f"{path}: not the weights of this {name}: {wrong[0]} is missing or differs")
-    model.load_state_dict(state, strict=True)
+    try:
+        restore_state(model, state)
+    except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise DataError(f"{path}: not the weights of this {name}: {' '.join(str(error).split())}") from None
     return model.eval()
-
-
-def _forms(tensors: Mapping[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
-    """Return the shape and the type of each tensor by name."""
-    return {name: (tensor.shape, tensor.dtype) for name, tensor in tensors.items()}
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

@@ -10,6 +10,7 @@ from anytime_pruning.export.network import load_network
 from anytime_pruning.export.sparse_weights import pack
 from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.foundation.files import write_atomically
+from anytime_pruning.models.state import copy_state
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import read_metrics
@@ -41,7 +42,7 @@ def export_run(run: str | Path, weights: str | Path | None = None, out: str | Pa
     # Both contents are made before the first file is written, so a failed export leaves no file behind.
     contents = {
         ONNX: make_onnx(model, image_shape),
-        SPARSE: pack(model.state_dict(), prunable_weights(model)),
+        SPARSE: pack(copy_state(model), prunable_weights(model)),
     }
     for name, content in contents.items():
         _write(folder / name, content)

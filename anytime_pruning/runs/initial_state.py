@@ -8,6 +8,7 @@ from safetensors.torch import load
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.models.state import copy_state, restore_state, state_shapes
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.settings.execution import StartFile
@@ -27,17 +28,13 @@ def load_initial_weights(model: nn.Module, file: StartFile | None, model_name: s
     if file is None:
         return
     tensors = _read("initial_weights", file)
-    expected = model.state_dict()
-    wrong = sorted(
-        {name for name in {*expected, *tensors} if name not in expected or name not in tensors}
-        | {name for name in expected if name in tensors and tensors[name].shape != expected[name].shape}
-    )
-    if wrong:
+    expected, found = state_shapes(copy_state(model)), state_shapes(tensors)
+    if wrong := sorted(name for name in {*expected, *found} if expected.get(name) != found.get(name)):
         raise DataError(
             f"initial_weights: {file.path} does not fit {model_name}: {wrong[0]} is missing, unknown or has another "
             "shape"
         )
-    model.load_state_dict(tensors, strict=True)
+    restore_state(model, tensors)
 
 
 def load_initial_masks(model: nn.Module, file: StartFile | None, model_name: str) -> Masks:

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from anytime_pruning.datasets import ImageArrays, load_dataset
-from anytime_pruning.export.describe import copy_weights, count_parameters, describe_input, measure_files
+from anytime_pruning.export.describe import count_parameters, describe_input, measure_files
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError, SettingError
@@ -21,6 +21,7 @@ from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
 from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.machine.randomness import derive_seed
 from anytime_pruning.models import build_model
+from anytime_pruning.models.state import check_state, copy_state
 from anytime_pruning.pruning.prunable import count_prunable
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import MetricsFile
@@ -108,7 +109,7 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
         arrange(model, arrays.image_shape, device)
         finished = run_megabatches(resolved, arrays, model, device, folder.path, checkpoints)
     facts = _describe_run(precision, arrays, model, code, device, finished)
-    weights = copy_weights(model)
+    weights = copy_state(model)
     metrics = write_run(
         folder.path, settings, finished.records, facts, lambda path: save_file(weights, path), folder.weights
     )
@@ -126,6 +127,7 @@ def _build(settings: RunSettings, arrays: ImageArrays, device: torch.device) -> 
         arrays.std,
         seed=derive_seed(settings.seed, "initial weights"),
     ).to(device)
+    check_state(model)
     load_initial_weights(model, settings.initial_weights, settings.model)
     n_prunable = count_prunable(model)
     if n_prunable == 0:

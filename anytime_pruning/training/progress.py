@@ -61,7 +61,7 @@ class MegabatchProgress:
         epochs: rows of the finished epochs.
         best_accuracy: validation accuracy of the best epoch, as the protocol measures it; -1 before the first epoch.
         best_epoch: number of the best epoch.
-        best_state: state dict of the best epoch; empty once the network holds these weights again.
+        best_state: the best epoch's state as `copy_state` copies it; empty once the network holds these weights again.
         validation: validation result of the last finished epoch, by which the best epoch is selected.
         current: the epoch that has begun and is not finished; None between epochs.
         evaluations: evaluations after the last epoch; None until they are made. Afterwards the network holds its best

@@ -13,6 +13,7 @@ from torch import Generator, Tensor, nn
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.metrics import accuracy_pct
 from anytime_pruning.machine.randomness import random_states
+from anytime_pruning.models.state import copy_state, restore_state
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.results.rows import EpochRow
 from anytime_pruning.stream.batching import batch_bounds
@@ -98,7 +99,7 @@ class Trainer:
                 listener(progress.epochs[-1])
         if progress.evaluations is None:
             progress.evaluations = self._evaluate_last(progress, train, valid)
-            self.model.load_state_dict(progress.best_state, strict=True)
+            restore_state(self.model, progress.best_state)
             progress.best_state = {}
             self.mark()
         return MegabatchTraining(progress.epochs, progress.best_epoch, progress.evaluations)
@@ -128,7 +129,7 @@ class Trainer:
         # The first of several equally good epochs is selected.
         if accuracy > progress.best_accuracy:
             progress.best_accuracy, progress.best_epoch = accuracy, epoch
-            progress.best_state = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+            progress.best_state = copy_state(self.model)
         progress.validation, progress.current = validation, None
         self.mark()
 

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from anytime_pruning.machine.randomness import restore_random_states
+from anytime_pruning.models.state import copy_state, restore_state
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.results.records import Records
 from anytime_pruning.results.rows import EpochRow, LayerRow, MegabatchRow
@@ -50,7 +51,7 @@ class RunState:
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors, by name."""
         groups: dict[str, Mapping[str, Tensor]] = {
-            "model": self.trainer.model.state_dict(),
+            "model": copy_state(self.trainer.model),
             "velocity": {str(i): velocity for i, velocity in enumerate(self.trainer.optimizer.velocities)},
             "mask": self.masks,
             "random": self.trainer.random_states,
@@ -61,7 +62,7 @@ class RunState:
     def restore(self, content: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
         """Restore the state that `to_json` and `tensors` described; the network and the optimiser change in place."""
         trainer, device = self.trainer, self.trainer.data.images.device
-        trainer.model.load_state_dict(tensors_below("model/", tensors), strict=True)
+        restore_state(trainer.model, tensors_below("model/", tensors))
         for i, velocity in enumerate(trainer.optimizer.velocities):
             velocity.copy_(tensors[f"velocity/{i}"])
         trainer.random_states = tensors_below("random/", tensors)
