@@ -6,9 +6,11 @@ stderr, and the exit status is 1.
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="try these networks, and keep the others' outcomes")
     parser.add_argument("--resume", action="store_true", help="keep the outcomes of an interrupted call")
     parser.add_argument("--limit", type=float, default=300, help="seconds for each network (default: 300)")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="networks at once (default: all cores)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
     networks = read_networks(options.networks)
@@ -46,11 +49,17 @@ def main(arguments: list[str] | None = None) -> int:
     if options.resume:
         chosen = [name for name in chosen if name not in done]
     faults = 0
-    for name in chosen:
-        done[name] = _try_in_a_process(options.networks, name, networks[name], options.limit)
-        faults += _report(name, done[name])
-        ordered = {known: done[known] for known in networks if known in done}
-        publish({"about": _describe(), "networks": ordered}, options.out)
+    with ThreadPoolExecutor(options.jobs) as pool:
+        waiting = {
+            pool.submit(_try_in_a_process, options.networks, name, networks[name], options.limit): name
+            for name in chosen
+        }
+        for finished in as_completed(waiting):
+            name = waiting[finished]
+            done[name] = finished.result()
+            faults += _report(name, done[name])
+            ordered = {known: done[known] for known in networks if known in done}
+            publish({"about": _describe(), "networks": ordered}, options.out)
     print(f"{len(chosen)} networks, {faults} faults; written to {options.out / 'zoo.md'}")
     return 1 if faults else 0
 
@@ -58,9 +67,11 @@ def main(arguments: list[str] | None = None) -> int:
 def _try_in_a_process(file: Path, name: str, network: Network, limit: float) -> dict[str, Any]:
     """Try a network in a process of its own, which may crash, hang or take all memory."""
     started = time.perf_counter()
-    command = [sys.executable, "-m", "benchmarks.zoo.steps", str(file), name]
+    command = [sys.executable, "-m", "benchmarks.zoo.steps", str(file.resolve()), name]
     try:
-        process = subprocess.run(command, capture_output=True, timeout=limit, cwd=FILE.parents[2])
+        process = subprocess.run(
+            command, capture_output=True, timeout=limit, cwd=FILE.parents[2], env=os.environ | {"OMP_NUM_THREADS": "1"}
+        )
         printed, end = process.stdout, f"the process ended with status {process.returncode}"
         end += f": {process.stderr.decode(errors='replace').strip().splitlines()[-1:]}" if process.returncode else ""
     except subprocess.TimeoutExpired as error:

@@ -96,7 +96,7 @@ class Trial:
             "lr_milestones": [],
             "lr": 0.001,
             "batch_size": BATCH_SIZE,
-            "execution": {"device": "cpu", "threads": torch.get_num_threads(), "data_dir": str(self._folder / "data")},
+            "execution": {"device": "cpu", "threads": 1, "data_dir": str(self._folder / "data")},
         }
         run_stream(settings, self._folder / "run")
 
