@@ -1,7 +1,10 @@
 """Put a dataset into the cache: the command `prepare`."""
 
 import argparse
+import sys
 from pathlib import Path
+
+from anytime_pruning.foundation.fields import expand_home
 
 HELP = "download or decode a dataset into the cache"
 
@@ -10,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("dataset", help="name, or a YAML mapping with name, source and the dataset's settings")
     parser.add_argument(
-        "--data-dir", type=Path, default=Path("data"), help="folder of downloads and cache (default: data)"
+        "--data-dir", type=expand_home, default=Path("data"), help="folder of downloads and cache (default: data)"
     )
 
 
@@ -23,10 +26,13 @@ def run(options: argparse.Namespace) -> None:
 
     dataset = parse_dataset(parse_yaml(f"dataset: {show(options.dataset)}", options.dataset))
     arrays = load_dataset(dataset, options.data_dir)
-    print(
+    text = (
         f"{dataset.name}: {len(arrays.train_images)} training and {len(arrays.test_images)} test images, "
-        f"{arrays.n_classes} classes, shape {arrays.image_shape}\n"
+        f"{arrays.n_classes} classes, shape {arrays.image_shape}{''.join(f'; {note}' for note in arrays.notes)}\n"
         f"mean {arrays.mean}, std {arrays.std}\ncontent_sha256 {arrays.content_sha256}\n"
         f"{arrays.test_images_in_train} test images are also among the training images\n"
         f"cache {cache_path(dataset, options.data_dir)}"
     )
+    # The notes quote names of files, which a terminal without UTF-8 may not be able to show.
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding))

@@ -5,8 +5,11 @@ length into memory and mistakes a damaged header for the end of the archive. `zi
 the member uses one of the rarer compression methods.
 """
 
+import bz2
+import contextlib
 import gzip
 import lzma
+import stat
 import struct
 import tarfile
 import zipfile
@@ -14,10 +17,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Self, cast
+from typing import IO, Protocol, Self, cast
 
 from anytime_pruning.datasets.archive_limits import Tally, check_size
-from anytime_pruning.foundation.errors import DataError
 
 # `tarfile` reads a long name, and the attributes that precede a member, in one piece.
 MAX_HEADER_BYTES = 2**20
@@ -46,59 +48,102 @@ DESCRIBING = (
     tarfile.XGLTYPE,
     tarfile.SOLARIS_XHDTYPE,
 )
-OPENERS: dict[str, Callable[[Path, str], object]] = {".gz": gzip.open, ".xz": lzma.open}
+# Flags of a member of a zip.
+ENCRYPTED, UTF8 = 0x1, 0x800
+ENDINGS = (".tar", ".tar.xz", ".tar.gz", ".tar.bz2", ".txz", ".tgz", ".tbz2", ".tbz", ".zip")
+OPENERS: dict[str, Callable[[Path, str], object]] = {
+    **dict.fromkeys((".gz", ".tgz"), gzip.open),
+    **dict.fromkeys((".xz", ".txz"), lzma.open),
+    **dict.fromkeys((".bz2", ".tbz2", ".tbz"), bz2.open),
+}
+# Systems whose file names cannot hold a backslash, by the number that a zip states for them: FAT, HPFS, NTFS, VFAT.
+WINDOWS = (0, 6, 10, 11, 14)
+
+
+class Reader(Protocol):
+    """Describes the function that reads a member; it works only until the next member is requested."""
+
+    def __call__(self, limit: int | None = None) -> bytes:
+        """Return the whole content, or only so many bytes at its beginning."""
 
 
 @dataclass(frozen=True)
 class Member:
-    """Describes one member of an archive; a link, a device or a pipe is neither a file nor a folder.
+    """Describes one member of an archive.
 
     Attributes:
-        name: path inside the archive, as the archive states it.
-        is_file: whether the member is a regular file.
+        name: path inside the archive, with slashes.
         is_folder: whether the member is a folder.
-        read: a function that returns the content; it works only until the next member is requested.
+        size: unpacked bytes that the header claims.
+        problem: why the member must not be read, or an empty text; a link, a device or a pipe has no content.
+        read: a function that returns the content.
         where: name of the member for messages.
     """
 
     name: str
-    is_file: bool
     is_folder: bool
-    read: Callable[[], bytes]
+    size: int
+    problem: str
+    read: Reader
     where: str
+
+
+def is_archive(name: str) -> bool:
+    """Return whether a file is an archive of a known kind, by the ending of its name in upper or lower case."""
+    return name.lower().endswith(ENDINGS)
 
 
 def iterate_members(path: Path) -> Iterator[Member]:
     """Iterate over the members of an archive.
 
     Args:
-        path: a .zip file, or a tar file; the endings .gz and .xz say how a tar file is compressed.
+        path: a .zip file, or a tar file; the ending says how a tar file is compressed.
 
     Raises:
         DataError: the archive exceeds a limit, or the name of a member leads out of the archive.
     """
-    return _iterate_zip(path) if path.suffix == ".zip" else _iterate_tar(path)
+    return _iterate_zip(path) if path.suffix.lower() == ".zip" else _iterate_tar(path)
 
 
 def _iterate_zip(path: Path) -> Iterator[Member]:
     tally = Tally(path)
     with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
-        for member in members:
-            tally.add_member(member.filename, member.file_size)
-        for member in members:
-            where = f"{member.filename} in {path}"
+        members = [(_name_in_zip(member), member) for member in archive.infolist()]
+        for name, member in members:
+            tally.add_member(name, member.file_size)
+        for name, member in members:
+            where = f"{name} in {path}"
 
-            def read(member: zipfile.ZipInfo = member, where: str = where) -> bytes:
-                check_size(where, member.file_size)
-                if member.compress_type not in ZIP_METHODS:
-                    raise DataError(f"{where}: compressed by an unusual method, not by deflate; pack it again")
+            def read(limit: int | None = None, member: zipfile.ZipInfo = member, where: str = where) -> bytes:
+                check_size(where, member.file_size if limit is None else limit)
                 with archive.open(member) as file:
                     # With a given number of bytes, `zipfile` never unpacks more than these bytes at once. One byte more
                     # than the claimed size is requested, so that `zipfile` reaches the end and compares the checksum.
-                    return file.read(member.file_size + 1)
+                    return file.read(member.file_size + 1 if limit is None else limit)
 
-            yield Member(member.filename, not member.is_dir(), member.is_dir(), read, where)
+            yield Member(name, name.endswith("/"), member.file_size, _problem_in_zip(member), read, where)
+
+
+def _problem_in_zip(member: zipfile.ZipInfo) -> str:
+    if stat.S_ISLNK(member.external_attr >> 16):
+        return "not a readable image (a link); pack the file itself"
+    if member.compress_type not in ZIP_METHODS:
+        return "compressed by an unusual method, not by deflate; pack it again"
+    return "is encrypted; pack it again without a password" if member.flag_bits & ENCRYPTED else ""
+
+
+def _name_in_zip(member: zipfile.ZipInfo) -> str:
+    """Return the name of a member as the user sees it in a folder.
+
+    Deviation: the format asks for slashes, and for a flag with names in UTF-8. PowerShell 5 writes backslashes, and
+    the Finder of macOS forgets the flag.
+    """
+    name = member.filename
+    if not member.flag_bits & UTF8:
+        with contextlib.suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    is_windows = member.create_system in WINDOWS or "/" not in name
+    return name.replace("\\", "/") if is_windows else name
 
 
 def _iterate_tar(path: Path) -> Iterator[Member]:
@@ -106,7 +151,7 @@ def _iterate_tar(path: Path) -> Iterator[Member]:
     # The archive is unpacked here and not by `tarfile`, because the streams of `tarfile` ignore gzip's checksum.
     with (
         _open_unpacked(path) as unpacked,
-        tarfile.open(mode="r|*", fileobj=unpacked, tarinfo=_Header) as archive,
+        tarfile.open(mode="r|*", fileobj=unpacked, tarinfo=_Header, encoding="utf-8") as archive,
     ):
         while member := archive.next():
             # `tarfile` keeps a list of all members, which takes a gigabyte of memory for a million members.
@@ -114,17 +159,20 @@ def _iterate_tar(path: Path) -> Iterator[Member]:
             tally.add_member(member.name, member.size)
             where = f"{member.name} in {path}"
 
-            def read(member: tarfile.TarInfo = member, where: str = where) -> bytes:
-                check_size(where, member.size)
+            def read(limit: int | None = None, member: tarfile.TarInfo = member, where: str = where) -> bytes:
+                check_size(where, member.size if limit is None else limit)
                 content = archive.extractfile(member)
-                return content.read() if content else b""
+                return content.read(-1 if limit is None else limit) if content else b""
 
-            yield Member(member.name, member.isfile(), member.isdir(), read, where)
+            is_readable = member.isfile() or member.isdir()
+            advice = "pack the file itself (tar --dereference --hard-dereference)"
+            problem = "" if is_readable else f"is a link, a pipe or a device; {advice}"
+            yield Member(member.name, member.isdir(), member.size, problem, read, where)
         _read_to_the_end(archive, tally)
 
 
 def _open_unpacked(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], OPENERS.get(path.suffix, open)(path, "rb"))
+    return cast(IO[bytes], OPENERS.get(path.suffix.lower(), open)(path, "rb"))
 
 
 def _read_to_the_end(archive: tarfile.TarFile, tally: Tally) -> None:

@@ -35,6 +35,7 @@ class ImageArrays:
         crop_padding: pixels of zeros around an image before its random crop; 0 means no crop.
         flip: whether a mirrored image still shows the same class.
         content_sha256: digest of the source files, independent of how they are packed.
+        notes: what the user should know about the reading of the source, in words, such as what was left out.
         test_images_in_train: number of test images with the same pixels as some training image; None until the cache
             has counted them.
     """
@@ -49,6 +50,7 @@ class ImageArrays:
     crop_padding: int
     flip: bool
     content_sha256: str
+    notes: tuple[str, ...] = ()
     test_images_in_train: int | None = None
 
     @property
@@ -85,12 +87,20 @@ class DatasetSettings(BaseModel):
         """Return whether these settings alone determine the images; only then may results be reused."""
         return True
 
+    def place(self) -> str | None:
+        """Return where the source files are, if these settings do not determine the images without their place."""
+        return None
+
     def is_there(self, data_dir: Path) -> bool:
         """Return whether `read` would find its files without a download."""
         return True
 
     def fingerprint(self) -> str | None:
-        """Return a cheap digest that changes with the source files, or None where no such digest is needed."""
+        """Return a cheap digest that changes with the source files, or None where no such digest is needed.
+
+        Raises:
+            DataError: the images are not pinned, and their files are not there or not understood.
+        """
         return None
 
     def train_count(self) -> int | None:

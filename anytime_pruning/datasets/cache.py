@@ -21,9 +21,10 @@ from anytime_pruning.datasets.pixel_statistics import count_test_images_in_train
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.files import remove_partial, write_atomically
 
-CACHE_VERSION = 2
+# Version 3 turns images upright by their EXIF orientation, and notes what was left out.
+CACHE_VERSION = 3
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
-CONSTANTS = ("class_names", "mean", "std", "crop_padding", "flip", "content_sha256")
+CONSTANTS = ("class_names", "mean", "std", "crop_padding", "flip", "content_sha256", "notes")
 
 
 class _UnusableCacheError(DataError):
@@ -31,8 +32,12 @@ class _UnusableCacheError(DataError):
 
 
 def cache_path(dataset: DatasetSettings, data_dir: Path) -> Path:
-    """Return the path of a dataset's cache, whose name changes with the settings that determine the images."""
-    content = json.dumps([CACHE_VERSION, dataset.identity()], sort_keys=True)
+    """Return the path of a dataset's cache, whose name changes with the settings that determine the images.
+
+    Where only their place determines the images, the name changes with the place, too.
+    """
+    place = dataset.place()
+    content = json.dumps([CACHE_VERSION, dataset.identity(), *([place] if place else [])], sort_keys=True)
     return Path(data_dir) / "cache" / f"{dataset.name}-{hashlib.sha256(content.encode()).hexdigest()[:12]}.safetensors"
 
 
@@ -57,10 +62,18 @@ def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
                 return _read_cache(path, dataset)
             except _UnusableCacheError as error:
                 print(f"{error}; making it again", file=sys.stderr)
-        _write_cache(path, dataset.read(Path(data_dir)), dataset.fingerprint())
+        # The fingerprint comes first: files that change while they are read will be read again.
+        fingerprint = dataset.fingerprint()
+        _write_cache(path, dataset.read(Path(data_dir)), fingerprint)
         # The first run reads the cache, as all later runs do. Arrays that come directly from the source may have other
         # strides; torch chooses its kernels by the strides, and kernels round differently.
         return _read_cache(path, dataset)
+
+
+def is_loadable(dataset: DatasetSettings, data_dir: Path) -> bool:
+    """Return whether `load_dataset` would find a dataset without a download."""
+    is_cached = dataset.is_pinned() and cache_path(dataset, data_dir).exists()
+    return is_cached or dataset.is_there(data_dir)
 
 
 def cached_train_count(dataset: DatasetSettings, data_dir: Path) -> int | None:

@@ -1,7 +1,7 @@
-"""Read a user's own images from a folder, .tar, .tar.xz, .tar.gz or .zip with train/<class>/ and test/<class>/.
+"""Read a user's own images from a folder, tar or zip with train/<class>/ and test/<class>/, or with classes alone.
 
-`members.py` finds and reads the files, and `decoding.py` decodes them. This module turns the decoded images into the
-arrays of a dataset.
+`layouts/` finds the files, `members.py` reads and `decoding.py` decodes them. This module turns the decoded images into
+the arrays of a dataset.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -17,17 +17,16 @@ import numpy as np
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from anytime_pruning.datasets.base import DatasetSettings, ImageArrays, Labels, Pixels
+from anytime_pruning.datasets.layouts.names import ImageKey
 from anytime_pruning.datasets.members import (
     ImageFile,
-    ImageKey,
-    check_kind,
     corruption_as_data_error,
-    count_images,
     fingerprint_of,
     iterate_files,
-    list_classes,
+    read_layout,
 )
 from anytime_pruning.datasets.pixel_statistics import channel_statistics
+from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.foundation.fields import Count, FilePath, Number, refuse_bool
 from anytime_pruning.foundation.registry import register
@@ -43,7 +42,7 @@ class ImageFileSource(DatasetSettings):
 
     location: ClassVar[frozenset[str]] = frozenset({"path"})
 
-    path: FilePath = Field(description="folder, .tar, .tar.xz or .zip")
+    path: FilePath = Field(description="folder, tar (also .tar.gz, .tar.xz, .tar.bz2) or .zip")
     content_sha256: str | None = Field(
         None,
         pattern=r"^[0-9a-f]{64}$",
@@ -76,6 +75,10 @@ class ImageFileSource(DatasetSettings):
         """Return whether `content_sha256` names the images."""
         return self.content_sha256 is not None
 
+    def place(self) -> str | None:
+        """Return the absolute path of the images, or None if `content_sha256` names them wherever they are."""
+        return None if self.is_pinned() else os.path.realpath(self.path)
+
     def decode(self, files: Iterable[ImageFile], total: int | None) -> Decoded:
         """Decode image files and show a progress bar.
 
@@ -96,16 +99,17 @@ class ImageFileSource(DatasetSettings):
         hidden = not sys.stderr.isatty()
         for key, image in tqdm(images, total=total, desc=f"decoding {self.name}", unit="img", disable=hidden):
             if key in decoded:
-                raise DataError(f"{self.path}: two files are called {'/'.join(key)}; remove one")
+                raise DataError(f"{self.path}: two files are called {'/'.join(filter(None, key))}; remove one")
             decoded[key] = image
         return decoded
 
-    def assemble(self, decoded: Decoded, class_names: tuple[str, ...]) -> ImageArrays:
+    def assemble(self, decoded: Decoded, class_names: tuple[str, ...], notes: tuple[str, ...] = ()) -> ImageArrays:
         """Stack decoded images into the arrays of a dataset.
 
         Args:
             decoded: the images.
             class_names: names of the classes; the position of a class is its label.
+            notes: what the user should know about the reading, in words.
 
         Raises:
             DataError: the images differ from the images that `content_sha256` names.
@@ -130,6 +134,7 @@ class ImageFileSource(DatasetSettings):
             crop_padding=self.crop_padding,
             flip=self.flip,
             content_sha256=content_sha256,
+            notes=notes,
         )
 
 
@@ -138,40 +143,73 @@ class ImageFolder(ImageFileSource):
     """Reads images of any size, cut to the centre and scaled to `image_size`; grey and RGBA become RGB."""
 
     source: Literal["image_folder"] = "image_folder"
+    test_frac: Number | None = Field(
+        None, gt=0, lt=1, description="share of test images of each class, for images without train/ and test/"
+    )
 
     def fingerprint(self) -> str | None:
         """Return a digest of the files' names, sizes and times, or None if `content_sha256` names the images."""
         # A declared digest identifies the images, even if the files have been moved or deleted.
-        return None if self.is_pinned() else fingerprint_of(self.path)
+        return None if self.is_pinned() else fingerprint_of(self.path, self.test_frac)
 
     def read(self, data_dir: Path) -> ImageArrays:
-        """Read and decode every image of the folder or archive."""
-        check_kind(self.path)
+        """Read and decode every image of the folder or archive, and warn of what is left out."""
+        layout = read_layout(self.path, self.test_frac)
+        notes = tuple(layout.describe())
+        for note in notes:
+            warn(f"{self.name}: {note}")
         with corruption_as_data_error(self.path):
-            decoded = self.decode(iterate_files(self.path), count_images(self.path))
-            class_names = self._class_names(decoded)
-        return self.assemble(decoded, class_names)
+            decoded = self.decode(iterate_files(self.path, layout), len(layout.files))
+        if self.test_frac is not None:
+            decoded = self._draw_test(decoded, self.test_frac)
+        return self.assemble(decoded, layout.class_names, notes)
 
-    def _class_names(self, decoded: Decoded) -> tuple[str, ...]:
-        """Return the sorted classes, each of which must have images in both train and test."""
-        filled = {(split, name) for split, name, _ in decoded}
-        names = sorted({name for _, name in list_classes(self.path) | filled})
-        if len(names) < 2:
-            raise DataError(f"{self.path}: {len(names)} class folders in train/; at least 2 are needed")
-        for split in ("train", "test"):
-            for name in names:
-                if (split, name) not in filled:
-                    raise DataError(
-                        f"{self.path}: no images in {split}/{name}/; every class needs some in train and test"
-                    )
-        return tuple(names)
+    def _draw_test(self, decoded: Decoded, test_frac: float) -> Decoded:
+        """Sort images without splits into both splits.
+
+        Raises:
+            DataError: a class has only one image, whatever the number of its copies.
+        """
+        contents: dict[str, dict[str, bytes]] = {}
+        for _, name, file in decoded:
+            contents.setdefault(name, {})[file] = decoded["", name, file].sha256
+        for name, files in contents.items():
+            if len(set(files.values())) < 2:
+                raise DataError(
+                    f"{self.path}: one image in {name}/; test_frac needs at least 2 different ones to divide"
+                )
+        tests = {name: choose_tests(files, test_frac) for name, files in contents.items()}
+        return {
+            ("test" if file in tests[name] else "train", name, file): image
+            for (_, name, file), image in decoded.items()
+        }
+
+
+def choose_tests(contents: Mapping[str, bytes], test_frac: float) -> set[str]:
+    """Return the names of the files of a class that become test images.
+
+    They are drawn by the digests of their contents, so that the same images give the same draw on every machine, in
+    every order, and whatever their names. Files of equal content stay together. At least one image becomes a test
+    image, and at least one stays for training.
+
+    Args:
+        contents: SHA-256 of each file, by name, of which two differ.
+        test_frac: share of the files that become test images.
+    """
+    by_chance = sorted(set(contents.values()), key=lambda digest: hashlib.sha256(b"test_frac" + digest).digest())
+    wanted = max(1, round(test_frac * len(contents)))
+    chosen: set[str] = set()
+    for digest in by_chance[:-1]:
+        if len(chosen) < wanted:
+            chosen |= {name for name, other in contents.items() if other == digest}
+    return chosen
 
 
 def _content_digest(decoded: Decoded) -> str:
     """Return the SHA-256 over the sorted keys and digests of all files, equal for a folder and any archive of it."""
     digest = hashlib.sha256()
     for key in sorted(decoded):
-        digest.update(os.fsencode("/".join(key)) + b"\0" + decoded[key].sha256)
+        digest.update("/".join(key).encode("utf-8", "surrogateescape") + b"\0" + decoded[key].sha256)
     return digest.hexdigest()
 
 

@@ -11,7 +11,8 @@ from pydantic import Field
 
 from anytime_pruning.datasets.base import ImageArrays
 from anytime_pruning.datasets.image_folder import ImageFileSource
-from anytime_pruning.datasets.members import ImageFile, is_image, read_file
+from anytime_pruning.datasets.layouts.names import is_hidden, is_image
+from anytime_pruning.datasets.members import ImageFile, read_file
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.fields import Count, FilePath, Number
 from anytime_pruning.foundation.files import fingerprint_files
@@ -73,7 +74,7 @@ class RestrictedImageNet(ImageFileSource):
 
     def fingerprint(self) -> str | None:
         """Return a digest of the used files' names, sizes and times, or None if `content_sha256` names the images."""
-        if self.is_pinned() or not (self.path / "train").is_dir():
+        if self.is_pinned():
             return None
         return fingerprint_files(self.path, [name for _, _, name in self._choose()])
 
@@ -160,4 +161,4 @@ class RestrictedImageNet(ImageFileSource):
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
     """Return the entries of a folder that are not hidden."""
     with os.scandir(folder) as entries:
-        return [entry for entry in entries if not entry.name.startswith(".")]
+        return [entry for entry in entries if not is_hidden(entry.name)]

@@ -23,8 +23,14 @@ def refuse_bool(value: Any) -> Any:
     return value
 
 
+def expand_home(path: str | Path) -> Path:
+    """Return a path in which `~` at the beginning is the user's home; `~` of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))
+
+
 def _check_path(path: Path) -> Path:
     """Return a path if file systems allow it, terminals can show it, and Snakemake does not read it as a pattern."""
+    path = expand_home(path)
     if not str(path).isprintable() or set("{}") & set(str(path)):
         raise ValueError("a path without control characters and braces is expected")
     if max(len(os.fsencode(part)) for part in ("", *path.parts)) > 255 or len(str(path)) > 1024:
@@ -34,6 +40,10 @@ def _check_path(path: Path) -> Path:
 
 # A name becomes part of a path, so it holds no separator and does not begin with a dot.
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=64)]
+# A list of one entry may be written as the entry itself.
+Names = Annotated[tuple[Name, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
+Pattern = Annotated[str, Field(min_length=1, max_length=256)]
+Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=10**9)]
 Number = Annotated[float, BeforeValidator(refuse_bool), Field(allow_inf_nan=False)]
 FilePath = Annotated[Path, AfterValidator(_check_path)]

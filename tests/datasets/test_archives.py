@@ -39,7 +39,7 @@ def refuse(path, message, tmp_path):
         tracemalloc.stop()
     assert str(error.value).isprintable()
     assert {found for found in tmp_path.rglob("*") if "cache" not in found.parts} == before
-    assert [found.suffix for found in (tmp_path / "cache").iterdir()] == [".lock"]
+    assert {found.suffix for found in (tmp_path / "cache").iterdir()} == {".lock"}
 
 
 def add(path, name, content=b"", kind=tarfile.REGTYPE, link="", size=None):
