@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from anytime_pruning.foundation.fields import expand_home
+from anytime_pruning.foundation.paths import expand_home
 
 HELP = "download or decode a dataset into the cache"
 

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from anytime_pruning.foundation.paths import expand_home
+
 HELP = "check stored results again"
 
 
@@ -14,7 +16,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restore-line-ends", action="store_true", help="first put right the line ends that git turned"
     )
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="folder of the images (default: as the runs say)")
+    parser.add_argument(
+        "--data-dir", type=expand_home, metavar="DIR", help="folder of the images (default: as the runs say)"
+    )
 
 
 def run(options: argparse.Namespace) -> None:

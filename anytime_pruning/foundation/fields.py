@@ -8,6 +8,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from anytime_pruning.foundation.errors import SettingError, show
+from anytime_pruning.foundation.paths import expand_home
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -21,11 +22,6 @@ def refuse_bool(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("a number is expected, not true or false")
     return value
-
-
-def expand_home(path: str | Path) -> Path:
-    """Return a path in which `~` at the beginning is the user's home; `~` of an unknown user stays as it is."""
-    return Path(os.path.expanduser(path))
 
 
 def _check_path(path: Path) -> Path:

@@ -9,7 +9,7 @@ from torch import nn
 
 from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.datasets.base import DatasetSettings
-from anytime_pruning.datasets.cache import cache_path
+from anytime_pruning.datasets.cache import cache_path, is_loadable
 from anytime_pruning.export.describe import count_parameters, describe_input, measure_files
 from anytime_pruning.export.network import load_network
 from anytime_pruning.foundation.errors import SettingError
@@ -97,7 +97,7 @@ class Evaluator:
         data_dir = self._data_dir or settings.execution.data_dir
         key = (cache_path(settings.dataset, data_dir), settings.dataset)
         if key != self._key:
-            is_there = key[0].exists() or settings.dataset.is_there(data_dir)
+            is_there = is_loadable(settings.dataset, data_dir)
             self._key, self._arrays = key, load_dataset(settings.dataset, data_dir) if is_there else None
         return self._arrays
 
