@@ -16,12 +16,13 @@ class Network:
     Attributes:
         library: the package that it comes from, for the table.
         build: a builder as `register("model", ...)` takes it.
-        pixels: height and width of the smallest images that it takes.
+        pixels: height and width of the images. Many networks turn 32 pixels into maps of one pixel, on which batch norm
+            with few images diverges.
     """
 
     library: str
     build: Callable[[int, tuple[int, int, int]], nn.Module]
-    pixels: int = 32
+    pixels: int = 64
 
 
 def build_timm(name: str, n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
@@ -109,13 +110,13 @@ TIMM = (
 # Without this option SciPy draws the weights, which takes half a minute.
 INCEPTION = {"init_weights": False}
 TORCHVISION: dict[str, tuple[str, dict[str, object], int]] = {
-    "torchvision_squeezenet1_1": ("squeezenet1_1", {}, 32),
-    "torchvision_shufflenet_v2_x0_5": ("shufflenet_v2_x0_5", {}, 32),
-    "torchvision_mobilenet_v2": ("mobilenet_v2", {}, 32),
-    "torchvision_mnasnet0_5": ("mnasnet0_5", {}, 32),
-    "torchvision_vgg11": ("vgg11", {}, 32),
+    "torchvision_squeezenet1_1": ("squeezenet1_1", {}, 64),
+    "torchvision_shufflenet_v2_x0_5": ("shufflenet_v2_x0_5", {}, 64),
+    "torchvision_mobilenet_v2": ("mobilenet_v2", {}, 64),
+    "torchvision_mnasnet0_5": ("mnasnet0_5", {}, 64),
+    "torchvision_vgg11": ("vgg11", {}, 64),
     "torchvision_googlenet": ("googlenet", {**INCEPTION}, 64),
-    "torchvision_googlenet_without_aux": ("googlenet", {**INCEPTION, "aux_logits": False}, 32),
+    "torchvision_googlenet_without_aux": ("googlenet", {**INCEPTION, "aux_logits": False}, 64),
     "torchvision_inception_v3": ("inception_v3", {**INCEPTION}, 96),
 }
 NETWORKS = {name: Network("timm", partial(build_timm, name)) for name in TIMM} | {
