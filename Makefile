@@ -4,6 +4,15 @@ PYTHON ?= python3
 VENV := .venv
 FIGURES_VENV := .venv-figures
 ACTIVATE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+# What another program, such as a module system, put into the environment must not change these environments. A setting of pip
+# that installs elsewhere would leave them empty.
+unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PIP_TARGET PIP_PREFIX PIP_ROOT
+export PIP_USER := 0
+# Text is UTF-8 in every locale.
+export PYTHONUTF8 := 1
+# Programs are called as modules, because the scripts in an environment name the folder in which it was made, and a checkout may
+# be moved.
+SNAKEMAKE := python -m snakemake
 CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" \
   || { echo "error: PYTHON: $(PYTHON) is not allowed: Python 3.11 or newer is needed (make PYTHON=...)" >&2; exit 2; }
 SOURCES := Snakefile workflow/rules/*.smk
@@ -27,7 +36,7 @@ help:
 	@echo "make clean     remove the demonstration's results and figures, and caches"
 
 demo: $(VENV)/runs
-	@$(ACTIVATE) snakemake --cores all
+	@$(ACTIVATE) $(SNAKEMAKE) --cores all
 	@echo "The figures and the results table are in paper_figures/demo/, the numbers behind them in results/demo/."
 
 test: $(VENV)/develops
@@ -47,28 +56,31 @@ integration: $(VENV)/integrates
 # uv changes only the versions that pyproject.toml no longer allows. It reads no configuration of this machine, so that uv.lock
 # names the public index and no mirror.
 lock: $(VENV)/develops
-	@$(ACTIVATE) uv lock --no-config
+	@$(ACTIVATE) python -m uv lock --no-config
 	@$(ACTIVATE) python workflow/release/export_versions.py
 
 # Only the rules that draw are allowed, so nothing is trained. If runs of a figure are missing, a file in its place names them,
 # the other figures are drawn, and the command fails.
 DRAW := --cores all --keep-going --forcerun collect_present_runs \
   --allowed-rules paper report collect_present_runs plot_figure write_table check_claims walkthrough
-# Run the command $(1), which uses $$config and $$study, for every study that has results.
-each_study = found=; failed=0; for config in config/*.yaml; do \
-	  study=$$(sed -n 's/^study: *//p' $$config); \
-	  if [ -n "$$study" ] && [ -d results/$$study/runs ]; then \
-	    found=1; export PATH="$(CURDIR)/$(FIGURES_VENV)/bin:$$PATH"; { $(1); } || failed=1; \
-	  fi; \
-	done; [ -n "$$found" ] || echo "No study has results yet; make demo makes some."; exit $$failed
+# Run the command $(1), which uses $$config and $$study, for every study that has results. The package knows these studies, because
+# YAML has many ways to write a name. Files that it cannot read are named, and the other studies are drawn.
+STUDIES := $(FIGURES_VENV)/studies.txt
+each_study = export PATH="$(CURDIR)/$(FIGURES_VENV)/bin:$$PATH"; failed=0; \
+	python -m anytime_pruning studies >$(STUDIES) || failed=$$?; \
+	while read -r study config <&3; do { $(1); } || failed=$$?; done 3<$(STUDIES); \
+	[ -s $(STUDIES) ] || echo "No study has results yet; make demo makes some."; exit $$failed
 
 figures: $(FIGURES_VENV)/installed
-	@$(call each_study,echo "Drawing paper_figures/$$study/"; snakemake paper --configfile $$config $(DRAW))
+	@$(call each_study,echo "Drawing paper_figures/$$study/"; $(SNAKEMAKE) paper --configfile "$$config" $(DRAW))
 
+# The page is written beside the old one, which stays until the new one is whole.
+NEW_PAGE = results/$$study/.report.partial-make.html
 report: $(FIGURES_VENV)/reports
-	@$(call each_study,echo "Writing results/$$study/report.html"; rm -f results/$$study/report.html results/$$study/walkthrough.html; \
-	  snakemake report --configfile $$config $(DRAW) \
-	  && snakemake report --configfile $$config --report results/$$study/report.html)
+	@$(call each_study,echo "Writing results/$$study/report.html"; \
+	  $(SNAKEMAKE) report --configfile "$$config" $(DRAW) \
+	  && $(SNAKEMAKE) report --configfile "$$config" --report $(NEW_PAGE) \
+	  && mv -f $(NEW_PAGE) results/$$study/report.html || { rm -f $(NEW_PAGE); false; })
 
 bench: $(VENV)/develops
 	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
@@ -83,12 +95,12 @@ fuzz: $(VENV)/develops
 	  --hypothesis-profile fuzz --hypothesis-seed $(SEED)
 
 lint: $(VENV)/develops
-	@$(ACTIVATE) ruff check $(PYTHON_SOURCES)
-	@$(ACTIVATE) ruff format --check $(PYTHON_SOURCES)
-	@$(ACTIVATE) snakefmt --check $(SOURCES)
-	@$(ACTIVATE) mypy
-	@$(ACTIVATE) lint-imports
-	@$(ACTIVATE) uv lock --check --offline --no-config --quiet
+	@$(ACTIVATE) python -m ruff check $(PYTHON_SOURCES)
+	@$(ACTIVATE) python -m ruff format --check $(PYTHON_SOURCES)
+	@$(ACTIVATE) python -m snakefmt --check $(SOURCES)
+	@$(ACTIVATE) python -m mypy
+	@$(ACTIVATE) python -c "from importlinter.cli import lint_imports_command; lint_imports_command()"
+	@$(ACTIVATE) python -m uv lock --check --offline --no-config --quiet
 	@$(ACTIVATE) python workflow/release/export_versions.py --check
 
 clean:
@@ -100,7 +112,7 @@ archive: $(FIGURES_VENV)/archives
 	@$(FIGURES_VENV)/bin/python workflow/release/make_archive.py dist
 
 dvc: $(VENV)/versions
-	@$(ACTIVATE) dvc repro
+	@$(ACTIVATE) python -m dvc repro
 
 # Each of these files marks that a list of packages is installed. The lists are exported from uv.lock.
 INSTALL = echo "Installing $(1) into $(2) ..."; \

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare, train, verify, walkthrough, workflow
-from anytime_pruning.cli.study import names, schema, stale
+from anytime_pruning.cli.study import names, schema, stale, studies
 from anytime_pruning.foundation.console import escape_what_cannot_be_printed
 from anytime_pruning.foundation.errors import ArtifactError, one_line
 from anytime_pruning.foundation.signals import Interrupted, handling
@@ -50,6 +50,7 @@ COMMANDS: dict[str, Command] = {
     "list": names,
     "schema": schema,
     "stale": stale,
+    "studies": studies,
     "workflow": workflow,
 }
 

@@ -103,9 +103,9 @@ def test_an_added_run_is_trained_though_every_figure_is_there(clone):
 def make_figures(clone):
     """Call what `make figures` calls for one study."""
     text = (ROOT / "Makefile").read_text().replace("\\\n", "")
-    (call_,) = re.findall(r"snakemake (paper .*?)\)\n", text)
+    (call_,) = re.findall(r"\$\(SNAKEMAKE\) (paper .*?)\)\n", text)
     (options,) = re.findall(r"^DRAW := (.*)$", text, re.MULTILINE)
-    return call(clone, "snakemake", *call_.replace("$$config", "config/tiny.yaml").replace("$(DRAW)", options).split())
+    return call(clone, "snakemake", *call_.replace('"$$config"', "config/tiny.yaml").replace("$(DRAW)", options).split())
 
 
 def test_drawing_alone_says_which_runs_a_figure_misses_and_trains_nothing(clone):
