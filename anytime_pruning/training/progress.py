@@ -57,6 +57,7 @@ class MegabatchProgress:
         t: index of the megabatch, from 1.
         is_pruned: whether the network is pruned for this megabatch.
         prune_seconds: time spent on pruning.
+        zero_score_layers: number of layers that had weights and whose scores were all zero at the pruning.
         seconds: time spent on this megabatch, including the time of earlier processes.
         epochs: rows of the finished epochs.
         best_accuracy: validation accuracy of the best epoch, as the protocol measures it; -1 before the first epoch.
@@ -71,6 +72,7 @@ class MegabatchProgress:
     t: int = 1
     is_pruned: bool = False
     prune_seconds: float = 0.0
+    zero_score_layers: int = 0
     seconds: float = 0.0
     epochs: list[EpochRow] = field(default_factory=list)
     best_accuracy: float = -1.0
@@ -88,14 +90,18 @@ class MegabatchProgress:
         self.seconds = time.perf_counter() - self._started
         return self.seconds
 
-    def mark_pruned(self) -> None:
-        """Record that the network is pruned for this megabatch and that training has not begun."""
-        self.is_pruned, self.prune_seconds = True, self.stop_watch()
+    def mark_pruned(self, zero_score_layers: int) -> None:
+        """Record that the network is pruned for this megabatch and that training has not begun.
+
+        Args:
+            zero_score_layers: number of layers that had weights and whose scores were all zero.
+        """
+        self.is_pruned, self.prune_seconds, self.zero_score_layers = True, self.stop_watch(), zero_score_layers
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON-serialisable part."""
         self.stop_watch()
-        names = ("t", "is_pruned", "prune_seconds", "seconds", "best_accuracy", "best_epoch")
+        names = ("t", "is_pruned", "prune_seconds", "zero_score_layers", "seconds", "best_accuracy", "best_epoch")
         evaluations = asdict(self.evaluations) if self.evaluations else {}
         return {name: getattr(self, name) for name in names} | {
             "epochs": [asdict(epoch) for epoch in self.epochs],

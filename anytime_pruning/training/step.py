@@ -4,13 +4,16 @@ import os
 import shutil
 from collections.abc import Callable
 from importlib.util import find_spec
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anytime_pruning.foundation.console import warn
+from anytime_pruning.foundation.errors import one_line
 from anytime_pruning.machine.devices import autocast
+from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.sgd import MaskedSGD
 
@@ -46,16 +49,38 @@ class TrainingStep:
 def compile_forward(model: nn.Module, batch_size: int) -> Callable[[Tensor], Tensor]:
     """Compile a model with torch.compile for batches of one size.
 
-    Batches of other sizes use the model without compilation, and so do all batches on a machine without a compiler.
+    Batches of other sizes use the model without compilation. All batches do on a machine without a compiler, or if the
+    compiled model fails for the first batch, forward or backward; one warning says so.
     """
     needed = "triton" if next(model.parameters()).is_cuda else os.environ.get("CXX", "g++")
     if not (find_spec(needed) if needed == "triton" else shutil.which(needed)):
         warn(f"execution.compile: true needs {needed}, which is not installed; the network is not compiled")
         return model
-    compiled: Callable[[Tensor], Tensor] = torch.compile(model, dynamic=False)
+    return _CompiledForward(model, batch_size)
 
-    def forward(images: Tensor) -> Tensor:
-        logits: Tensor = compiled(images) if len(images) == batch_size else model(images)
-        return logits
 
-    return forward
+class _CompiledForward:
+    """Calls the compiled model for batches of one size after a trial with the first of them."""
+
+    def __init__(self, model: nn.Module, batch_size: int):
+        self._model, self._batch_size = model, batch_size
+        self._compiled: Callable[[Tensor], Tensor] = torch.compile(model, dynamic=False)
+        self._is_tried = False
+
+    def __call__(self, images: Tensor) -> Tensor:
+        if len(images) != self._batch_size:
+            return cast(Tensor, self._model(images))
+        if not self._is_tried:
+            self._is_tried = True
+            self._try(images)
+        return self._compiled(images)
+
+    def _try(self, images: Tensor) -> None:
+        """Compile for a batch, forward and backward, and change nothing; after a failure, use the model as it is."""
+        try:
+            with preserved(self._model):
+                torch.autograd.backward(self._compiled(images).sum())
+        except Exception as error:
+            reason = " ".join(str(error).strip().partition("\n")[0].split()) or type(error).__name__
+            warn(f"execution.compile: torch.compile fails, and the network is not compiled ({one_line(reason)})")
+            self._compiled = self._model

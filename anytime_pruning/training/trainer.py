@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 
 import torch
@@ -18,7 +19,7 @@ from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.results.rows import EpochRow
 from anytime_pruning.stream.batching import batch_bounds
 from anytime_pruning.stream.images import ImageSet
-from anytime_pruning.training.cuda_graph import RecordedStep
+from anytime_pruning.training.cuda_graph import RecordedStep, python_state
 from anytime_pruning.training.evaluation import Evaluation, evaluate
 from anytime_pruning.training.losses import check_finite, check_steps_finite, mean_loss
 from anytime_pruning.training.options import TrainingOptions
@@ -64,7 +65,8 @@ class Trainer:
         forward = compile_forward(model, options.batch_size) if options.compile else model
         step = TrainingStep(forward, data, self.optimizer, options.precision)
         is_recorded = data.images.is_cuda and options.records_steps
-        self.step = RecordedStep(step, options.batch_size) if is_recorded else step
+        look = partial(python_state, model)
+        self.step = RecordedStep(step, options.batch_size, look=look) if is_recorded else step
         self._augment_with = generator if options.augment else None
         self.mark()
 

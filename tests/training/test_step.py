@@ -1,14 +1,18 @@
 """Test recorded and compiled training steps, and that a job imports no package without need."""
 
+import copy
 import os
+import random
 import subprocess
 import sys
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT
 
-from anytime_pruning.training.cuda_graph import RecordedStep
+from anytime_pruning.training.cuda_graph import RecordedStep, python_state
 from anytime_pruning.training.step import compile_forward
 
 
@@ -91,7 +95,76 @@ def test_only_full_batches_are_compiled(monkeypatch, toy_model, toy_batches):
     forward = compile_forward(toy_model.eval(), 5)
     for images, _ in toy_batches:  # The batches have five images and three images.
         assert torch.equal(forward(images), toy_model(images))
-    assert seen == [5]
+    assert set(seen) == {5}
+
+
+class FailingBackward(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x * 1
+
+    @staticmethod
+    def backward(ctx, gradient):
+        raise NotImplementedError("no kernel for the gradient\nmore")
+
+
+def refuse(images):
+    raise RuntimeError("no kernel for the gradient")
+
+
+@pytest.mark.parametrize(
+    "compiled", [refuse, lambda model: lambda images: FailingBackward.apply(model(images))], ids=["forward", "backward"]
+)
+def test_a_model_whose_compiled_form_fails_is_used_as_it_is_with_one_line(compiled, monkeypatch, capsys, toy_model):
+    monkeypatch.setenv("CXX", sys.executable)
+    monkeypatch.setattr(torch, "compile", lambda model, **options: refuse if compiled is refuse else compiled(model))
+    before = {name: tensor.clone() for name, tensor in toy_model.train().state_dict().items()}
+    forward, images = compile_forward(toy_model, 5), torch.rand(5, 1, 4, 4, dtype=torch.float64)
+    expected = copy.deepcopy(toy_model)(images)
+    assert torch.equal(forward(images), expected)
+    forward(images).sum().backward()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("torch.compile fails, and the network is not compiled (no kernel for the gradient)")
+    assert int(toy_model[1].num_batches_tracked) == int(before["1.num_batches_tracked"]) + 2
+
+
+class Skipping(torch.nn.Module):
+    """Leave out a layer by a draw or a count in Python, as stochastic depth does."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.layer, self.how, self.calls = torch.nn.Linear(2, 2), how, 0
+
+    def forward(self, x):
+        if self.how == "count":
+            self.calls += 1
+        draw = {"random": random.random, "torch": lambda: torch.rand(()), "numpy": np.random.rand}.get(self.how)
+        return self.layer(x) if draw is None or draw() < 0.5 else x
+
+
+@pytest.mark.parametrize("how", ["random", "torch", "numpy", "count"])
+def test_a_step_that_decides_in_python_is_not_recorded(how, capsys):
+    model, recordings = Skipping(how), []
+
+    def step(images):
+        return (model(images),)
+
+    recorded = RecordedStep(step, 4, lambda run: recordings.append(1) or run, partial(python_state, model))
+    for _ in range(6):
+        recorded(torch.rand(4, 2, generator=torch.Generator()))
+    assert recordings == []
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_step_that_decides_nothing_in_python_is_recorded(capsys):
+    model, recordings = Skipping("never"), []
+    recorded = RecordedStep(
+        lambda images: (model(images),), 4, lambda run: recordings.append(1) or run, partial(python_state, model)
+    )
+    for _ in range(6):
+        recorded(torch.ones(4, 2))
+    assert recordings == [1]
+    assert capsys.readouterr().err == ""
 
 
 def test_the_start_of_a_job_does_not_import_what_it_does_not_need(tiny, tmp_path):
