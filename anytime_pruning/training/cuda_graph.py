@@ -100,7 +100,7 @@ def python_state(model: nn.Module) -> object:
         if isinstance(value, int | float | str)
     ]
     numpy_state = np.random.get_state()  # noqa: NPY002  (the global state, which networks of other people may use)
-    return random.getstate(), repr(numpy_state[1:]), torch.get_rng_state().tolist(), counts
+    return random.getstate(), repr(numpy_state), torch.get_rng_state().tolist(), counts
 
 
 def record_cuda_graph(run: Callable[[], None]) -> Callable[[], None]:
