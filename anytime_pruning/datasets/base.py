@@ -87,6 +87,10 @@ class DatasetSettings(BaseModel):
         """Return whether these settings alone determine the images; only then may results be reused."""
         return True
 
+    def expected_sha256(self) -> str | None:
+        """Return the `content_sha256` that the images must have, if these settings state it."""
+        return None
+
     def place(self) -> str | None:
         """Return where the source files are, if these settings do not determine the images without their place."""
         return None

@@ -103,7 +103,8 @@ def _read_cache(path: Path, dataset: DatasetSettings) -> ImageArrays:
     if checksum != _checksum(arrays, header):
         raise _UnusableCacheError(f"{path}: the cache does not match its checksum")
     stored, current = header.pop("fingerprint"), dataset.fingerprint()
-    if current is not None and stored != current:
+    is_other = current is not None and stored != current
+    if is_other or dataset.expected_sha256() not in (None, header["content_sha256"]):
         raise _UnusableCacheError(f"{path}: the cache was made from other source files")
     constants: dict[str, Any] = {
         key: tuple(value) if isinstance(value, list) else value for key, value in header.items()

@@ -75,6 +75,10 @@ class ImageFileSource(DatasetSettings):
         """Return whether `content_sha256` names the images."""
         return self.content_sha256 is not None
 
+    def expected_sha256(self) -> str | None:
+        """Return `content_sha256`."""
+        return self.content_sha256
+
     def place(self) -> str | None:
         """Return the absolute path of the images, or None if `content_sha256` names them wherever they are."""
         return None if self.is_pinned() else os.path.realpath(self.path)

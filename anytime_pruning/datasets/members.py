@@ -13,7 +13,7 @@ from anytime_pruning.datasets.archives import CORRUPT, ENDINGS, is_archive, iter
 from anytime_pruning.datasets.layouts.find import Layout, find_layout
 from anytime_pruning.datasets.layouts.names import ImageKey, path_of, readable_suffixes
 from anytime_pruning.datasets.layouts.tree import open_tree, parts_of
-from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.errors import ArtifactError, DataError
 from anytime_pruning.foundation.files import fingerprint_files
 
 
@@ -63,6 +63,8 @@ def corruption_as_data_error(path: Path) -> Iterator[None]:
     """
     try:
         yield
+    except ArtifactError:
+        raise
     except CORRUPT as error:
         if path.is_dir():
             raise

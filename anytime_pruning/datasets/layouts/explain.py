@@ -24,12 +24,13 @@ def explain_no_splits(tree: Tree, base: str) -> str:
     classes = [name for name in listing.folders if any(map(is_image, tree.listing(join(base, name)).files))]
     train = choose_train([*listing.folders, here])
     test = next((name for name in [*listing.folders, here] if is_test(name)), None)
+    others = _enumerate(f"{name}/" for name in listing.folders if name not in (train, test))
+    beside = f" and {others}" if others and here not in (train, test) else ""
     if train and test is None:
-        return (
-            f"found {train}/, but no test/ or val/ beside it; add it, or set test_frac, such as 0.2, to divide {train}/"
-        )
+        advice = f"add test/, or set test_frac, such as 0.2, to divide {train}/"
+        return f"found {train}/{beside}, but no test/ or val/; {advice}"
     if test and train is None:
-        return f"found {test}/, but no train/ beside it; {WANTED} are needed"
+        return f"found {test}/{beside}, but no train/; {WANTED} are needed"
     if len(classes) > 1:
         names = _enumerate(f"{name}/" for name in classes)
         is_split = tree.path.is_dir() and (choose_train([tree.path.name]) or is_test(tree.path.name))
@@ -39,20 +40,26 @@ def explain_no_splits(tree: Tree, base: str) -> str:
     return f"0 class folders in train/; found {_describe(tree, base)}; {WANTED} are needed"
 
 
-def explain_few_classes(names: Sequence[str], places: Mapping[str, Sequence[str]], left_out: LeftOut) -> str:
-    """Explain that there are less than two classes."""
-    folder = next(iter(places.values()))[0]
-    inside = f"{folder}/" if folder else "the folder"
+def explain_several(tree: Tree, folders: Sequence[str]) -> str:
+    """Explain that several folders of one name could be a split."""
+    found = f"found {_enumerate(f'{folder}/' for folder in folders)}"
+    if not any(tree.listing(folder).folders for folder in folders):
+        return f"{found}; the split comes first: {WANTED} are needed"
+    return f"{found}, any of which could be meant; name the folder above one of them as the path, or remove the others"
+
+
+def explain_few_classes(names: Sequence[str], folder: str, left_out: LeftOut) -> str:
+    """Explain that a split has less than two classes."""
+    count = f"{len(names)} class folder{'' if len(names) == 1 else 's'}"
+    inside = f" in {folder}/" if folder else ""
     found = "".join(f" ({name})" for name in names)
     loose = left_out.describe_loose(folder)
-    beside = f", and {loose}" if loose else ""
-    folders = "class folder" if len(names) == 1 else "class folders"
-    return f"{len(names)} {folders} in {inside}{found}{beside}; at least 2 are needed"
+    return f"{count}{inside}{found}{f', and {loose}' if loose else ''}; at least 2 are needed"
 
 
 def explain_no_images(
     label: tuple[str, str],
-    places: Mapping[str, Sequence[str]],
+    places: Mapping[str, str],
     classes: Mapping[tuple[str, str], str],
     left_out: LeftOut,
 ) -> str:
@@ -60,19 +67,19 @@ def explain_no_images(
 
     Args:
         label: (split, name of the class).
-        places: the folders of each split.
+        places: the folder of each split.
         classes: the path of each class by split and name.
         left_out: what was left out.
     """
     split, name = label
     needed = "every class needs some in train and test" if split else "every class needs some"
-    folder = classes.get(label, join(places[split][0], name))
+    folder = classes.get(label, join(places[split], name))
     found = left_out.describe_class(folder)
-    if label not in classes and (loose := left_out.describe_loose(places[split][0])):
+    if label not in classes and (loose := left_out.describe_loose(places[split])):
         return f"no images in {folder}/, but {loose}, whose classes are unknown; {needed}"
     alike = [other for where, other in classes if where == split and other != name and other.lower() == name.lower()]
     if alike:
-        found = f"{alike[0]}/, whose name differs"
+        return f"no images in {folder}/, but a class {alike[0]}; the names must be the same, and {needed}"
     return f"no images in {folder}/{f'; found there: {found}' if found else ''}; {needed}"
 
 
@@ -81,8 +88,7 @@ def _describe(tree: Tree, base: str) -> str:
     listing = tree.listing(base)
     where = f" in {base}/" if base else ""
     if archives := [name for name in listing.files if is_archive(name)]:
-        advice = "name it as the path" if tree.path.is_dir() else "unpack it"
-        return f"the archive {archives[0]}{where} ({advice})"
+        return f"the archive {archives[0]}{where}, which is not opened: name it as the path, or unpack it"
     if images := sum(map(shows_image, listing.files)):
         return f"{images:,} images without folders{where}"
     if listing.folders:

@@ -1,7 +1,7 @@
 """Find the images of each split and class in a tree, or say which layout was found instead."""
 
 import unicodedata
-from collections import defaultdict
+from collections import defaultdict, deque
 from dataclasses import dataclass, field
 
 from anytime_pruning.datasets.layouts.explain import explain_few_classes, explain_no_images, explain_no_splits
@@ -9,20 +9,14 @@ from anytime_pruning.datasets.layouts.left_out import LeftOut
 from anytime_pruning.datasets.layouts.names import (
     VALIDATION,
     ImageKey,
-    choose_splits,
-    choose_train,
     is_image,
     join,
     shows_image,
     suffix_of,
 )
+from anytime_pruning.datasets.layouts.places import Places, find_class_root, find_splits, unwrap
 from anytime_pruning.datasets.layouts.tree import Listing, Tree, count_images
-from anytime_pruning.foundation.errors import DataError, SettingError, show
-
-# So many folders, each the only one in its parent, may lie around train/ and test/.
-MAX_WRAPPERS = 8
-# Folders of each split; several ones are read together.
-Places = dict[str, list[str]]
+from anytime_pruning.foundation.errors import DataError, SettingError, one_line, show
 
 
 @dataclass
@@ -30,7 +24,7 @@ class Layout:
     """Says which files of a tree are which images.
 
     Attributes:
-        places: the folders of each split. If `test_frac` divides the images, the only split has an empty name.
+        places: the folder of each split. If `test_frac` divides the images, the only split has an empty name.
         files: the key of each image, by its path in the tree.
         classes: the path of each class by split and name, even if the class has no images.
         left_out: what is no image of any class.
@@ -51,7 +45,7 @@ class Layout:
     def describe(self) -> list[str]:
         """Return all that the user should know about the reading, in words."""
         left_out = self.left_out.describe()
-        return [*self.notes, *([f"left out: {left_out}"] if left_out else [])]
+        return [one_line(note) for note in [*self.notes, *([f"left out: {left_out}"] if left_out else [])]]
 
 
 def find_layout(tree: Tree, test_frac: float | None) -> Layout:
@@ -65,81 +59,32 @@ def find_layout(tree: Tree, test_frac: float | None) -> Layout:
         DataError: the layout is not understood, a class has no images, or a file or folder cannot be read.
         SettingError: `test_frac` is given, but there is a split.
     """
-    base = _unwrap(tree)
-    places = _find_splits(tree, base, with_classes=test_frac is not None)
+    base = unwrap(tree)
+    places = find_splits(tree, base, with_classes=test_frac is not None)
     if test_frac is not None:
         if places:
-            found = " and ".join(f"{folders[0]}/" for folders in places.values())
+            found = " and ".join(f"{folder}/" for folder in places.values())
             raise SettingError(
                 f"dataset.test_frac: {show(test_frac)} is not allowed: {tree.path} has {found}; remove the setting"
             )
-        places = {"": [_class_root(tree, base)]}
+        places = {"": find_class_root(tree, base)}
     if places is None:
-        _refuse_links(tree.listing(base))
+        for depth in range(base.count("/") + 2):
+            _refuse_unreadable(tree, "/".join(base.split("/")[:depth]))
         raise DataError(f"{tree.path}: {explain_no_splits(tree, base)}")
     layout = Layout(places)
-    for split, folders in places.items():
-        for folder in folders:
-            _read_split(tree, layout, split, folder)
+    for split, folder in places.items():
+        _read_split(tree, layout, split, folder)
     _unify_spelling(layout)
+    _refuse_repeated(tree, layout)
     _check_classes(tree, layout)
     _note_the_rest(tree, layout)
     return layout
 
 
-def _unwrap(tree: Tree) -> str:
-    """Return the path of the innermost folder that wraps everything, which may be the outermost folder itself."""
-    base = ""
-    for _ in range(MAX_WRAPPERS):
-        folders = tree.listing(base).folders
-        if len(folders) != 1:
-            break
-        base = join(base, folders[0])
-    return base
-
-
-def _find_splits(tree: Tree, base: str, with_classes: bool) -> Places | None:
-    """Return the folders of both splits, which lie in the base or in the folders of the base, or None.
-
-    Of folders that could be splits, those with folders of classes come first: test/ may hold images of unknown classes
-    beside a val/ with classes.
-
-    Args:
-        tree: the tree.
-        base: path of the innermost folder that wraps everything.
-        with_classes: whether both folders must have folders of classes.
-
-    Raises:
-        DataError: several folders could be meant.
-    """
-    inner = [join(base, name) for name in tree.listing(base).folders]
-    for parents in ([base], inner):
-        found: dict[str, list[str]] = defaultdict(list)
-        for parent in parents:
-            for name in tree.listing(parent).folders:
-                found[name].append(join(parent, name))
-        sorted_out = [name for name, paths in found.items() if any(tree.listing(path).folders for path in paths)]
-        try:
-            chosen = choose_splits(sorted_out) or (None if with_classes else choose_splits(found))
-        except DataError as error:
-            raise DataError(f"{tree.path}: {error}") from None
-        if chosen:
-            return {"train": found[chosen[0]], "test": found[chosen[1]]}
-    return None
-
-
-def _class_root(tree: Tree, base: str) -> str:
-    """Return the folder whose folders are the classes that `test_frac` divides."""
-    train = choose_train(tree.listing(base).folders)
-    return join(base, train) if train else base
-
-
 def _read_split(tree: Tree, layout: Layout, split: str, folder: str) -> None:
     """Add the classes and images of one folder of a split to the layout."""
-    listing = tree.listing(folder)
-    if listing.problem:
-        raise DataError(f"{tree.path}: {folder}/ cannot be read: {listing.problem}")
-    _refuse_links(listing)
+    listing = _refuse_unreadable(tree, folder)
     # Beside classes without splits lie files such as README.md.
     layout.left_out.add_loose(folder, sum(bool(split) or shows_image(name) for name in listing.files))
     for name in listing.folders:
@@ -147,11 +92,19 @@ def _read_split(tree: Tree, layout: Layout, split: str, folder: str) -> None:
         _read_class(tree, layout, (split, name), join(folder, name))
 
 
-def _refuse_links(listing: Listing) -> None:
-    """Refuse what could be a link to a folder: in an archive, it looks like a file."""
+def _refuse_unreadable(tree: Tree, folder: str) -> Listing:
+    """Return what is in a folder.
+
+    Raises:
+        DataError: the folder cannot be read, or holds a link to a folder, which looks like a file in an archive.
+    """
+    listing = tree.listing(folder)
+    if listing.problem:
+        raise DataError(f"{join(str(tree.path), folder)}: {listing.problem}; allow to read it, or remove it")
     for name in listing.files:
         if name in listing.problems and (not suffix_of(name) or suffix_of(name)[1:].isdigit()):
             raise DataError(listing.problems[name])
+    return listing
 
 
 def _read_class(tree: Tree, layout: Layout, label: tuple[str, str], folder: str) -> None:
@@ -160,21 +113,19 @@ def _read_class(tree: Tree, layout: Layout, label: tuple[str, str], folder: str)
     Raises:
         DataError: the folder or a file cannot be read, or an image lies deeper, where it would be silently left out.
     """
-    listing = tree.listing(folder)
-    if listing.problem:
-        raise DataError(f"{tree.path}: {folder}/ cannot be read: {listing.problem}")
+    listing = _refuse_unreadable(tree, folder)
     for name in listing.files:
         suffix, path = suffix_of(name), join(folder, name)
-        if name in listing.problems and (is_image(name) or not suffix):
-            raise DataError(listing.problems[name])
         if is_image(name):
+            if name in listing.problems:
+                raise DataError(listing.problems[name])
             layout.files[path] = (*label, name)
         else:
             layout.left_out.add(folder, suffix, not suffix and tree.begins_like_image(path))
-    waiting = [folder]
+    waiting = deque([folder])
     while waiting:
-        inner = waiting.pop(0)
-        listing = tree.listing(inner)
+        inner = waiting.popleft()
+        listing = _refuse_unreadable(tree, inner)
         if listing.links:
             link = min(listing.links)
             raise DataError(f"{tree.path}: {inner}/{link}: lies too deep; only a class may be a link to a folder")
@@ -201,11 +152,22 @@ def _unify_spelling(layout: Layout) -> None:
         }
 
 
+def _refuse_repeated(tree: Tree, layout: Layout) -> None:
+    """Refuse two images of one key, which lie in two folders of one class."""
+    paths: dict[ImageKey, str] = {}
+    for path, key in layout.files.items():
+        if key in paths:
+            found = f"{paths[key]} and {path}"
+            raise DataError(f"{tree.path}: two files are called {'/'.join(filter(None, key))}; remove one ({found})")
+        paths[key] = path
+
+
 def _check_classes(tree: Tree, layout: Layout) -> None:
     """Check that there are two classes, each of which has images in every split."""
     names = layout.class_names
     if len(names) < 2:
-        raise DataError(f"{tree.path}: {explain_few_classes(names, layout.places, layout.left_out)}")
+        folder = next(iter(layout.places.values()))
+        raise DataError(f"{tree.path}: {explain_few_classes(names, folder, layout.left_out)}")
     filled = {(split, name) for split, name, _ in layout.files.values()}
     for split in layout.places:
         for name in names:
@@ -217,13 +179,10 @@ def _check_classes(tree: Tree, layout: Layout) -> None:
 
 def _note_the_rest(tree: Tree, layout: Layout) -> None:
     """Note what lies beside the folders of the splits, and a validation set that takes the place of the test set."""
-    for folders in layout.places.values():
-        name = folders[0].rpartition("/")[2]
-        if name.lower() in VALIDATION:
-            layout.notes.append(f"{name}/ is read as test/")
-        if len(folders) > 1:
-            layout.notes.append(f"{name}/ is read from {len(folders)} folders together")
-    read = {folder for folders in layout.places.values() for folder in folders}
+    name = layout.places.get("test", "").rpartition("/")[2]
+    if name.lower() in VALIDATION:
+        layout.notes.append(f"{name}/ is read as test/")
+    read = set(layout.places.values())
     parents = {folder.rpartition("/")[0] for folder in read if folder}
     above = {"/".join(parent.split("/")[:depth]) for parent in parents for depth in range(parent.count("/") + 2)}
     for parent in sorted(above):

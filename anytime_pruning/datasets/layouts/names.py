@@ -101,7 +101,7 @@ def choose_splits(folders: Iterable[str]) -> tuple[str, str] | None:
         DataError: several folders could be meant.
     """
     names = set(folders)
-    train, test = _choose(names, "train", TRAIN), _choose(names, "test", TEST) or _choose(names, "val", VALIDATION)
+    train, test = _choose(names, "train", TRAIN), _choose(names, "test", TEST) or _choose(names, "", VALIDATION)
     if not train or not test:
         return None
     for split, found in (("train", train), ("test", test)):
