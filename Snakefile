@@ -4,6 +4,9 @@ from snakemake.utils import min_version
 min_version("9.0")
 
 # Snakemake imports from the folder of this file, or of the installed package.
+from anytime_pruning.foundation.search_path import prefer_own_packages
+
+prefer_own_packages()
 from anytime_pruning.orchestration.inputs import find_file
 
 IS_MODULE = not workflow.modifier.is_main_snakefile()

@@ -5,3 +5,8 @@ modules that do its work inside its `run` function. Drawing therefore never wait
 matplotlib, and `--help` waits for neither. This package holds options and printed lines; code that computes results
 must never be here.
 """
+
+from anytime_pruning.foundation.search_path import prefer_own_packages
+
+# This is done before any command, or the module of one, imports a package.
+prefer_own_packages()

@@ -1,0 +1,171 @@
+"""Describe the code of a function or class, together with the code of the same user to which it leads.
+
+Comments, docstrings and the layout of the code do not count. Installed packages do not count either.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import sys
+import sysconfig
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_PACKAGE = __name__.partition(".")[0]
+
+
+def describe_code(thing: object, home: str) -> dict[str, str]:
+    """Return everything in a user's code that determines what a function, class or object does.
+
+    This is the source of the thing itself, of functions and classes of the same user to which it refers, and the values
+    of plain constants that it uses: global ones, those of default arguments and those of an enclosing function.
+
+    Args:
+        thing: a function, a partial function, a class or an object.
+        home: name of a module of the user; the user's other modules are those that are not installed.
+
+    Returns:
+        Normalised source, or the text of a value, by qualified name. If there is no source, the compiled code stands
+        for it.
+    """
+    description = _Description(home)
+    description.add("", thing)
+    return description.parts
+
+
+class _Description:
+    """Gathers code by following references from one thing to others.
+
+    Args:
+        home: a module that counts as a user's own even inside of this package.
+    """
+
+    def __init__(self, home: str):
+        self._home, self._seen = home, set[int]()
+        self.parts: dict[str, str] = {}
+
+    def add(self, where: str, value: object) -> None:
+        """Add a value, and whatever it refers to, under the name of the place that refers to the value."""
+        if isinstance(value, _PLAIN):
+            self._put(where, repr(value))
+        elif isinstance(value, (tuple, list, set, frozenset, dict)):
+            items = value.items() if isinstance(value, dict) else enumerate(_in_order(value))
+            for key, item in items:
+                self.add(f"{where}[{key!r}]", item)
+        elif id(value) not in self._seen:
+            self._seen.add(id(value))
+            self._add_object(where, value)
+
+    def _add_object(self, where: str, value: Any) -> None:
+        if isinstance(value, functools.partial):
+            self.add(f"{where}.func", value.func)
+            self.add(f"{where}.args", value.args)
+            self.add(f"{where}.keywords", value.keywords)
+        elif isinstance(value, MethodType):
+            self.add(f"{where}.self", value.__self__)
+            self.add(where, value.__func__)
+        elif isinstance(value, FunctionType):
+            self._add_function(where, value)
+        elif isinstance(value, type):
+            self._add_class(value)
+        elif not isinstance(value, ModuleType) and self._is_own(type(value).__module__):
+            self.add(f"{where}.class", type(value))
+            self.add(where, dict(getattr(value, "__dict__", {})))
+
+    def _add_function(self, where: str, function: FunctionType) -> None:
+        # A decorator such as functools.lru_cache or torch.no_grad hides the function that it wraps.
+        if (wrapped := getattr(function, "__wrapped__", None)) is not None:
+            self.add(where, wrapped)
+        if not self._is_own(function.__module__):
+            return
+        name = function.__qualname__
+        self._put(name, _source_of(function) or _compiled(function.__code__))
+        self.add(f"{name}.defaults", function.__defaults__ or ())
+        self.add(f"{name}.keywords", function.__kwdefaults__ or {})
+        for free, cell in zip(function.__code__.co_freevars, function.__closure__ or ()):
+            try:
+                self.add(f"{name}.{free}", cell.cell_contents)
+            except ValueError:  # The cell is empty, because the enclosing function has not assigned the name.
+                continue
+        names = set(_names_in(function.__code__))
+        for used in sorted(names & function.__globals__.keys()):
+            value = function.__globals__[used]
+            if isinstance(value, ModuleType) and self._is_own(value.__name__):
+                for attribute in sorted(names & vars(value).keys()):
+                    self.add(f"{used}.{attribute}", vars(value)[attribute])
+            else:
+                self.add(used, value)
+
+    def _add_class(self, cls: type) -> None:
+        if not self._is_own(cls.__module__):
+            return
+        if source := _source_of(cls):
+            self._put(cls.__qualname__, source)
+        for base in cls.__bases__:
+            self.add(f"{cls.__qualname__}.base", base)
+        for name, member in vars(cls).items():
+            inner = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
+            if isinstance(inner, FunctionType) or (not name.startswith("__") and isinstance(inner, _PLAIN)):
+                self.add(f"{cls.__qualname__}.{name}", inner)
+
+    def _put(self, name: str, text: str) -> None:
+        """Store a text under a name that may already stand for another thing, as for two lambdas of one function."""
+        number = 1
+        while self.parts.setdefault(name if number == 1 else f"{name} {number}", text) != text:
+            number += 1
+
+    def _is_own(self, module: str | None) -> bool:
+        """Return whether a module is the user's: the home module, or one that is not installed."""
+        if module is None or module == self._home:
+            return module is not None
+        file = getattr(sys.modules.get(module), "__file__", None)
+        return module.partition(".")[0] != _PACKAGE and (
+            module == "__main__" or (file is not None and not _is_installed(Path(file)))
+        )
+
+
+def _in_order(values: tuple[Any, ...] | list[Any] | set[Any] | frozenset[Any]) -> list[Any]:
+    return sorted(values, key=repr) if isinstance(values, (set, frozenset)) else list(values)
+
+
+def _is_installed(file: Path) -> bool:
+    """Return whether a file belongs to Python or to an installed package."""
+    folders = {Path(path) for path in sysconfig.get_paths().values()}
+    return any(name in ("site-packages", "dist-packages") for name in file.parts) or any(
+        file.is_relative_to(folder) for folder in folders if folder.name.startswith("python")
+    )
+
+
+def _names_in(code: CodeType) -> Iterator[str]:
+    """Yield the global names and attributes that code and the functions inside of it use."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _names_in(constant)
+
+
+def _source_of(thing: Callable[..., Any] | type) -> str | None:
+    """Return source that is normalised through its syntax tree, or None if there is none, as for typed-in code."""
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+    except (OSError, TypeError, SyntaxError, ValueError):
+        return None
+    for node in ast.walk(tree):
+        if (
+            isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef))
+            and ast.get_docstring(node) is not None
+        ):
+            node.body = node.body[1:] or [ast.Pass()]
+    return ast.unparse(tree)
+
+
+def _compiled(code: CodeType) -> str:
+    """Return a text of compiled code without the places of its lines."""
+    constants = [_compiled(value) if isinstance(value, CodeType) else repr(value) for value in code.co_consts]
+    return repr((code.co_code.hex(), code.co_names, code.co_varnames, constants))

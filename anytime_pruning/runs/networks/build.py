@@ -1,0 +1,68 @@
+"""Build the network of a run with its initial weights, and choose its prunable weights."""
+
+import torch
+from torch import nn
+
+from anytime_pruning.datasets import ImageArrays
+from anytime_pruning.foundation.console import warn
+from anytime_pruning.foundation.errors import SettingError, name_some
+from anytime_pruning.machine.randomness import derive_seed
+from anytime_pruning.models import build_model
+from anytime_pruning.models.state import check_state
+from anytime_pruning.pruning.prunable import set_prunable
+from anytime_pruning.runs.initial_state import load_initial_weights
+from anytime_pruning.runs.networks.identity import network_digest
+from anytime_pruning.runs.networks.trial import try_out
+from anytime_pruning.settings.run import RunSettings
+
+
+def build_network(settings: RunSettings, arrays: ImageArrays, device: torch.device) -> tuple[nn.Module, str | None]:
+    """Build the network of a run, try it out, and check that pruning leaves at least one weight.
+
+    Args:
+        settings: settings of the run.
+        arrays: the dataset.
+        device: the device that computes.
+
+    Returns:
+        The network with its initial weights on the device, and the digest of a user's own network.
+
+    Raises:
+        SettingError: the network does not map images to logits, or cannot be pruned as the settings ask.
+        DataError: the initial weights are missing or do not fit the network.
+    """
+    model = build_model(
+        settings.model,
+        arrays.n_classes,
+        arrays.image_shape,
+        arrays.mean,
+        arrays.std,
+        seed=derive_seed(settings.seed, "initial weights"),
+    )
+    digest = network_digest(model, settings)
+    model = model.to(device)
+    check_state(model)
+    used = try_out(model, settings.model, arrays.image_shape, arrays.n_classes)
+    _choose_prunable(model, settings, used)
+    load_initial_weights(model, settings.initial_weights, settings.model)
+    return model, digest
+
+
+def _choose_prunable(model: nn.Module, settings: RunSettings, used: list[str]) -> None:
+    """Choose the prunable weights by the settings, and name layers that no image passes through."""
+    weights = set_prunable(model, settings.prunable, settings.keep, used)
+    n_prunable = sum(weight.numel() for weight in weights.values())
+    if n_prunable == 0:
+        raise SettingError(
+            f"prunable: {list(settings.prunable)} is not allowed: {settings.model!r} has no such layer to prune beside "
+            f"those that keep names, {list(settings.keep)}; other kinds are conv, linear and conv_transpose"
+        )
+    if round(settings.densities()[-1] * n_prunable) == 0:
+        raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")
+    unused = [name for name in weights if not any(name.startswith(f"{layer}.") for layer in used if layer)]
+    scripted = any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())
+    if unused and not scripted:
+        warn(
+            f"model: no image passes through {name_some(unused)} of {settings.model}; these weights count as prunable "
+            "and have no score, so name these layers in the setting keep"
+        )

@@ -1,0 +1,115 @@
+"""Pass images through a network in train mode and in eval mode, and check what it returns."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from anytime_pruning.foundation.errors import SettingError, show
+from anytime_pruning.machine.memory import is_out_of_memory
+from anytime_pruning.machine.preservation import preserved, want_gradients
+from anytime_pruning.pruning.prunable import weighted_layers
+
+# Batch norm needs at least two images in train mode.
+N_IMAGES = 2
+
+
+def try_out(model: nn.Module, name: str, image_shape: tuple[int, int, int], n_classes: int) -> list[str]:
+    """Check that a network maps images to logits and can be trained; the network stays as it is.
+
+    Args:
+        model: the network, on the device on which it will be trained.
+        name: name of the network, for messages.
+        image_shape: (channels, height, width).
+        n_classes: number of logits that are wanted for each image.
+
+    Returns:
+        Names of the layers that the network uses, in the order in which it calls them in eval mode. Layers that work
+        only in train mode, and layers whose weights are used without a call, come first.
+
+    Raises:
+        SettingError: the network fails, or returns anything but finite logits. The message says what is wanted.
+    """
+    device = next(model.parameters(), torch.empty(0)).device
+    images = torch.rand(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0)).to(device)
+    labels = torch.arange(N_IMAGES, device=device) % n_classes
+    called: list[str] = []
+    with preserved(model):
+        torch.manual_seed(0)
+        want_gradients(model)
+        _note_calls(model, called.append)
+        with _Refusing(name, "train", images):
+            model.train()
+            logits = model(images)
+            _check_logits(logits, n_classes)
+            if logits.requires_grad:
+                F.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+        in_training = set(called) | _with_gradient(model)
+        called.clear()
+        with _Refusing(name, "eval", images), torch.no_grad():
+            model.eval()
+            _check_logits(model(images), n_classes)
+    return [*sorted(in_training - set(called)), *called]
+
+
+def _note_calls(model: nn.Module, note: Callable[[str], None]) -> None:
+    for where, layer in model.named_modules():
+        # Hooks of a scripted module are not called.
+        if not isinstance(layer, torch.jit.ScriptModule):
+            layer.register_forward_pre_hook(partial(_note, note, where))
+
+
+def _note(note: Callable[[str], None], where: str, layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+    note(where)
+
+
+def _with_gradient(model: nn.Module) -> set[str]:
+    """Return the names of the layers whose parameters got a gradient, whether or not the layers were called."""
+    return {
+        where
+        for where, layer in weighted_layers(model).items()
+        if any(parameter.grad is not None for parameter in layer.parameters())
+    }
+
+
+class _Refusing:
+    """Turns every error of other people's code into one line that names the network and the mode."""
+
+    def __init__(self, name: str, mode: str, images: Tensor):
+        self._start = f"model: {name!r} is not allowed: its pass of images {list(images.shape)} in {mode} mode"
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, _NoLogitsError):
+            raise SettingError(f"{self._start} returns {error}") from None
+        if isinstance(error, Exception) and not is_out_of_memory(error):
+            text = " ".join(str(error).split())
+            raise SettingError(f"{self._start} raises {type(error).__name__}: {text}") from error
+
+
+class _NoLogitsError(Exception):
+    """Says what a network returned, and what is wanted."""
+
+
+def _check_logits(output: object, n_classes: int) -> None:
+    wanted = f"wanted: a tensor of logits, [{N_IMAGES}, {n_classes}]"
+    if not isinstance(output, Tensor):
+        raise _NoLogitsError(f"{_describe(output)}; {wanted}; return the logits alone, without auxiliary outputs")
+    if list(output.shape) != [N_IMAGES, n_classes]:
+        raise _NoLogitsError(f"a tensor {list(output.shape)}; {wanted}")
+    if not output.is_floating_point():
+        raise _NoLogitsError(f"numbers of type {output.dtype}; {wanted} of floating point numbers")
+    if not torch.isfinite(output).all():
+        raise _NoLogitsError(f"logits that are not finite; {wanted} of finite numbers")
+
+
+def _describe(output: object) -> str:
+    kind = type(output).__name__
+    if isinstance(output, Mapping):
+        return f"a {kind} with {', '.join(show(key) for key in output)}"
+    return f"a {kind} of {len(output)}" if isinstance(output, (tuple, list)) else f"a {kind}"

@@ -1,0 +1,113 @@
+"""Test the Makefile with a Python that notes how it was called: what surrounds a checkout must not matter."""
+
+import json
+import os
+import shutil
+import stat
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+# The environment has no other programs, like one whose scripts name the folder from which a checkout was moved.
+PYTHON = f"""#!{sys.executable}
+import json, os, sys
+from pathlib import Path
+
+here = Path.cwd()
+with (here / "calls").open("a", encoding="utf-8") as file:
+    print(json.dumps([sys.argv[1:], dict(os.environ)]), file=file)
+if sys.argv[1:] == ["-m", "anytime_pruning", "studies"]:
+    print((here / "studies").read_text(encoding="utf-8"), end="")
+    sys.exit((here / "broken").exists() and 2)
+if "--report" in sys.argv:
+    page = Path(sys.argv[-1])
+    assert page.parent.is_dir() and page.suffix == ".html"
+    page.write_text("new", encoding="utf-8")
+    sys.exit((here / "unable").exists() and 1)
+sys.exit((here / "study.fails").exists() and "config/b.yml" in sys.argv)
+"""
+STRANGERS = {
+    "PYTHONPATH": "/module/system",
+    "PYTHONHOME": "/module/system",
+    "PYTHONSAFEPATH": "1",
+    "PIP_USER": "1",
+    "PIP_TARGET": "/elsewhere",
+    "PIP_PREFIX": "/elsewhere",
+}
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """Return a folder with the Makefile, its lists, and environments that are installed."""
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    shutil.copytree(ROOT / "envs", tmp_path / "envs", ignore=shutil.ignore_patterns("*.sif"))
+    for name, stamps in ((".venv", ("runs", "versions")), (".venv-figures", ("installed", "reports"))):
+        python = tmp_path / name / "bin" / "python"
+        python.parent.mkdir(parents=True)
+        python.write_text(PYTHON)
+        python.chmod(python.stat().st_mode | stat.S_IXUSR)
+        for stamp in stamps:
+            (tmp_path / name / stamp).touch()
+    (tmp_path / "studies").write_text("mine config/my study.yaml\nother config/b.yml\n")
+    for study in ("mine", "other"):
+        (tmp_path / "results" / study).mkdir(parents=True)
+        (tmp_path / "results" / study / "report.html").write_text("old")
+    return tmp_path
+
+
+def make(checkout, target, **environment):
+    command = ["make", target]
+    return subprocess.run(command, cwd=checkout, env=os.environ | environment, capture_output=True, encoding="utf-8")
+
+
+def calls(checkout):
+    return [json.loads(line) for line in (checkout / "calls").read_text().splitlines()]
+
+
+def test_figures_draws_each_study_that_the_package_names_whatever_its_files_are_called(checkout):
+    done = make(checkout, "figures")
+    assert done.returncode == 0, done.stderr
+    drawn = [arguments for arguments, _ in calls(checkout) if "snakemake" in arguments]
+    assert [arguments[:5] for arguments in drawn] == [
+        ["-m", "snakemake", "paper", "--configfile", "config/my study.yaml"],
+        ["-m", "snakemake", "paper", "--configfile", "config/b.yml"],
+    ]
+    assert done.stdout.splitlines() == ["Drawing paper_figures/mine/", "Drawing paper_figures/other/"]
+
+
+def test_figures_says_that_no_study_has_results(checkout):
+    (checkout / "studies").write_text("")
+    done = make(checkout, "figures")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "No study has results yet; make demo makes some.\n"
+
+
+@pytest.mark.parametrize("obstacle", ["broken", "study.fails"])
+def test_figures_fails_if_a_study_cannot_be_read_or_drawn_and_draws_the_others(checkout, obstacle):
+    (checkout / obstacle).touch()
+    assert make(checkout, "figures").returncode == 2
+    assert len(calls(checkout)) == 3
+
+
+def test_a_report_is_replaced_only_when_the_new_one_is_whole(checkout):
+    pages = [checkout / "results" / study / "report.html" for study in ("mine", "other")]
+    (checkout / "unable").touch()
+    assert make(checkout, "report").returncode == 2
+    assert [page.read_text() for page in pages] == ["old", "old"]
+    (checkout / "unable").unlink()
+    done = make(checkout, "report")
+    assert done.returncode == 0, done.stderr
+    assert [page.read_text() for page in pages] == ["new", "new"]
+    assert [path.name for path in checkout.rglob("*.html")] == ["report.html", "report.html"]
+
+
+@pytest.mark.parametrize("target", ["demo", "dvc", "figures"])
+def test_what_another_program_put_into_the_environment_stays_outside(checkout, target):
+    done = make(checkout, target, **STRANGERS)
+    assert done.returncode == 0, done.stderr
+    for _, environment in calls(checkout):
+        assert {name: environment[name] for name in STRANGERS if name in environment} == {"PIP_USER": "0"}
+        assert environment["PYTHONUTF8"] == "1"
+        assert environment["PATH"].startswith(f"{checkout}/.venv")
