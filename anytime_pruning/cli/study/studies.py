@@ -33,8 +33,8 @@ def run(options: argparse.Namespace) -> None:
             print(f"{study} {path}")
         else:
             print(one_line(f"{path}: the study {study} has no results yet"), file=sys.stderr)
-    for error in mistakes[:-1]:
-        print(f"error: {error}", file=sys.stderr)
+    for mistake in mistakes[:-1]:
+        print(f"error: {mistake}", file=sys.stderr)
     if mistakes:
         raise mistakes[-1]
 
