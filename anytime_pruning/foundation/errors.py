@@ -1,6 +1,7 @@
 """Define the errors that a user can meet, and shorten values and messages so that each message fits on one line."""
 
 import reprlib
+from collections.abc import Sequence
 
 # The longest message, and the longest value inside a message, in characters.
 MESSAGE_LIMIT, VALUE_LIMIT = 1000, 80
@@ -70,6 +71,12 @@ def show(value: object) -> str:
     """Return the `repr` of a value, cut to at most `VALUE_LIMIT` characters, however large or deep the value is."""
     shown = _shortener.repr(value)
     return shown if len(shown) <= VALUE_LIMIT else shown[: VALUE_LIMIT - 3] + "..."
+
+
+def name_some(names: Sequence[str], most: int = 6) -> str:
+    """Join names for a message, and only count the rest if there are many."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{', '.join(names[:most])}{rest}"
 
 
 class _Shortener(reprlib.Repr):

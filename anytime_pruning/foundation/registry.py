@@ -4,7 +4,9 @@ A module registers its parts when it is imported, and each package imports its m
 name happens here, so that an unknown name always raises the same error, which lists the allowed names.
 """
 
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar, get_args
 
 from anytime_pruning.foundation.errors import SettingError, show
@@ -24,11 +26,23 @@ Kind = Literal[
     "tracker",
 ]
 KINDS: tuple[Kind, ...] = get_args(Kind)
-_registered: dict[Kind, dict[str, object]] = {kind: {} for kind in KINDS}
+
+
+@dataclass(frozen=True)
+class Registration:
+    """Holds a registered object, and the name of the module that registered it."""
+
+    thing: object
+    module: str
+
+
+_registered: dict[Kind, dict[str, Registration]] = {kind: {} for kind in KINDS}
 
 
 def register(kind: Kind, name: str) -> Callable[[Registered], Registered]:
     """Make a decorator that registers a function, a class or an object under a name.
+
+    A module may register a name again, as a notebook does whose cell runs twice; the new object then replaces the old.
 
     Args:
         kind: one of `KINDS`.
@@ -38,15 +52,20 @@ def register(kind: Kind, name: str) -> Callable[[Registered], Registered]:
         A decorator that returns the decorated object unchanged.
 
     Raises:
-        ValueError: the kind does not exist, or the name already belongs to another object.
+        ValueError: the kind does not exist, or the name belongs to an object of another module.
     """
     if kind not in KINDS:
         raise ValueError(f"{kind!r} is not a kind of thing that can be registered; allowed: {', '.join(KINDS)}")
 
+    module = str(sys._getframe(1).f_globals.get("__name__"))
+
     def add(thing: Registered) -> Registered:
-        if name in _registered[kind]:
-            raise ValueError(f"{kind} {name!r} is registered twice")
-        _registered[kind][name] = thing
+        known = _registered[kind].get(name)
+        if known is not None and known.module != module:
+            raise ValueError(
+                f"{kind} {name!r} is registered twice, by {known.module} and by {module}; choose another name"
+            )
+        _registered[kind][name] = Registration(thing, module)
         return thing
 
     return add
@@ -68,7 +87,12 @@ def lookup(kind: Kind, name: object) -> Any:
     things = _registered[kind]
     if not isinstance(name, str) or name not in things:
         raise SettingError(f"{kind}: {show(name)} is not known; allowed: {', '.join(names(kind))}")
-    return things[name]
+    return things[name].thing
+
+
+def find(kind: Kind, name: object) -> Registration | None:
+    """Return what is registered under a name, with the module that registered it, or None for an unknown name."""
+    return _registered[kind].get(name) if isinstance(name, str) else None
 
 
 def names(kind: Kind) -> list[str]:

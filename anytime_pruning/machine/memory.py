@@ -32,6 +32,13 @@ def keep_freed_memory(keep: bool) -> None:
     mallopt(M_MMAP_MAX, 0 if keep else 2**16)
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an error is a failed allocation, of the device or of the machine."""
+    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
 @contextmanager
 def out_of_memory_as_capacity_error(advice: str) -> Iterator[None]:
     """Turn a failed allocation into an error of one line.
@@ -44,10 +51,8 @@ def out_of_memory_as_capacity_error(advice: str) -> Iterator[None]:
     """
     try:
         yield
-    except (torch.OutOfMemoryError, MemoryError):
-        pass
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
     else:
         return

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -17,7 +19,7 @@ _CONTAINERS = (dict, list, set)
 
 @contextmanager
 def preserved(model: nn.Module) -> Iterator[None]:
-    """Restore the network and the random state on leaving, so that everything inside may change both freely.
+    """Restore the network and all random states on leaving, so that everything inside may change both freely.
 
     A network is restored whatever happened inside: values, types and gradients of its parameters, its buffers, its
     modes, its hooks and the other attributes of its modules. Only values inside of objects of other classes, such as
@@ -25,11 +27,15 @@ def preserved(model: nn.Module) -> Iterator[None]:
     """
     modules = [_ModuleState(module) for module in model.modules()]
     tensors = [_TensorState(tensor) for tensor in _tensors_of(model)]
+    # Networks of other people may draw from the global generators.
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     try:
         devices = {state.tensor.device for state in tensors if state.tensor.is_cuda}
         with torch.random.fork_rng(devices=devices), torch.enable_grad():
             yield
     finally:
+        random.setstate(python_state)
+        np.random.set_state(numpy_state)  # noqa: NPY002
         for module in modules:
             module.restore()
         for tensor in tensors:

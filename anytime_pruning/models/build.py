@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.models.lazy import has_lazy_layers, materialize
 
@@ -57,7 +58,7 @@ def build_model(
         Module with the children `normalize` and `network`: [B, C, H, W] -> [B, n_classes].
 
     Raises:
-        SettingError: the architecture is not registered.
+        SettingError: the architecture is not registered, or its builder returns no network.
     """
     builder: Builder = lookup("model", name)
     channels = image_shape[0]
@@ -65,6 +66,10 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = builder(n_classes, image_shape)
+        if not isinstance(network, nn.Module):
+            raise SettingError(
+                f"model: {name!r} is not allowed: its builder returns {type(network).__name__}, not a torch.nn.Module"
+            )
         if has_lazy_layers(network):
             materialize(network, torch.zeros(1, *image_shape))
     model = nn.Sequential()

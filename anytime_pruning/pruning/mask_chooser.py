@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import copy
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from torch import Generator, Tensor, nn
 
-from anytime_pruning.foundation.errors import DivergenceError
+from anytime_pruning.foundation.console import warn
+from anytime_pruning.foundation.errors import DivergenceError, SettingError, name_some
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.devices import autocast
+from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning import selections  # noqa: F401  (selections register themselves)
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.masks import Masks, count_masked
 from anytime_pruning.pruning.prunable import count_prunable
-from anytime_pruning.pruning.pruners import rounds_of, score
+from anytime_pruning.pruning.pruners import check_informative, layers_without_score, rounds_of, score
 from anytime_pruning.pruning.released_masks import draw_scoring_weights, score_all_weights, select_above_threshold
 from anytime_pruning.stream.images import ImageSet
 
@@ -50,10 +53,14 @@ class MaskChooser:
         model: the network that is pruned and trained.
         data: the training set.
         options: how weights are scored and selected.
+
+    Attributes:
+        zero_score_layers: names of layers that had weights and whose scores were all zero at the last choice.
     """
 
     def __init__(self, model: nn.Module, data: ImageSet, options: ScoringOptions):
         self.model, self.data, self.options = model, data, options
+        self.zero_score_layers: list[str] = []
 
     def keeps_fewer(self, density: float, masks: Masks) -> bool:
         """Return whether a density asks for fewer weights than the masks keep now."""
@@ -78,6 +85,7 @@ class MaskChooser:
 
         Raises:
             DivergenceError: a score is not a number.
+            SettingError: the scores say nothing about the weights, or the pruner cannot score this network.
         """
         network, options, rounds = self.model, self.options, rounds_of(self.options.pruner)
         n_prunable = count_prunable(network)
@@ -85,21 +93,22 @@ class MaskChooser:
         generator, ties = self._generator(f"pruner {t}"), self._generator(f"equal scores {t}")
         selection = lookup("selection", options.selection)
         for k in range(1, rounds + 1):
-            with autocast(self.data.images.device, options.precision):
+            with _naming_megabatch(t), autocast(self.data.images.device, options.precision):
                 batches = self.data.batches(sample, options.batch_size)
                 scores = score(network, options.pruner, batches, generator)
+                check_informative(scores, masks, options.pruner)
+            if k == 1:
+                self._note_zero_scores(scores, masks, t)
             # The last round uses the density itself, because the power could differ from it by a rounding error.
             asked = density if k == rounds else before * (density / before) ** (k / rounds)
-            try:
+            with _naming_megabatch(t):
                 masks = selection.select(scores, asked, options.scope, masks or None, ties)
-            except DivergenceError as error:
-                raise DivergenceError(f"{error}, at megabatch {t}; no results were written") from None
             if k < rounds:
                 apply_masks(network, masks)
         return masks
 
     def choose_as_released(self, masks: Masks, density: float, sample: Tensor, t: int, batch_size: int) -> Masks:
-        """Choose masks with the arithmetic of the published code, on a copy of the network; the model is left alone.
+        """Choose masks with the arithmetic of the published code, on fresh weights; the network is left as it was.
 
         Args:
             masks: the masks in force; empty before the first pruning.
@@ -115,17 +124,34 @@ class MaskChooser:
         Raises:
             DivergenceError: scores are not finite, or all of them are zero.
         """
-        options, network = self.options, copy.deepcopy(self.model)
-        if t > 1:
-            draw_scoring_weights(network, self._generator(f"released weights {t}"))
+        options, network = self.options, self.model
         augment_with = self._generator(f"released sample {t}") if options.augment else None
         batches = self.data.batches(sample, batch_size, augment_with, keeps_single_sample=True)
-        try:
+        with _naming_megabatch(t), preserved(network):
+            if t > 1:
+                draw_scoring_weights(network, self._generator(f"released weights {t}"))
             scores = score_all_weights(network, masks, batches, options.pruner, self._generator(f"pruner {t}"))
-        except DivergenceError as error:
-            raise DivergenceError(f"{error}, at megabatch {t}; no results were written") from None
+        self._note_zero_scores(scores, masks, t)
         selected = select_above_threshold(scores, masks, density, options.scope)
         return {name: mask & masks[name] if masks else mask for name, mask in selected.items()}
 
+    def _note_zero_scores(self, scores: Mapping[str, Tensor], masks: Masks, t: int) -> None:
+        """Remember and name the layers whose scores are all zero, because nothing but a draw decides about them."""
+        self.zero_score_layers = layers_without_score(scores, masks)
+        if self.zero_score_layers:
+            warn(
+                f"pruner {self.options.pruner}, megabatch {t}: all scores are 0 in "
+                f"{name_some(self.zero_score_layers)}, so that these layers are pruned first, and at random inside"
+            )
+
     def _generator(self, purpose: str) -> Generator:
         return make_generator(self.options.seed, purpose)
+
+
+@contextmanager
+def _naming_megabatch(t: int) -> Iterator[None]:
+    """Add the megabatch to an error that ends the run."""
+    try:
+        yield
+    except (DivergenceError, SettingError) as error:
+        raise type(error)(f"{error}, at megabatch {t}; no results were written") from None

@@ -13,12 +13,14 @@ from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.files import write_text
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import REMEDY, MetricsFile
-from anytime_pruning.results.rows import TABLES
+from anytime_pruning.results.rows import NEWER_COLUMNS, TABLES
 from anytime_pruning.results.store import check_files, read_metrics, read_settings
 from anytime_pruning.results.variants import AXES, name_variants
 
 # Each table of a run must have these columns.
-COLUMNS = {name: [column.name for column in fields(row)] for name, row in TABLES.items()}
+COLUMNS = {
+    name: [column.name for column in fields(row) if column.name not in NEWER_COLUMNS] for name, row in TABLES.items()
+}
 
 
 def collect(names: Sequence[str], runs_dir: Path, tables_dir: Path, present_only: bool = False) -> None:
@@ -48,10 +50,17 @@ def collect(names: Sequence[str], runs_dir: Path, tables_dir: Path, present_only
     keys = pd.DataFrame(
         [{axis: settings[name][axis] for axis in AXES} | {"variant": variants[name], "run": name} for name in names]
     )
-    tables = {"runs.csv": keys.join(pd.DataFrame([summarize(metrics[name]) for name in names]))}
+    rows = {name: {table: read_rows(runs_dir / name / table) for table in COLUMNS} for name in names}
+    for tables_of_run in rows.values():
+        _add_newer_columns(tables_of_run)
+    summaries = [
+        summarize(metrics[name]) | {"empty_layers": rows[name][layout.MEGABATCHES]["empty_layers"].iloc[-1]}
+        for name in names
+    ]
+    tables = {"runs.csv": keys.join(pd.DataFrame(summaries))}
     for table in COLUMNS:
-        rows = pd.concat([read_rows(runs_dir / name / table) for name in names], keys=range(len(names)))
-        tables[table] = keys.join(rows.droplevel(1))
+        joined = pd.concat([rows[name][table] for name in names], keys=range(len(names)))
+        tables[table] = keys.join(joined.droplevel(1))
     for table, content in tables.items():
         write_text(tables_dir / table, content.to_csv(index=False, lineterminator="\n"))
 
@@ -119,6 +128,15 @@ def read_rows(path: Path) -> pd.DataFrame:
     if rows.empty:
         raise DataError(f"{path}: no rows; {REMEDY}")
     return rows
+
+
+def _add_newer_columns(tables: dict[str, pd.DataFrame]) -> None:
+    """Give megabatches.csv of a run of earlier code the columns that it lacks, as far as layers.csv tells them."""
+    megabatches, layers = tables[layout.MEGABATCHES], tables[layout.LAYERS]
+    n_empty = layers["kept"].eq(0).groupby(layers["t"]).sum()
+    known = megabatches.get("zero_score_layers", pd.Series(pd.NA, index=megabatches.index))
+    megabatches["zero_score_layers"] = known.astype("Int64")
+    megabatches["empty_layers"] = megabatches["t"].map(n_empty).fillna(0).astype(int)
 
 
 def check_same_data(datasets: Mapping[str, str], metrics: Mapping[str, MetricsFile]) -> None:

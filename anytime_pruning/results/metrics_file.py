@@ -25,6 +25,7 @@ class FinalNumbers(_Part):
 
     `*_pct` are percentages or differences of percentages. `macs_*` are multiply-accumulates for one image. `density` is
     the share of prunable weights kept. `samples` counts the images trained on, as often as they were used.
+    `empty_layers` counts the prunable layers without a weight.
     """
 
     test_acc_pct: float
@@ -39,6 +40,7 @@ class FinalNumbers(_Part):
     macs_kept: Whole
     macs_count: Whole
     samples: Whole
+    empty_layers: Whole | None = None
 
 
 class PlannedSamples(_Part):
@@ -131,7 +133,8 @@ class MetricsFile(_Part):
     """Holds the content of metrics.json.
 
     `files` has the SHA-256 of every other file of the run by the file's name. `sha256` is the checksum of the content
-    without the checksum itself. Files of early runs lack the fields that have a default.
+    without the checksum itself. `zeros_at_start` counts the prunable weights that were zero when the run began, and
+    `network_sha256` identifies a user's own network. Files of early runs lack the fields that have a default.
     """
 
     schema_version: Literal[4]
@@ -143,8 +146,10 @@ class MetricsFile(_Part):
     precision: Literal["float32", "bfloat16"]
     input: NetworkInput
     parameter_count: Whole
+    zeros_at_start: Whole | None = None
     size: FileSizes
     data_sha256: str
+    network_sha256: str | None = None
     test_images_in_train: Whole | None
     code: Code
     container: Container | None = None

@@ -53,6 +53,7 @@ class Records:
             macs_kept=self.macs.total({row.layer: row.kept for row in layers}),
             macs_count=self.macs.total({row.layer: row.total for row in layers}),
             samples=sum(row.samples for row in self.megabatches),
+            empty_layers=last.empty_layers,
         )
 
     def cost(self) -> RunCost:

@@ -12,7 +12,9 @@ class MegabatchRow:
     The released code measures the generalization gap as `train_acc_running_pct`, the running mean over the last epoch's
     training, minus `valid_acc_augmented_pct`, the accuracy on augmented validation images. The other accuracies are
     measured in eval mode without augmentation. Those on the training and validation set belong to the last epoch's
-    weights, and the test accuracy belongs to the best epoch's weights.
+    weights, and the test accuracy belongs to the best epoch's weights. `zero_score_layers` counts the layers that had
+    weights and whose scores were all zero at the pruning; `empty_layers` counts the layers without a weight. Both are
+    None in runs of earlier code, whose files lack the two columns.
     """
 
     t: int
@@ -35,6 +37,8 @@ class MegabatchRow:
     samples: int
     seconds: float
     prune_seconds: float
+    zero_score_layers: int | None = None
+    empty_layers: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,8 @@ class LayerRow:
     macs: int
 
 
+# Files of earlier runs lack these columns.
+NEWER_COLUMNS = ("zero_score_layers", "empty_layers")
 # The keys are the names of a run's tables, and the values are the classes of their rows.
 TABLES: dict[str, type[MegabatchRow] | type[EpochRow] | type[LayerRow]] = {
     layout.MEGABATCHES: MegabatchRow,

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from anytime_pruning.settings.grid import NOT_IN_A_GRID
 from anytime_pruning.settings.run import PRUNING_SETTINGS, RunSettings
 
 # Every table and figure names a run by these settings. The column `variant` spells out other settings in which runs of
@@ -28,7 +29,7 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         if not field.is_required()
     }
     found = {**defaults, **settings, "dataset": settings["dataset"]["name"]}
-    return {key: value for key, value in found.items() if key != "execution"}
+    return {key: value for key, value in found.items() if key not in NOT_IN_A_GRID}
 
 
 def name_variants(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

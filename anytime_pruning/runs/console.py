@@ -18,14 +18,16 @@ class Console:
         name: a short description of the run.
         cost: samples of the whole stream, by purpose.
         n_megabatches: T, the length of the stream.
+        prunable_share: number of prunable weights divided by the number of all parameters.
     """
 
-    def __init__(self, name: str, cost: PlannedCost, n_megabatches: int):
+    def __init__(self, name: str, cost: PlannedCost, n_megabatches: int, prunable_share: float):
         self._n_megabatches = n_megabatches
         self._bar = tqdm(
             total=cost.train, desc=name, unit="img", unit_scale=True, disable=not sys.stderr.isatty(), leave=False
         )
         self._say(f"{name}: {n_megabatches} megabatch{'es' if n_megabatches > 1 else ''}, {cost}")
+        self._say(f"{100 * prunable_share:.1f} % of all parameters can be pruned")
 
     def epoch_done(self, epoch: EpochRow) -> None:
         """Advance the bar by the samples of one epoch."""

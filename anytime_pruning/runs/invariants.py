@@ -94,7 +94,7 @@ def check_masks(
         _fail("density asked is density measured", t, f"masks keep {n_kept} of {n_prunable} weights instead of {most}")
 
 
-def check_weights(model: nn.Module, masks: Masks, t: int, may_hold_zeros: bool = False) -> None:
+def check_weights(model: nn.Module, masks: Masks, t: int, zeros_at_start: int = 0) -> None:
     """Check at the end of a megabatch that pruned weights are exactly zero and that kept weights are not.
 
     One kept weight in a million may be zero by chance, because a sum of floating point numbers sometimes is.
@@ -103,7 +103,8 @@ def check_weights(model: nn.Module, masks: Masks, t: int, may_hold_zeros: bool =
         model: the network.
         masks: the current masks; empty if nothing is pruned.
         t: index of the megabatch.
-        may_hold_zeros: whether the run began with given weights, which may hold zeros that training never changes.
+        zeros_at_start: number of prunable weights that were zero when the run began. Weights that get no gradient stay
+            zero, for example in a layer behind a factor of zero, or in initial weights from a file.
 
     Raises:
         InvariantError: a pruned weight is not zero, or too few weights are not zero; the message names the layer or
@@ -116,7 +117,7 @@ def check_weights(model: nn.Module, masks: Masks, t: int, may_hold_zeros: bool =
     n_prunable = sum(weight.numel() for weight in weights.values())
     n_masked = count_masked(masks, n_prunable)
     n_kept = sum(int(weight.count_nonzero()) for weight in weights.values())
-    if n_masked - n_kept > chance_zeros(n_prunable) and not may_hold_zeros:
+    if n_masked - n_kept > chance_zeros(n_prunable) + zeros_at_start:
         _fail("density asked is density measured", t, f"{n_kept} weights are not zero, but masks keep {n_masked}")
 
 

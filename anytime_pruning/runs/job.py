@@ -12,7 +12,7 @@ from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.export.describe import count_parameters, describe_input, measure_files
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import DataError, SettingError
+from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.determinism import deterministic_algorithms
 from anytime_pruning.machine.devices import choose_device, choose_precision, prepare_process
@@ -20,17 +20,16 @@ from anytime_pruning.machine.gpu_slots import claim_device
 from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
 from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.machine.randomness import derive_seed
-from anytime_pruning.models import build_model
-from anytime_pruning.models.state import check_state, copy_state
-from anytime_pruning.pruning.prunable import count_prunable
+from anytime_pruning.models.state import copy_state
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import MetricsFile
 from anytime_pruning.results.store import stored_run, write_run
 from anytime_pruning.runs.checkpointing.checkpointer import CheckpointOptions
 from anytime_pruning.runs.checkpointing.files import Checkpoints
 from anytime_pruning.runs.folder import RunFolder
-from anytime_pruning.runs.initial_state import load_initial_weights
 from anytime_pruning.runs.loop import FinishedStream, run_megabatches
+from anytime_pruning.runs.networks import build_network, check_same_network
+from anytime_pruning.settings.own_code import check_own_code
 from anytime_pruning.settings.run import RunSettings, parse_settings
 
 
@@ -57,6 +56,7 @@ def run_stream(
         CapacityError: the memory is too small; nothing is written.
     """
     settings = settings if isinstance(settings, RunSettings) else parse_settings(dict(settings))
+    check_own_code(settings.own_code, dict(settings))
     path = Path(out_dir)
     folder = RunFolder(path, Path(weights_path) if weights_path else path / layout.WEIGHTS)
     execution = settings.execution
@@ -67,6 +67,8 @@ def run_stream(
         # run.
         stored = stored_run(folder.path, settings)
         folder.tidy(is_done=stored is not None)
+        if stored:
+            check_same_network(stored, settings, folder.path)
         if stored and settings.dataset.is_pinned():
             return stored.content()
         arrays = load_dataset(settings.dataset, execution.data_dir)
@@ -94,47 +96,28 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
         "container": provenance.describe_container(),
         "versions": provenance.describe_versions(),
     }
-    identity = {**settings.identity(), "resolved_precision": precision, "data_sha256": arrays.content_sha256}
+    model, network_sha256 = build_network(settings, arrays, device)
+    own = {} if network_sha256 is None else {"network_sha256": network_sha256}
+    identity = {**settings.identity(), **own, "resolved_precision": precision, "data_sha256": arrays.content_sha256}
     checkpoints = CheckpointOptions(
         Checkpoints(folder.checkpoints, identity),
         execution.checkpoint_epochs,
         execution.checkpoint_share,
         lambda: code | {"hardware": provenance.describe_hardware(device)},
     )
-    model = _build(settings, arrays, device)
     # This project's own draws have separate generators. These seeds serve networks that draw, such as those with
     # dropout.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive_seed(settings.seed, "network"))
         arrange(model, arrays.image_shape, device)
         finished = run_megabatches(resolved, arrays, model, device, folder.path, checkpoints)
-    facts = _describe_run(precision, arrays, model, code, device, finished)
+    facts = _describe_run(precision, arrays, model, code, device, finished) | own
     weights = copy_state(model)
     metrics = write_run(
         folder.path, settings, finished.records, facts, lambda path: save_file(weights, path), folder.weights
     )
     checkpoints.files.clear()
     return metrics.content()
-
-
-def _build(settings: RunSettings, arrays: ImageArrays, device: torch.device) -> nn.Module:
-    """Build the network with its initial weights, and check that pruning leaves at least one weight."""
-    model = build_model(
-        settings.model,
-        arrays.n_classes,
-        arrays.image_shape,
-        arrays.mean,
-        arrays.std,
-        seed=derive_seed(settings.seed, "initial weights"),
-    ).to(device)
-    check_state(model)
-    load_initial_weights(model, settings.initial_weights, settings.model)
-    n_prunable = count_prunable(model)
-    if n_prunable == 0:
-        raise SettingError(f"model: {settings.model!r} is not allowed: it has no convolution to prune")
-    if round(settings.densities()[-1] * n_prunable) == 0:
-        raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")
-    return model
 
 
 def _describe_run(
@@ -150,6 +133,7 @@ def _describe_run(
         "precision": precision,
         "input": describe_input(arrays),
         "parameter_count": count_parameters(model),
+        "zeros_at_start": finished.zeros_at_start,
         "size": measure_files(model),
         "data_sha256": arrays.content_sha256,
         "test_images_in_train": arrays.test_images_in_train,

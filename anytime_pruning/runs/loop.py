@@ -13,14 +13,17 @@ from torch import nn
 
 from anytime_pruning.datasets import ImageArrays
 from anytime_pruning.foundation import signals
+from anytime_pruning.foundation.console import warn
+from anytime_pruning.foundation.errors import name_some
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.models import build_model
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.pruning.mask_chooser import MaskChooser
-from anytime_pruning.pruning.masks import count_kept
+from anytime_pruning.pruning.masks import Masks, count_kept
 from anytime_pruning.pruning.protocols import make_protocol
+from anytime_pruning.pruning.prunable import count_prunable
 from anytime_pruning.results.records import Records
 from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer, CheckpointOptions
 from anytime_pruning.runs.checkpointing.state import RunState
@@ -47,11 +50,13 @@ class FinishedStream:
 
     Attributes:
         records: rows of all megabatches.
+        zeros_at_start: number of prunable weights that were zero when the run began.
         resumed: earlier parts of the run, each with its code, versions and hardware.
         seconds: seconds that the run took, including its earlier parts.
     """
 
     records: Records
+    zeros_at_start: int
     resumed: list[dict[str, Any]]
     seconds: float
 
@@ -85,6 +90,7 @@ def run_megabatches(
     check_single_samples(settings, plan, model, data.images)
     cost = plan_cost(settings.epochs, settings.prunes_at(), [megabatch.counts for megabatch in plan], len(test))
     trainer = Trainer(model, data, training_options(settings), make_generator(settings.seed, "training"))
+    zeros_at_start = sum(total - kept for kept, total in count_kept(model).values())
     masks = load_initial_masks(model, settings.initial_mask, settings.model)
     apply_masks(model, masks)
     records = Records(planned=cost, macs=count_macs(model, arrays.image_shape))
@@ -93,7 +99,7 @@ def run_megabatches(
     checkpointer = Checkpointer(checkpoints, state)
     name = f"{settings.dataset.name} {settings.model} {settings.method}"
     with (
-        Console(name, cost, settings.n_megabatches) as console,
+        Console(name, cost, settings.n_megabatches, _prunable_share(model)) as console,
         Tracking(settings, out_dir, state.samples) as tracking,
         checkpointer,
     ):
@@ -105,7 +111,7 @@ def run_megabatches(
                 preparation.start(megabatch)
                 preparation.prune(megabatch)
             training = trainer.train_megabatch(state.progress, state.masks, megabatch.train, megabatch.valid, listeners)
-            check_weights(model, state.masks, megabatch.t, may_hold_zeros=settings.initial_weights is not None)
+            check_weights(model, state.masks, megabatch.t, zeros_at_start)
             tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
             check_finite(tested.loss, f"megabatch {megabatch.t}, test")
             row = record_megabatch(records, count_kept(model), megabatch, training, tested, state.progress)
@@ -114,7 +120,11 @@ def run_megabatches(
             state.progress = MegabatchProgress(megabatch.t + 1)
             checkpointer.write()
             signals.check()
-    return FinishedStream(records, checkpointer.resumed, checkpointer.seconds)
+    return FinishedStream(records, zeros_at_start, checkpointer.resumed, checkpointer.seconds)
+
+
+def _prunable_share(model: nn.Module) -> float:
+    return count_prunable(model) / sum(parameter.numel() for parameter in model.parameters())
 
 
 class _Preparation:
@@ -145,5 +155,12 @@ class _Preparation:
             masks = self._protocol.choose_masks(self._chooser, masks, step, megabatch.sample)
             apply_masks(model, masks)
         check_masks(state.masks, masks, model, partial(self._protocol.expected_kept, step), t)
+        self._name_emptied(state.masks, masks, t)
         state.masks = masks
-        state.progress.mark_pruned()
+        state.progress.mark_pruned(len(self._chooser.zero_score_layers) if self._prunes_at[t - 1] else 0)
+
+    def _name_emptied(self, before: Masks, masks: Masks, t: int) -> None:
+        """Warn of layers that have lost their last weight, because nothing passes through such a layer any more."""
+        emptied = [name for name, mask in masks.items() if not mask.any() and (not before or before[name].any())]
+        if emptied:
+            warn(f"megabatch {t}: pruning has removed every weight of {name_some(emptied)}")

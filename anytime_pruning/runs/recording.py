@@ -73,4 +73,6 @@ def _make_row(
         samples=last.samples * len(training.epochs),
         seconds=round(progress.stop_watch(), 3),
         prune_seconds=round(progress.prune_seconds, 3),
+        zero_score_layers=progress.zero_score_layers,
+        empty_layers=sum(kept == 0 for kept, _ in layers.values()),
     )

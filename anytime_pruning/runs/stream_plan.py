@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.protocols import make_protocol
-from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.runs.invariants import check_indices
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream import replay  # noqa: F401  (policies register themselves)

@@ -11,7 +11,9 @@ from anytime_pruning.settings.run import RunSettings
 Axes = dict[str, list[Any]]
 
 # A single value of these settings is itself a list, so an axis is a list of lists.
-LIST_SETTINGS = frozenset({"lr_milestones"})
+LIST_SETTINGS = frozenset({"keep", "lr_milestones", "prunable"})
+# These settings are not those of a grid: the first belongs to a study, and the second is filled in.
+NOT_IN_A_GRID = ("execution", "own_code")
 
 
 def read_axes(number: int, entry: Mapping[str, Any]) -> Axes:
@@ -28,8 +30,8 @@ def read_axes(number: int, entry: Mapping[str, Any]) -> Axes:
         SettingError: a setting is unknown, or a list of values is empty.
     """
     for key, value in entry.items():
-        if key not in RunSettings.model_fields or key == "execution":
-            allowed = ", ".join(name for name in RunSettings.model_fields if name != "execution")
+        if key not in RunSettings.model_fields or key in NOT_IN_A_GRID:
+            allowed = ", ".join(name for name in RunSettings.model_fields if name not in NOT_IN_A_GRID)
             raise SettingError(f"grid[{number}].{key[:80]}: unknown setting (value {show(value)}); allowed: {allowed}")
     return {key: _read_axis(number, key, value) for key, value in entry.items()}
 

@@ -14,10 +14,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsA
 from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.datasets.base import DatasetSettings, parse_dataset
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.foundation.fields import Count, Name, Number, refuse_bool, validate
+from anytime_pruning.foundation.fields import Count, Name, Names, Number, Patterns, refuse_bool, validate
 from anytime_pruning.pruning.protocols import PruningStep, make_protocol
 from anytime_pruning.pruning.schedules import Schedule, make_schedule
 from anytime_pruning.settings.execution import ExecutionSettings, StartFile
+from anytime_pruning.settings.own_code import own_code_of
 from anytime_pruning.settings.versions import narrow_versions
 
 # T has a limit, because a schedule is a list of T densities. T = 10,000 still cuts ImageNet into megabatches of 128
@@ -64,6 +65,13 @@ class RunSettings(BaseModel):
         "replay", description="what pi_t is drawn from: the replay-inclusive set, or the current megabatch alone"
     )
     protocol: Name = Field("paper", description="paper: its rules; released: those of the published code")
+    prunable: Names = Field(
+        ("conv",), min_length=1, description="kinds of layers that may be pruned: conv, linear, conv_transpose"
+    )
+    keep: Patterns = Field(
+        ("classifier", "frozen"),
+        description="layers to leave alone: classifier, frozen (parameters without a gradient), patterns of names",
+    )
     initial_mask: StartFile | None = Field(None, description="begin with these masks: {path, sha256} of safetensors")
     initial_weights: StartFile | None = Field(
         None, description="begin with these weights: {path, sha256} of safetensors"
@@ -93,6 +101,9 @@ class RunSettings(BaseModel):
         "auto", description="bfloat16: mixed precision by autocast; auto: bfloat16 where the device has it natively"
     )
 
+    own_code: dict[str, str] = Field(
+        default_factory=dict, description="digests of the code of your own network, pruner and so on; filled in"
+    )
     execution: ExecutionSettings = Field(ExecutionSettings(), description="device, threads and data folder")
 
     @field_validator("dataset", mode="before")
@@ -123,6 +134,11 @@ class RunSettings(BaseModel):
         return self.model_copy(update=defaults)
 
     @model_validator(mode="after")
+    def _fill_own_code(self) -> Self:
+        own_code = self.own_code or own_code_of(dict(self))
+        return self.model_copy(update={"own_code": own_code})
+
+    @model_validator(mode="after")
     def _check_densities(self) -> Self:
         densities = self.densities()
         if len(densities) != self.n_megabatches:
@@ -144,7 +160,8 @@ class RunSettings(BaseModel):
             is_meant = self.schedule.prunes or key not in PRUNING_SETTINGS
             if is_meant and (value := getattr(self, key)) not in allowed:
                 raise SettingError(
-                    f"{key}: {value!r} is not allowed with protocol {self.protocol}; allowed: {', '.join(allowed)}"
+                    f"{key}: {value!r} is not allowed with protocol {self.protocol}; allowed: "
+                    f"{', '.join(map(str, allowed))}"
                 )
         return self
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from anytime_pruning import datasets  # noqa: F401  (sources of datasets register themselves)
 from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.settings.grid import NOT_IN_A_GRID
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.settings.study import Study
 
@@ -31,7 +32,7 @@ def _entry_schema(settings: dict[str, JsonSchema]) -> JsonSchema:
     for key, field in settings.items():
         if key == "dataset":
             field = {"type": "string", "description": field.get("description", "")}
-        if key != "execution":
+        if key not in NOT_IN_A_GRID:
             properties[key] = {"anyOf": [field, {"type": "array", "items": field, "minItems": 1}]}
     return {"type": "object", "properties": properties, "additionalProperties": False}
 

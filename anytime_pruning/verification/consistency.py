@@ -42,13 +42,13 @@ def find_inconsistencies(settings: RunSettings, stored: MetricsFile, rows: Rows)
         # The checks below divide by these counts.
         return
     yield from _check_facts(settings, stored)
-    yield from check_densities(settings, rows)
+    yield from check_densities(settings, rows, stored.zeros_at_start)
     for row in rows.megabatches:
         yield from _check_accuracies(row)
         yield from _check_epochs(row, rows.epochs_at(row.t), settings)
     if strays := ({epoch.t for epoch in rows.epochs} | {layer.t for layer in rows.layers}) - set(found):
         yield problem(f"rows of megabatches {sorted(strays)}, which do not exist", layout.EPOCHS)
-    yield from check_layers(settings, rows)
+    yield from check_layers(settings, rows, stored.zeros_at_start)
     yield from _check_totals(settings, stored, rows)
 
 

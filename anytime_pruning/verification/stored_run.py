@@ -8,7 +8,7 @@ from typing import TypeVar, get_type_hints
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import MetricsFile
-from anytime_pruning.results.rows import EpochRow, LayerRow, MegabatchRow
+from anytime_pruning.results.rows import NEWER_COLUMNS, EpochRow, LayerRow, MegabatchRow
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.verification.findings import Finding
 
@@ -75,11 +75,13 @@ class StoredRun:
 
 
 def _read(path: Path, kind: type[Row]) -> list[Row]:
-    columns = get_type_hints(kind)
+    # A column that may be missing has the type int or None.
+    columns = {name: int if hint == int | None else hint for name, hint in get_type_hints(kind).items()}
+    older = [name for name in columns if name not in NEWER_COLUMNS]
     try:
         with path.open(encoding="utf-8", newline="") as file:
             table = csv.DictReader(file)
-            if table.fieldnames != list(columns):
+            if table.fieldnames not in (list(columns), older):
                 raise DataError(f"{path}: other columns than {', '.join(columns)}")
             rows = [kind(**{name: columns[name](text) for name, text in row.items()}) for row in table]
     except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
@@ -89,6 +91,6 @@ def _read(path: Path, kind: type[Row]) -> list[Row]:
     numbers = [name for name, of in columns.items() if of is not str]
     for row in rows:
         for name in numbers:
-            if not abs(getattr(row, name)) < LIMIT:
+            if (value := getattr(row, name)) is not None and not abs(value) < LIMIT:
                 raise DataError(f"{path}: column {name} has a value that is not a number")
     return rows

@@ -19,9 +19,19 @@ def test_a_registered_part_is_found_by_its_name_and_stays_as_it_is(part):
     assert names("tracker") == sorted(names("tracker"))
 
 
-def test_a_name_belongs_to_one_part(part):
-    with pytest.raises(ValueError, match="tracker 'part_for_test' is registered twice"):
-        register("tracker", "part_for_test")(object())
+def test_a_name_belongs_to_the_module_that_registered_it(part):
+    elsewhere = {"__name__": "another_module", "register": register}
+    with pytest.raises(
+        ValueError, match=r"tracker 'part_for_test' is registered twice, by .*_registry and by another"
+    ):
+        exec("register('tracker', 'part_for_test')(object())", elsewhere)
+    assert lookup("tracker", "part_for_test") is part
+
+
+def test_the_same_module_may_register_a_name_again_as_a_notebook_does(part):
+    newer = object()
+    register("tracker", "part_for_test")(newer)
+    assert lookup("tracker", "part_for_test") is newer
 
 
 def test_an_unknown_kind_lists_the_kinds():

@@ -11,10 +11,10 @@ COST = PlannedCost(train=1000, score=200, evaluate=3000)
 
 
 def test_a_log_gets_plain_lines(capsys):
-    with Console("digits resnet20 app", COST, 2):
+    with Console("digits resnet20 app", COST, 2, 0.5):
         pass
     line = "digits resnet20 app: 2 megabatches, 1,000 training samples planned, 200 to score, 3,000 to evaluate\n"
-    assert capsys.readouterr() == (line, "")
+    assert capsys.readouterr() == (f"{line}50.0 % of all parameters can be pruned\n", "")
 
 
 def test_on_a_terminal_the_bar_is_gone_when_a_run_fails(capsys, monkeypatch):
@@ -22,7 +22,7 @@ def test_on_a_terminal_the_bar_is_gone_when_a_run_fails(capsys, monkeypatch):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
 
     # A name refers to the console, as the traceback of a failing run does: tqdm itself closes a bar that is garbage.
-    progress = Console("digits resnet20 app", COST, 2)
+    progress = Console("digits resnet20 app", COST, 2, 0.5)
     with pytest.raises(ValueError, match="the run failed"), progress:
         raise ValueError("the run failed")
     drawn = capsys.readouterr().err

@@ -213,7 +213,7 @@ def test_a_zero_by_chance_is_no_violation(toy_model):
     model[0].weight.data.view(-1)[2] = 0
     with pytest.raises(InvariantError, match="48 weights are not zero, but masks keep 50"):
         check_weights(model, masks, 1)
-    check_weights(model, masks, 1, may_hold_zeros=True)
+    check_weights(model, masks, 1, zeros_at_start=1)
 
 
 def weights_of(model):

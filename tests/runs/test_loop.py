@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 import anytime_pruning.pruning.mask_chooser
 import anytime_pruning.runs.job
 import anytime_pruning.runs.loop
+import anytime_pruning.runs.networks.build
 import anytime_pruning.runs.stream_plan
 from anytime_pruning import build_model, run_stream
 from anytime_pruning.foundation.registry import names
@@ -158,7 +159,7 @@ def test_the_run_that_fills_the_cache_is_bit_identical_to_later_ones(tiny, tmp_p
 
 def test_methods_share_stream_and_initial_weights(tiny, tmp_path, monkeypatch):
     starts, streams = [], []
-    build, split = anytime_pruning.runs.job.build_model, anytime_pruning.runs.stream_plan.split_stream
+    build, split = anytime_pruning.runs.networks.build.build_model, anytime_pruning.runs.stream_plan.split_stream
 
     def watched_build(*args, **kwargs):
         model = build(*args, **kwargs)
@@ -169,7 +170,7 @@ def test_methods_share_stream_and_initial_weights(tiny, tmp_path, monkeypatch):
         streams.append(split(*args))
         return streams[-1]
 
-    monkeypatch.setattr(anytime_pruning.runs.job, "build_model", watched_build)
+    monkeypatch.setattr(anytime_pruning.runs.networks.build, "build_model", watched_build)
     monkeypatch.setattr(anytime_pruning.runs.stream_plan, "split_stream", watched_split)
     for method in ("app", "dense"):
         run_stream(tiny(method=method, epochs=1), tmp_path / method)

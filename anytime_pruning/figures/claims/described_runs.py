@@ -13,7 +13,7 @@ from anytime_pruning.settings.run import RunSettings
 
 # Claims name the axes separately and do not say on which device or in which precision a run is computed, so these
 # settings are not compared.
-UNCOMPARED = frozenset({*AXES, "precision", "execution"})
+UNCOMPARED = frozenset({*AXES, "precision", "execution", "own_code"})
 
 
 @dataclass(frozen=True)

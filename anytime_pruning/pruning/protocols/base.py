@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.pruning.protocols.training_rules import TrainingRules
@@ -50,7 +50,7 @@ class Protocol(ABC):
     """
 
     version: ClassVar[int] = 1
-    allowed: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    allowed: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
     scoring_batch: ClassVar[int | None] = None
     training: ClassVar[TrainingRules] = TrainingRules()
 

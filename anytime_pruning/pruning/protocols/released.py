@@ -45,7 +45,7 @@ What is left out, and why it cannot matter:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.protocols.base import Protocol, PruningStep
@@ -65,10 +65,12 @@ class ReleasedProtocol(Protocol):
     """Scores fresh convolutions, lets pruned weights compete again and multiplies the masks; see the module."""
 
     version = 2
-    allowed: ClassVar[Mapping[str, tuple[str, ...]]] = {
+    allowed: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "pruner": ("snip", "magnitude", "random"),
         "selection": ("unstructured",),
         "start": ("warm",),
+        "prunable": (("conv",),),
+        "keep": (("classifier", "frozen"),),
     }
     scoring_batch = 100
     training = TrainingRules(selects_on_augmented=True, averages_batches=True, later_lr=0.1, keeps_single_sample=True)

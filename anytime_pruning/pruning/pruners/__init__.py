@@ -10,6 +10,16 @@ never be here.
 """
 
 from anytime_pruning.pruning.pruners import grasp, magnitude, random, snip, synflow
-from anytime_pruning.pruning.pruners.scoring import rounds_of, score
+from anytime_pruning.pruning.pruners.scoring import check_informative, layers_without_score, rounds_of, score
 
-__all__ = ["grasp", "magnitude", "random", "rounds_of", "score", "snip", "synflow"]
+__all__ = [
+    "check_informative",
+    "grasp",
+    "layers_without_score",
+    "magnitude",
+    "random",
+    "rounds_of",
+    "score",
+    "snip",
+    "synflow",
+]
