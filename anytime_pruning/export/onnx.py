@@ -1,12 +1,17 @@
 """Write a trained network for use elsewhere: as ONNX, and as a compact file of the weights that were kept."""
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import torch
 from torch import nn
 
 from anytime_pruning.export.network import load_network
+from anytime_pruning.export.onnx_check import check_onnx
 from anytime_pruning.export.sparse_weights import pack
 from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.foundation.files import write_atomically
@@ -52,7 +57,8 @@ def export_run(run: str | Path, weights: str | Path | None = None, out: str | Pa
 def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
     """Convert a network to ONNX.
 
-    The result maps `images`, float32 [batch, C, H, W] in [0, 1], to `logits` [batch, n_classes] for any batch size.
+    The result maps `images`, float32 [batch, C, H, W] in [0, 1], to `logits` [batch, n_classes] for any batch size. It
+    is compared with the network before it is returned.
 
     Args:
         model: the network in eval mode, on the CPU.
@@ -63,7 +69,8 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
 
     Raises:
         SettingError: a package that ONNX needs is not installed.
-        DataError: ONNX cannot express the network, for example because it branches on the values of its images.
+        DataError: ONNX cannot express the network, for example because it branches on the values of its images, or the
+            result computes something else than the network.
     """
     try:
         import onnx  # noqa: F401
@@ -74,9 +81,7 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
             f"export: the package {error.name} is not installed; pip install -r envs/extras.txt"
         ) from None
     try:
-        with warnings.catch_warnings():
-            # torch's exporter calls functions that torch itself has deprecated.
-            warnings.simplefilter("ignore", FutureWarning)
+        with _silence():
             program = torch.onnx.export(
                 model,
                 (torch.zeros(2, *image_shape),),
@@ -86,15 +91,36 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
                 dynamo=True,
                 verbose=False,
             )
-    except torch.onnx.OnnxExporterError as error:
-        reason = str(error.__cause__ or error).strip().partition("\n")[0]
-        raise DataError(f"export: this network cannot be written as ONNX: {reason}") from None
-    # With `dynamo=True` torch always returns a program, but its annotation also allows None.
-    assert program is not None
-    # Each node names its source lines with paths of this machine, which a shared file must not contain.
-    ClearMetadataAndDocStringPass()(program.model)
-    content: bytes = program.model_proto.SerializeToString()
+            # With `dynamo=True` torch always returns a program, but its annotation also allows None.
+            assert program is not None
+            # Each node names its source lines with paths of this machine, which a shared file must not contain.
+            ClearMetadataAndDocStringPass()(program.model)
+            content: bytes = program.model_proto.SerializeToString()
+    except Exception as error:
+        # The exporter runs the network's own code, and wraps only some of what that code and the conversion raise.
+        raise DataError(f"export: this network cannot be written as ONNX: {_reason(error)}") from None
+    check_onnx(content, model, image_shape)
     return content
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Keep torch's exporter from printing: the warnings and the log are for its developers, and errors are raised."""
+    level = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings(), redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(level)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the error with which it began: the exporter wraps errors in others with long advice."""
+    while isinstance(error, torch.onnx.OnnxExporterError) and error.__cause__ is not None:
+        error = error.__cause__
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -13,8 +13,9 @@ from conftest import ROOT
 from forge import forge
 from safetensors.torch import load_file, save_file
 
-from anytime_pruning import build_model, load_network, run_stream
+from anytime_pruning import build_model, load_network, register, run_stream
 from anytime_pruning.__main__ import main
+from anytime_pruning.export import onnx_check
 from anytime_pruning.export.onnx import make_onnx
 from anytime_pruning.export.sparse_weights import pack, unpack
 from anytime_pruning.foundation.errors import DataError
@@ -95,6 +96,56 @@ def test_a_network_that_onnx_cannot_say(tmp_path):
     with pytest.raises(DataError, match=r"export: this network cannot be written as ONNX: .") as error:
         make_onnx(Deciding().eval(), (1, 8, 8))
     assert "\n" not in str(error.value)
+
+
+class Odd(torch.nn.Module):
+    """Compute logits in a way of its own."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.conv, self.head, self.way = torch.nn.Conv2d(1, 4, 3), torch.nn.Linear(4, 3), way
+
+    def forward(self, images):
+        return self.way(self.head(self.conv(images).mean((2, 3))), images)
+
+
+WRONG_IN_ONNX = {
+    "draws": lambda logits, images: logits + torch.randn(3),
+    "branches on the number of images": lambda logits, images: logits if len(images) % 2 else logits + 1,
+    "multiplies by the number of images": lambda logits, images: logits * len(images),
+    "loops over images": lambda logits, images: torch.stack([row * 2 for row in logits]),
+    "has an unknown operator": lambda logits, images: logits + torch.special.bessel_j0(images).sum((1, 2, 3))[:, None],
+    "raises": lambda logits, images: images.no_such_attribute,
+}
+
+
+@pytest.mark.parametrize("way", WRONG_IN_ONNX)
+def test_what_onnx_would_compute_otherwise_is_one_line(way, capfd):
+    with pytest.raises(DataError, match=r"export: this network cannot be written as ONNX: .") as error:
+        make_onnx(Odd(WRONG_IN_ONNX[way]).eval(), (1, 8, 8))
+    assert "\n" not in str(error.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_without_onnxruntime_the_evaluator_of_onnx_compares(monkeypatch):
+    monkeypatch.setattr(onnx_check, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    assert make_onnx(Odd(lambda logits, images: logits).eval(), (1, 8, 8))
+    with pytest.raises(DataError, match="its logits for a batch of 1 are not those of torch"):
+        make_onnx(Odd(WRONG_IN_ONNX["multiplies by the number of images"]).eval(), (1, 8, 8))
+
+
+def test_a_refused_export_leaves_no_file(forget, tiny, tmp_path, capsys):
+    @register("model", "odd_for_test")
+    def build(n_classes, image_shape):
+        return Odd(lambda logits, images: torch.nn.functional.pad(logits, (0, n_classes - 3)) * len(images))
+
+    run_stream(tiny(model="odd_for_test", n_megabatches=1, epochs=1), tmp_path / "run")
+    capsys.readouterr()
+    assert main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: export: this network cannot be written as ONNX: its logits for a batch of 1")
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_sparse_file_is_the_network_exactly(run, exported):
