@@ -15,7 +15,7 @@ from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.determinism import deterministic_algorithms
-from anytime_pruning.machine.devices import choose_device, choose_precision, prepare_process
+from anytime_pruning.machine.devices import choose_device, prepare_process
 from anytime_pruning.machine.gpu_slots import claim_device
 from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
 from anytime_pruning.machine.memory_format import arrange
@@ -28,7 +28,7 @@ from anytime_pruning.runs.checkpointing.checkpointer import CheckpointOptions
 from anytime_pruning.runs.checkpointing.files import Checkpoints
 from anytime_pruning.runs.folder import RunFolder
 from anytime_pruning.runs.loop import FinishedStream, run_megabatches
-from anytime_pruning.runs.networks import build_network, check_same_network
+from anytime_pruning.runs.networks import build_network, check_same_network, choose_network_precision
 from anytime_pruning.settings.own_code import check_own_code
 from anytime_pruning.settings.run import RunSettings, parse_settings
 
@@ -88,8 +88,6 @@ def run_stream(
 def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, folder: RunFolder) -> dict[str, Any]:
     execution = settings.execution
     prepare_process(device, execution.threads, execution.gpu_slots, execution.deterministic)
-    precision = choose_precision(settings.precision, device)
-    resolved = settings.model_copy(update={"precision": precision})
     # The code version is recorded now, because the checkout may change during the run.
     code: dict[str, Any] = {
         "code": provenance.describe_code(),
@@ -97,6 +95,8 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
         "versions": provenance.describe_versions(),
     }
     model, network_sha256 = build_network(settings, arrays, device)
+    precision = choose_network_precision(model, settings.precision, settings.model, arrays.image_shape)
+    resolved = settings.model_copy(update={"precision": precision})
     own = {} if network_sha256 is None else {"network_sha256": network_sha256}
     identity = {**settings.identity(), **own, "resolved_precision": precision, "data_sha256": arrays.content_sha256}
     checkpoints = CheckpointOptions(
