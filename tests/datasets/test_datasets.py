@@ -74,7 +74,9 @@ def test_a_wrapping_folder_and_stray_files_are_understood(tmp_path):
 def test_two_files_of_one_name_are_named_not_merged(tmp_path):
     """Without this refusal, one of two images below different wrapping folders would silently replace the other."""
     files = {f"{wrapper}/{name}": content for wrapper in "ab" for name, content in toy_files().items()}
-    with pytest.raises(DataError, match=r"found a/train/, b/train/, any of which could be meant; name the folder above"):
+    with pytest.raises(
+        DataError, match=r"found a/train/, b/train/, any of which could be meant; name the folder above"
+    ):
         load_dataset(folder_dataset(write_archive(files, tmp_path / "toy.tar")), tmp_path)
 
 

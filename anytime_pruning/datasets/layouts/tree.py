@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path, PurePosixPath
 
 from anytime_pruning.datasets.archive_limits import check_size
@@ -122,16 +123,17 @@ class ArchiveTree(Tree):
         names, size = set(), 0
         for member in iterate_members(path):
             parts = parts_of(member.name)
-            if not parts or any(map(is_hidden, parts)):
-                continue
-            name = "/".join(parts)
-            names.add(name + "/" if member.is_folder else name)
+            visible = tuple(takewhile(lambda part: not is_hidden(part), parts))
+            # What is hidden tells no more than that the folder around it is there.
+            is_folder = member.is_folder or visible != parts
+            name = "/".join(visible)
+            names.add(name + "/" if is_folder else name)
             size += len(name)
             if size > MAX_NAMES:
                 raise DataError(f"{path}: names of more than {MAX_NAMES:,} characters in an archive are not read")
-            if not member.is_folder:
+            if not is_folder:
                 self._look_at(member, name)
-        self._names = sorted(names)
+        self._names = sorted(names - {"/"})
 
     def _look_at(self, member: Member, name: str) -> None:
         """Note what the file's name does not tell."""
