@@ -3,7 +3,7 @@
 import json
 import re
 import shutil
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +45,7 @@ def summarize(runs: pd.DataFrame) -> dict[str, dict[str, float]]:
     """
     summary = summarize_seeds(runs, [*STREAM, *SERIES], MEASURES)
     return {
-        _name_of(row): {
+        name_of_series(row): {
             **{measure: float(f"{row[f'{measure}_mean']:.6g}") for measure in MEASURES},
             "seeds": int(row["seeds"]),
         }
@@ -53,7 +53,11 @@ def summarize(runs: pd.DataFrame) -> dict[str, dict[str, float]]:
     }
 
 
-def _name_of(row: Mapping[Hashable, Any]) -> str:
-    """Return <dataset>-<model>-T<n>-<protocol>-<method>-<pruner>, followed by the variant if there is one."""
+def name_of_series(row: Mapping[Any, Any]) -> str:
+    """Return <dataset>-<model>-T<n>-<protocol>-<method>-<pruner>, followed by the variant if there is one.
+
+    Args:
+        row: the columns of a series by name, as in the collected tables.
+    """
     parts = [row["dataset"], row["model"], f"T{row['n_megabatches']}", *(row[key] for key in SERIES)]
     return "-".join(re.sub(r"[^\w.=-]+", "_", part) for part in parts if part)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from anytime_pruning.foundation.errors import DataError
 
-RESULTS = Path("results")
+RESULTS, FIGURES = Path("results"), Path("paper_figures")
+# The endings of the files of a figure and of a table. A file that names missing runs stands in place of either.
+PICTURE_FILES, TABLE_FILES, MISSING = ("pdf", "png", "csv"), ("md", "html", "tex", "csv"), "missing."
 # These files are in a run's folder. metrics.json is written last, so a run is finished if its metrics.json exists.
 CONFIG, MEGABATCHES, EPOCHS, LAYERS = "config.yaml", "megabatches.csv", "epochs.csv", "layers.csv"
 METRICS = "metrics.json"

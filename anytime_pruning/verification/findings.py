@@ -5,6 +5,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+# What earlier grids left is counted only where there is some.
+OF_NO_GRID = "files and runs of no grid"
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -65,4 +68,5 @@ class Verification:
     def __str__(self) -> str:
         said = [f"{self.counts['runs']} runs looked at"]
         said += [f"{self.counts[what]} {what}" for what in ("with weights", "tested again", "tables of studies")]
+        said += [f"{left} {OF_NO_GRID}"] if (left := self.counts[OF_NO_GRID]) else []
         return f"{', '.join(said)}; {len(self.problems)} problems"

@@ -15,6 +15,7 @@ from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.verification.consistency import find_inconsistencies
 from anytime_pruning.verification.findings import Finding, Verification, count, note, problem
+from anytime_pruning.verification.left_over import describe_left_over
 from anytime_pruning.verification.stored_run import Rows, StoredRun
 from anytime_pruning.verification.weights import check_weights
 
@@ -47,6 +48,8 @@ def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None =
         for folder in tables:
             _gather(_check_tables(folder), done)
             yield done
+        for folder in sorted({folder.parent for folder in path.rglob("runs") if folder.is_dir()}):
+            _gather(describe_left_over(folder), done)
     yield done
 
 

@@ -1,52 +1,102 @@
-"""Find runs on disk that the grid no longer names: the command `stale`."""
+"""Find what a grid no longer names among runs and figures: the command `stale`."""
 
 import argparse
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-HELP = "list or remove runs that no grid names"
+if TYPE_CHECKING:
+    from anytime_pruning.results.left_over import LeftOver
+    from anytime_pruning.settings.study import PlannedRun
+
+HELP = "list or remove runs and figures that no grid names"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("config", type=Path, help="a study's YAML file")
-    parser.add_argument("--remove", action="store_true", help="remove these runs, with their weights")
+    parser.add_argument("--remove", action="store_true", help="remove all that is listed, runs with their weights")
 
 
 def run(options: argparse.Namespace) -> None:
-    """List runs on disk that the grid no longer names, finished or not, and remove these runs if asked to."""
+    """List runs, figures and metrics that the grid no longer names, and what removed runs left; remove them if asked.
+
+    A run is listed whether it is finished or not. Files that this project does not write are never listed.
+    """
+    from anytime_pruning.figures.catalog import plan_figures
     from anytime_pruning.foundation.safe_text import read_yaml
     from anytime_pruning.results import layout
+    from anytime_pruning.results.left_over import find_left_over, runs_there
     from anytime_pruning.settings.study import plan_study
 
-    study, runs = plan_study(read_yaml(options.config))
-    planned = {run.name for run in runs}
-    root = layout.runs_dir(study.study)
-    signs = [*root.rglob(layout.METRICS), *root.rglob(layout.RESUME)]
-    found = sorted({str(sign.parent.relative_to(root)) for sign in signs})
-    stale = [name for name in found if name not in planned]
-    for name in stale:
-        print(layout.run_dir(study.study, name))
+    study, planned = plan_study(read_yaml(options.config))
+    folder = layout.RESULTS / study.study
+    count = len(runs_there(folder))
+    figures = {name: figure.kinds for name, figure in plan_figures(planned).items()}
+    left = find_left_over(folder, [run.name for run in planned], figures, _series(folder, planned))
+    for path in left:
+        print(path)
         if options.remove:
-            _remove_run(study.study, name)
-    print(f"{len(stale)} of {len(found)} runs are in no grid{' and were removed' if options.remove else ''}")
+            _remove(path, folder)
+    done = " and were removed" if options.remove else ""
+    print(f"{len(left.runs)} of {count} runs are in no grid{done}")
+    if others := _describe_others(left):
+        print(f"{others} are of no grid or of no run{done}")
 
 
-def _remove_run(study: str, name: str) -> None:
-    """Remove a run and its weights.
+def _series(folder: Path, planned: "list[PlannedRun]") -> list[str]:
+    """Return the names of all series of the grid."""
+    if not (folder / "metrics").is_dir():
+        return []
+    # The import is inside the function, because it loads pandas, which takes longer than all the rest.
+    from anytime_pruning.figures.series_metrics import name_of_series
+    from anytime_pruning.results.variants import name_variants, plain_settings
+
+    settings = {run.name: plain_settings(run.settings.model_dump(mode="json")) for run in planned}
+    variants = name_variants(settings)
+    return [name_of_series(dict(values, variant=variants[name])) for name, values in settings.items()]
+
+
+def _describe_others(left: "LeftOver") -> str:
+    from anytime_pruning.results.left_over import figure_of
+
+    counts = {
+        "figures or tables": len({figure_of(path) for path in left.figures}),
+        "metrics of series": len(left.metrics),
+        "left-overs of runs": len(left.remains),
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+
+
+def _remove(path: Path, study: Path) -> None:
+    """Remove a file, or a folder of a run with the run's weights, log and record.
 
     Raises:
         SettingError: a process is computing the run.
     """
+    from anytime_pruning.results import layout
+    from anytime_pruning.results.left_over import figure_of, record_of_figure
+
+    if path.is_relative_to(study / "runs"):
+        name = str(path.relative_to(study / "runs"))
+        _remove_run(path)
+        shutil.rmtree(layout.weights_path(study.name, name).parent, ignore_errors=True)
+        (study / "logs" / f"{name}.log").unlink(missing_ok=True)
+    elif path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+        record_of_figure(study, figure_of(path)).unlink(missing_ok=True)
+
+
+def _remove_run(folder: Path) -> None:
     from filelock import FileLock, Timeout
 
     from anytime_pruning.foundation.errors import SettingError
     from anytime_pruning.results import layout
 
-    folder = layout.run_dir(study, name)
     try:
         with FileLock(folder / layout.LOCK, blocking=False):
             shutil.rmtree(folder)
     except Timeout:
         raise SettingError(f"remove: {folder} is not allowed: a process works on this run; stop it first") from None
-    shutil.rmtree(layout.weights_path(study, name).parent, ignore_errors=True)

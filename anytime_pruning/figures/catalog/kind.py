@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.results.layout import MISSING, PICTURE_FILES, TABLE_FILES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,8 +62,8 @@ class PlotKind(FigureKind):
 
     draw: Callable[..., tuple[Picture, pd.DataFrame]]
 
-    files = ("pdf", "png", "csv")
-    missing_file = "missing.png"
+    files = PICTURE_FILES
+    missing_file = f"{MISSING}png"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +77,8 @@ class TableKind(FigureKind):
 
     tabulate: Callable[..., tuple[pd.DataFrame, str, pd.DataFrame]]
 
-    files = ("md", "html", "tex", "csv")
-    missing_file = "missing.md"
+    files = TABLE_FILES
+    missing_file = f"{MISSING}md"
 
 
 @dataclass(frozen=True)

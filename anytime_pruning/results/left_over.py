@@ -1,0 +1,96 @@
+"""Find what earlier grids of a study, or removed runs, left among results and figures.
+
+A user may keep files of his own beside them. A file is named only if this project writes files of its kind: all files
+of a figure together, a file that names missing runs, or a file whose making was recorded.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from anytime_pruning.results import layout
+from anytime_pruning.results.rows import TABLES
+
+
+@dataclass(frozen=True)
+class LeftOver:
+    """Holds what a study no longer needs.
+
+    Attributes:
+        runs: folders of runs, finished or not, that the grid does not name.
+        figures: files of figures and tables that are not planned.
+        metrics: files of series that no run of the grid belongs to.
+        remains: folders of weights or files whose run is not there.
+    """
+
+    runs: list[Path]
+    figures: list[Path]
+    metrics: list[Path]
+    remains: list[Path]
+
+    def __iter__(self) -> Iterator[Path]:
+        """Yield all files and folders."""
+        for kind in fields(self):
+            yield from getattr(self, kind.name)
+
+
+def find_left_over(
+    study: Path, runs: Iterable[str], figures: Mapping[str, Collection[str]], series: Iterable[str] | None = None
+) -> LeftOver:
+    """Find what a study no longer needs.
+
+    Args:
+        study: folder of the study's results, below `results`.
+        runs: names of the runs of the grid.
+        figures: the endings of each planned figure's files by the figure's name.
+        series: names of the series of the grid, as in the folder of metrics; None leaves the metrics out.
+    """
+    planned, there = set(runs), runs_there(study)
+    metrics = [] if series is None else sorted((study / "metrics").glob("*.json"))
+    names = {f"{name}.json" for name in series or ()}
+    return LeftOver(
+        runs=[study / "runs" / name for name in there if name not in planned],
+        figures=list(_figures_left(study, {**figures, "claims": layout.TABLE_FILES})),
+        metrics=[path for path in metrics if path.name not in names],
+        remains=list(_remains(study, set(there))),
+    )
+
+
+def runs_there(study: Path) -> list[str]:
+    """Return the names of the runs that are finished or can go on, in order."""
+    root = study / "runs"
+    signs = [*root.rglob(layout.METRICS), *root.rglob(layout.RESUME)]
+    return sorted({str(sign.parent.relative_to(root)) for sign in signs})
+
+
+def figure_of(path: Path) -> str:
+    """Return the name of the figure to which a file belongs."""
+    return path.stem.removesuffix(f".{layout.MISSING.rstrip('.')}")
+
+
+def record_of_figure(study: Path, name: str) -> Path:
+    """Return the file that remembers from what a figure was made."""
+    return study / "made" / "figures" / f"{name}.txt"
+
+
+def _figures_left(study: Path, planned: Mapping[str, Collection[str]]) -> Iterator[Path]:
+    folder = study.parent.parent / layout.FIGURES / study.name
+    files: dict[str, list[str]] = {}
+    for path in sorted(folder.glob("*.*")):
+        files.setdefault(figure_of(path), []).append(path.name)
+    for name, found in files.items():
+        endings = {file.removeprefix(f"{name}.") for file in found}
+        kept = planned.get(name, ())
+        for kind in (layout.PICTURE_FILES, layout.TABLE_FILES):
+            missing = {ending for ending in endings if ending.startswith(layout.MISSING) and not kept}
+            if endings.issuperset(kind) or missing or record_of_figure(study, name).exists():
+                yield from (folder / f"{name}.{ending}" for ending in sorted(endings & ({*kind} - {*kept} | missing)))
+
+
+def _remains(study: Path, there: set[str]) -> Iterator[Path]:
+    """Find folders of runs without results, and weights without a run; collected tables, if no run is left at all."""
+    for root, names in ((study / "runs", (layout.CONFIG, *TABLES)), (study / "checkpoints", (layout.WEIGHTS,))):
+        folders = {path.parent for name in names for path in root.rglob(name)}
+        yield from sorted(folder for folder in folders if str(folder.relative_to(root)) not in there)
+    if not there:
+        yield from sorted((study / "tables").glob("*.csv"))
