@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,9 @@ def count_macs(model: nn.Module, image_shape: tuple[int, int, int]) -> MacCount:
 
     with preserved(model), torch.no_grad():
         for where, layer in layers.items():
+            # Scripted layers take no hooks, so they are not counted.
+            if isinstance(layer, torch.jit.ScriptModule):
+                continue
             layer.register_forward_hook(partial(count, where), with_kwargs=True)
         model.eval()
         model(torch.zeros(1, *image_shape, device=next(model.parameters()).device))
@@ -51,10 +55,16 @@ def _name_of(layer: nn.Module, weights: Mapping[str, nn.Parameter]) -> str | Non
     return next(inside, None)
 
 
-def _positions(layer: nn.Module, taken: Tensor, output: Tensor) -> int:
-    """Return how often one image uses each number of a layer's weight."""
+def _positions(layer: Any, taken: Tensor, output: Tensor) -> int:
+    """Return how often one image uses each number of a layer's weight.
+
+    Args:
+        layer: a convolution, a transposed convolution or a linear layer, scripted or not.
+        taken: the layer's input.
+        output: the layer's output.
+    """
     if is_of_kind(layer, TRANSPOSED):
-        return taken.numel() // layer.in_channels  # type: ignore[operator]
+        return taken.numel() // int(layer.in_channels)
     if is_of_kind(layer, LINEAR):
-        return output.numel() // layer.out_features  # type: ignore[operator]
-    return output.numel() // layer.out_channels  # type: ignore[operator]
+        return output.numel() // int(layer.out_features)
+    return output.numel() // int(layer.out_channels)

@@ -141,7 +141,7 @@ class MaskChooser:
         if self.zero_score_layers:
             warn(
                 f"pruner {self.options.pruner}, megabatch {t}: all scores are 0 in "
-                f"{name_some(self.zero_score_layers)}, so that these layers are pruned first, and at random inside"
+                f"{name_some(self.zero_score_layers)}, so these layers lose their weights first, by a draw"
             )
 
     def _generator(self, purpose: str) -> Generator:

@@ -76,7 +76,9 @@ class StoredRun:
 
 def _read(path: Path, kind: type[Row]) -> list[Row]:
     # A column that may be missing has the type int or None.
-    columns = {name: int if hint == int | None else hint for name, hint in get_type_hints(kind).items()}
+    columns: dict[str, type] = {
+        name: int if hint == int | None else hint for name, hint in get_type_hints(kind).items()
+    }
     older = [name for name in columns if name not in NEWER_COLUMNS]
     try:
         with path.open(encoding="utf-8", newline="") as file:

@@ -38,7 +38,8 @@ def prunable_weights(model: nn.Module) -> dict[str, nn.Parameter]:
     chosen: Sequence[str] | None = vars(model).get(_CHOSEN)
     if chosen is None:
         return _choose(model, DEFAULT_RULES, DEFAULT_KEEP, None)
-    return {name: model.get_parameter(name) for name in chosen}
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    return {name: parameters[name] for name in chosen}
 
 
 def set_prunable(

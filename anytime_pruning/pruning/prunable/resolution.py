@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +73,8 @@ def _refusal(where: str, name: str, how: str) -> str:
 def _keeps_zeros(layer: nn.Module, name: str) -> bool:
     """Return whether zeros of the original are zeros of the weight, also in a filter of zeros; tried on a copy."""
     # A copy of the whole layer would need copies of tensors that the last forward pass left there.
-    chain = copy.deepcopy(layer.parametrizations[name]).eval()  # type: ignore[index]
+    parametrizations: Any = layer.parametrizations
+    chain = copy.deepcopy(parametrizations[name]).eval()
     original: Tensor = chain.original
     zeros = torch.zeros(original.shape, dtype=torch.bool, device=original.device)
     zeros.view(-1)[::3] = True

@@ -1,7 +1,7 @@
 """Compute gradients for pruners, and say in one line what a network lacks for them."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -37,6 +37,26 @@ def gradients(compute: Callable[[], Tensor], weights: Sequence[Tensor]) -> tuple
     for weight in weights:
         weight.grad = None
     return found
+
+
+def check_second_derivative(first: Iterable[Tensor]) -> None:
+    """Check that gradients, which were computed with their graph, can be differentiated once more.
+
+    torch notices a custom function without a second derivative only where a derivative ends behind the function, and
+    otherwise leaves out a part of the derivative silently.
+
+    Raises:
+        RuntimeError: a custom function has no second derivative; the text is torch's own.
+    """
+    waiting, seen = [gradient.grad_fn for gradient in first], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if node.name() == "torch::autograd::Error":
+            raise RuntimeError("trying to differentiate twice a function that was marked with @once_differentiable")
+        waiting += [following for following, _ in node.next_functions]
 
 
 def lacks_second_derivative(error: RuntimeError, pruner: str) -> SettingError | None:

@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.pruning.pruners.gradients import lacks_second_derivative
+from anytime_pruning.pruning.pruners.gradients import check_second_derivative, lacks_second_derivative
 from anytime_pruning.stream.batching import batch_bounds
 
 # Logits are divided by this number, so that the softmax is not saturated.
@@ -58,6 +58,7 @@ def _products(model: nn.Module, weights: dict[str, nn.Parameter], chunks: list[t
     products = [torch.zeros_like(weight) for weight in weights.values()]
     for chunk in chunks:
         gradient = _gradient(model, weights, chunk, create_graph=True)
+        check_second_derivative(gradient)
         flow = reduce(operator.add, ((fixed * moving).sum() for fixed, moving in zip(total, gradient)))
         if flow.requires_grad:
             parts = torch.autograd.grad(flow, list(weights.values()), allow_unused=True, materialize_grads=True)

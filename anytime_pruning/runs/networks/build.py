@@ -59,10 +59,15 @@ def _choose_prunable(model: nn.Module, settings: RunSettings, used: list[str]) -
         )
     if round(settings.densities()[-1] * n_prunable) == 0:
         raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")
-    unused = [name for name in weights if not any(name.startswith(f"{layer}.") for layer in used if layer)]
+    unused = [name for name in weights if _layer_of(name) not in used]
     scripted = any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())
     if unused and not scripted:
         warn(
             f"model: no image passes through {name_some(unused)} of {settings.model}; these weights count as prunable "
             "and have no score, so name these layers in the setting keep"
         )
+
+
+def _layer_of(name: str) -> str:
+    """Return the name of the layer of a weight, which lies deeper than the layer if the weight is parametrised."""
+    return name.partition(".parametrizations.")[0] if ".parametrizations." in name else name.rpartition(".")[0]
