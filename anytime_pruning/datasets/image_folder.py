@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from anytime_pruning.datasets.base import DatasetSettings, ImageArrays, Labels, Pixels
+from anytime_pruning.datasets.layouts.draw import choose_tests
 from anytime_pruning.datasets.layouts.names import ImageKey
 from anytime_pruning.datasets.members import (
     ImageFile,
@@ -187,26 +188,6 @@ class ImageFolder(ImageFileSource):
             ("test" if file in tests[name] else "train", name, file): image
             for (_, name, file), image in decoded.items()
         }
-
-
-def choose_tests(contents: Mapping[str, bytes], test_frac: float) -> set[str]:
-    """Return the names of the files of a class that become test images.
-
-    They are drawn by the digests of their contents, so that the same images give the same draw on every machine, in
-    every order, and whatever their names. Files of equal content stay together. At least one image becomes a test
-    image, and at least one stays for training.
-
-    Args:
-        contents: SHA-256 of each file, by name, of which two differ.
-        test_frac: share of the files that become test images.
-    """
-    by_chance = sorted(set(contents.values()), key=lambda digest: hashlib.sha256(b"test_frac" + digest).digest())
-    wanted = max(1, round(test_frac * len(contents)))
-    chosen: set[str] = set()
-    for digest in by_chance[:-1]:
-        if len(chosen) < wanted:
-            chosen |= {name for name, other in contents.items() if other == digest}
-    return chosen
 
 
 def _content_digest(decoded: Decoded) -> str:

@@ -9,7 +9,7 @@ from packed import dataset, outcome, pack
 from PIL import Image
 
 from anytime_pruning.datasets import parse_dataset
-from anytime_pruning.datasets.image_folder import choose_tests
+from anytime_pruning.datasets.layouts.draw import choose_tests
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.settings.run import parse_settings
 
