@@ -1,10 +1,9 @@
 """Put a dataset into the cache: the command `prepare`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
-
-from anytime_pruning.foundation.paths import expand_home
 
 HELP = "download or decode a dataset into the cache"
 
@@ -13,7 +12,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("dataset", help="name, or a YAML mapping with name, source and the dataset's settings")
     parser.add_argument(
-        "--data-dir", type=expand_home, default=Path("data"), help="folder of downloads and cache (default: data)"
+        "--data-dir",
+        type=lambda text: Path(os.path.expanduser(text)),
+        default=Path("data"),
+        help="folder of downloads and cache (default: data)",
     )
 
 

@@ -1,10 +1,9 @@
 """Check stored results again: the command `verify`."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
-
-from anytime_pruning.foundation.paths import expand_home
 
 HELP = "check stored results again"
 
@@ -17,7 +16,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--restore-line-ends", action="store_true", help="first put right the line ends that git turned"
     )
     parser.add_argument(
-        "--data-dir", type=expand_home, metavar="DIR", help="folder of the images (default: as the runs say)"
+        "--data-dir",
+        type=lambda text: Path(os.path.expanduser(text)),
+        metavar="DIR",
+        help="folder of the images (default: as the runs say)",
     )
 
 

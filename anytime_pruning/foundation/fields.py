@@ -8,7 +8,6 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 
 from anytime_pruning.foundation.errors import SettingError, show
-from anytime_pruning.foundation.paths import expand_home
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -25,8 +24,11 @@ def refuse_bool(value: Any) -> Any:
 
 
 def _check_path(path: Path) -> Path:
-    """Return a path if file systems allow it, terminals can show it, and Snakemake does not read it as a pattern."""
-    path = expand_home(path)
+    """Return a path if file systems allow it, terminals can show it, and Snakemake does not read it as a pattern.
+
+    `~` at the beginning becomes the user's home; `~` of an unknown user stays as it is.
+    """
+    path = Path(os.path.expanduser(path))
     if not str(path).isprintable() or set("{}") & set(str(path)):
         raise ValueError("a path without control characters and braces is expected")
     if max(len(os.fsencode(part)) for part in ("", *path.parts)) > 255 or len(str(path)) > 1024:
