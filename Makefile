@@ -18,7 +18,7 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: demo test figures report dvc bench image archive integration lock lint fuzz clean help
+.PHONY: demo test figures report dvc bench zoo image archive integration lock lint fuzz clean help
 
 help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
@@ -27,6 +27,7 @@ help:
 	@echo "make report    do what make figures does, and write a page for each study: results/<study>/report.html"
 	@echo "make dvc       install DVC and call dvc repro, which does what make demo does and versions the results"
 	@echo "make bench     measure the speed of this machine (15 minutes; 3 minutes with make bench QUICK=1)"
+	@echo "make zoo       try 66 networks of timm and torchvision (half an hour): benchmarks/results/zoo.md"
 	@echo "make image     build the container image, envs/anytime-pruning.sif (for CPUs: make image REQUIREMENTS=envs/requirements.txt)"
 	@echo "make archive   write a checksummed archive of this commit into dist/"
 	@echo "make integration  test the container, DVC, Slurm and the archive with the tools of this machine (10 minutes)"
@@ -85,6 +86,10 @@ report: $(FIGURES_VENV)/reports
 bench: $(VENV)/develops
 	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
 
+# An interrupted call is continued by make zoo RESUME=1.
+zoo: $(VENV)/tries
+	@$(ACTIVATE) python -m benchmarks.zoo $(if $(RESUME),--resume)
+
 # Every call tries other files, except that a given SEED repeats an earlier call.
 ifndef SEED
 SEED := $(shell date +%s)
@@ -128,6 +133,9 @@ $(VENV)/develops: envs/dev.txt $(VENV)/runs
 
 $(VENV)/versions: envs/dvc.txt $(VENV)/runs
 	@$(call INSTALL,envs/dvc.txt,$(VENV))
+
+$(VENV)/tries: envs/zoo.txt $(VENV)/develops
+	@$(call INSTALL,envs/zoo.txt,$(VENV))
 
 $(VENV)/integrates: envs/dvc.txt envs/slurm.txt $(VENV)/develops
 	@$(call INSTALL,envs/dvc.txt envs/slurm.txt,$(VENV))

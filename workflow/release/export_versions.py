@@ -38,6 +38,7 @@ LISTS = {
     "report.txt": Export("Everything that `make report` needs: figures and Jupyter.", ("workflow", "report")),
     "archive.txt": Export("Everything that `make archive` needs.", ("workflow", "archive")),
     "extras.txt": Export("What runs, with the export to ONNX and the trackers.", (*RUN, "export", "trackers")),
+    "zoo.txt": Export("Networks of timm, with the export to ONNX, for `make zoo`.", (*RUN, "zoo")),
     "dvc.txt": Export("What runs, with DVC: `make dvc`.", (*RUN, "dvc")),
     "slurm.txt": Export("What runs, with `snakemake --profile profiles/slurm`.", (*RUN, "slurm")),
     "dev.txt": Export("Everything that `make test` and `make lint` need.", ("dev",)),
