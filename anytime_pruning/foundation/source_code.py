@@ -63,6 +63,9 @@ class _Description:
             self._add_object(where, value)
 
     def _add_object(self, where: str, value: Any) -> None:
+        # A decorator such as functools.lru_cache or torch.no_grad hides the function that it wraps.
+        if (wrapped := getattr(value, "__wrapped__", None)) is not None and not isinstance(value, type):
+            self.add(where, wrapped)
         if isinstance(value, functools.partial):
             self.add(f"{where}.func", value.func)
             self.add(f"{where}.args", value.args)
@@ -79,9 +82,6 @@ class _Description:
             self.add(where, dict(getattr(value, "__dict__", {})))
 
     def _add_function(self, where: str, function: FunctionType) -> None:
-        # A decorator such as functools.lru_cache or torch.no_grad hides the function that it wraps.
-        if (wrapped := getattr(function, "__wrapped__", None)) is not None:
-            self.add(where, wrapped)
         if not self._is_own(function.__module__):
             return
         name = function.__qualname__

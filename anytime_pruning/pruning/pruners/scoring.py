@@ -99,8 +99,8 @@ def check_informative(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor],
         else "all of these weights have the same value"
     )
     raise SettingError(
-        f"pruner: {pruner!r} is not allowed here: it gives all {len(values):,} weights the score {float(values[0]) + 0.0:g}, "
-        f"which says nothing about them; likely {cause}; choose another pruner, such as magnitude"
+        f"pruner: {pruner!r} is not allowed here: it gives all {len(values):,} weights the score "
+        f"{float(values[0]) + 0.0:g}, which says nothing about them; likely {cause}; choose another pruner, such as magnitude"
     )
 
 

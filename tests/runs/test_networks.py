@@ -1,0 +1,199 @@
+"""Test how a run looks at its network before training, and how it tells an edited network from a stored one."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from anytime_pruning import load_network, register, run_stream
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.runs.networks.trial import try_out
+from anytime_pruning.verification.stored import verify
+
+WANTED = r"; wanted: a tensor of logits, \[2, 10\]"
+
+
+class Net(nn.Module):
+    """Returns its logits in the form that a function gives them."""
+
+    def __init__(self, give, n_classes=10, channels=1):
+        super().__init__()
+        self.conv, self.head, self.give = nn.Conv2d(channels, 6, 3), nn.Linear(6, n_classes), give
+
+    def forward(self, x):
+        return self.give(self, self.head(self.conv(x).relu().mean((2, 3))))
+
+
+def raise_in_eval(model, logits):
+    if not model.training:
+        raise KeyError("table of positions")
+    return logits
+
+
+def change_in_place(model, logits):
+    factor = torch.sigmoid(logits)
+    factor.mul_(2)
+    return factor
+
+
+@pytest.mark.parametrize(
+    ("give", "message"),
+    [
+        (lambda m, x: (x, x) if m.training else x, rf"in train mode returns a tuple of 2{WANTED}; return"),
+        (lambda m, x: x if m.training else [x], rf"in eval mode returns a list of 1{WANTED}"),
+        (lambda m, x: {"logits": x, "features": x}, rf"returns a dict with 'logits', 'features'{WANTED}"),
+        (lambda m, x: None, rf"returns a NoneType{WANTED}"),
+        (lambda m, x: x[..., None, None], rf"returns a tensor \[2, 10, 1, 1\]{WANTED}"),
+        (lambda m, x: x[:, :7], rf"returns a tensor \[2, 7\]{WANTED}"),
+        (lambda m, x: x[0], rf"returns a tensor \[10\]{WANTED}"),
+        (lambda m, x: (x > 0).long(), rf"returns numbers of type torch\.int64{WANTED} of floating"),
+        (lambda m, x: x / 0, rf"returns logits that are not finite{WANTED} of finite numbers"),
+        (raise_in_eval, r"images \[2, 1, 8, 8\] in eval mode raises KeyError: 'table of positions'"),
+        (change_in_place, r"in train mode raises RuntimeError: .*modified by an inplace operation"),
+    ],
+)  # fmt: skip
+def test_anything_but_logits_is_refused_in_one_line_before_training(give, message, forget, tiny, tmp_path):
+    register("model", "odd_for_test")(lambda n, shape: Net(give))
+    with pytest.raises(
+        SettingError, match=f"^model: 'odd_for_test' is not allowed: its pass of .*{message}"
+    ) as refused:
+        run_stream(tiny(model="odd_for_test"), tmp_path)
+    assert "\n" not in str(refused.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
+
+
+@pytest.mark.parametrize("build", [lambda n, shape: Net(lambda m, x: x).double(), lambda n, shape: nn.Conv2d(3, n, 8)])
+def test_images_that_a_network_does_not_take_are_refused(build, forget, tiny, tmp_path):
+    register("model", "other_images_for_test")(build)
+    with pytest.raises(SettingError, match=r"its pass of images \[2, 1, 8, 8\] in train mode raises RuntimeError: "):
+        run_stream(tiny(model="other_images_for_test"), tmp_path)
+
+
+def test_a_builder_that_returns_no_network_is_refused(forget, tiny, tmp_path):
+    register("model", "nothing_for_test")(lambda n, shape: None)
+    with pytest.raises(SettingError, match=r"its builder returns NoneType, not a torch\.nn\.Module"):
+        run_stream(tiny(model="nothing_for_test"), tmp_path)
+
+
+def test_a_trial_leaves_the_network_as_it_was_and_tells_the_order_of_calls():
+    torch.manual_seed(0)
+    model = nn.ModuleDict({"last": nn.Linear(4, 3), "norm": nn.BatchNorm2d(4), "first": nn.Conv2d(1, 4, 3)})
+    model.forward = lambda x: model["last"](model["norm"](model["first"](x)).mean((2, 3)))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    state = torch.get_rng_state()
+    assert try_out(model, "net", (1, 8, 8), 3) == ["", "first", "norm", "last"]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert model.training
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+class Parts(nn.Module):
+    """Has a layer that is never called, one that is used without a call, and one for training alone."""
+
+    def __init__(self, n_classes, channels):
+        super().__init__()
+        self.seen, self.never = nn.Conv2d(channels, 4, 3), nn.Conv2d(4, 4, 3)
+        self.by_hand, self.in_training = nn.Conv2d(4, 4, 3), nn.Conv2d(4, 4, 1)
+        self.head = nn.Linear(4, n_classes)
+
+    def forward(self, x):
+        x = F.conv2d(self.seen(x).relu(), self.by_hand.weight)
+        return self.head((x + self.in_training(x) if self.training else x).mean((2, 3)))
+
+
+def test_a_layer_that_no_image_passes_through_is_named(forget, tiny, tmp_path, capsys):
+    register("model", "parts_for_test")(lambda n, shape: Parts(n, shape[0]))
+    run_stream(tiny(model="parts_for_test", epochs=1, n_megabatches=2), tmp_path / "all")
+    said = capsys.readouterr().err
+    assert "no image passes through network.never.weight of parts_for_test" in said
+    settings = tiny(model="parts_for_test", epochs=1, n_megabatches=2, keep=["classifier", "never"])
+    metrics = run_stream(settings, tmp_path / "some")
+    assert "no image" not in capsys.readouterr().err
+    assert metrics["final"]["prunable_count"] == 36 + 144 + 16
+
+
+def test_an_mlp_is_pruned_on_demand_and_stored_settings_say_so(forget, tiny, tmp_path, capsys):
+    @register("model", "mlp_for_test")
+    def build(n_classes, image_shape):
+        return nn.Sequential(nn.Flatten(), nn.Linear(64, 20), nn.ReLU(), nn.Linear(20, n_classes))
+
+    metrics = run_stream(tiny(model="mlp_for_test", prunable="linear", epochs=1), tmp_path)
+    assert metrics["final"]["prunable_count"] == 64 * 20
+    assert metrics["final"]["kept_count"] == round(0.8**4.5 * 64 * 20)
+    assert metrics["final"]["macs_count"] == 64 * 20 + 200
+    assert "84.8 % of all parameters can be pruned" in capsys.readouterr().out
+    assert not next(iter(list(verify([tmp_path], False, None))[-1:])).problems
+    assert int(load_network(tmp_path).network[1].weight.count_nonzero()) == metrics["final"]["kept_count"]
+
+
+class ZeroStart(nn.Module):
+    """Has a convolution of zeros behind a factor of zero, so that it never gets a gradient."""
+
+    def __init__(self, n_classes, channels):
+        super().__init__()
+        self.conv, self.zero = nn.Conv2d(channels, 6, 3), nn.Conv2d(6, 6, 1, bias=False)
+        self.head, self.factor = nn.Linear(6, n_classes), nn.Parameter(torch.zeros(()))
+        nn.init.zeros_(self.zero.weight)
+
+    def forward(self, x):
+        x = self.conv(x).relu()
+        return self.head((x + self.factor * self.zero(x)).mean((2, 3)))
+
+
+@pytest.mark.parametrize("method", ["dense", "app", "osp"])
+def test_a_layer_that_is_zero_from_the_start_violates_no_invariant(method, forget, tiny, tmp_path):
+    register("model", "zero_for_test")(lambda n, shape: ZeroStart(n, shape[0]))
+    metrics = run_stream(tiny(model="zero_for_test", method=method, epochs=1), tmp_path)
+    assert metrics["zeros_at_start"] == 36
+    assert metrics["final"]["empty_layers"] == 1
+    done = list(verify([tmp_path], False, None))[-1]
+    assert not done.problems
+
+
+WIDTH = {"layers": 6}
+
+
+def of_width(width, n_classes, image_shape):
+    convolution = nn.Conv2d(image_shape[0], width, 3)
+    return nn.Sequential(convolution, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, n_classes))
+
+
+def build_wide(n_classes, image_shape):
+    return of_width(WIDTH["layers"], n_classes, image_shape)
+
+
+def test_an_edited_network_never_gives_the_old_results(forget, tiny, tmp_path, monkeypatch):
+    register("model", "edited_for_test")(build_wide)
+    settings = tiny(model="edited_for_test", epochs=1)
+    stored = run_stream(settings, tmp_path)
+    assert run_stream(settings, tmp_path) == stored
+    monkeypatch.setitem(WIDTH, "layers", 9)
+    with pytest.raises(SettingError, match=r"holds a run with digest .* name another folder"):
+        run_stream(settings, tmp_path)
+    assert json.loads((tmp_path / "metrics.json").read_text(encoding="utf-8")) == stored
+
+
+def test_a_network_whose_code_hides_a_change_is_told_by_its_structure(forget, tiny, tmp_path):
+    """Check a builder that reads a number which no code shows, as from a file or from the environment."""
+    hidden = tmp_path / "width.txt"
+    hidden.write_text("6", encoding="utf-8")
+
+    @register("model", "hidden_for_test")
+    def build(n_classes, image_shape):
+        return of_width(int(hidden.read_text(encoding="utf-8")), n_classes, image_shape)
+
+    settings = tiny(model="hidden_for_test", epochs=1)
+    stored = run_stream(settings, tmp_path / "run")
+    assert len(stored["network_sha256"]) == 64
+    assert run_stream(settings, tmp_path / "run") == stored
+    hidden.write_text("9", encoding="utf-8")
+    with pytest.raises(SettingError, match="which holds a run of another network of this name"):
+        run_stream(settings, tmp_path / "run")
+
+
+def test_networks_of_this_project_have_no_digest_of_their_own(tiny, tmp_path):
+    metrics = run_stream(tiny(epochs=1, n_megabatches=2), tmp_path)
+    assert "network_sha256" not in metrics
