@@ -40,13 +40,15 @@ onstart:
 report: "workflow/report/study.rst"
 
 
-# The runs are named beside the figures: an existing figure would hide that a run is missing.
+# Targets name what they stand on, because an existing figure would hide that a run or a table is missing. The tables of a study
+# with missing runs are out of date, so that `paper` and `report` train these runs, too, unless only rules that draw are allowed.
 rule all:
     default_target: True
     input:
         PLAN.run_metrics(),
+        PLAN.tables(),
         PLAN.figure_files(),
-        f"{PATHS.claims}.md",
+        PATHS.claims_files(),
     message:
         f"All runs and figures of {PATHS.study} are there"
 
@@ -61,8 +63,9 @@ rule experiments:
 # This is what `make report` shows. The walk-through needs Jupyter (envs/report.txt) and is therefore not in `all`.
 rule report:
     input:
+        PLAN.tables(),
         PLAN.figure_files(),
-        f"{PATHS.claims}.md",
+        PATHS.claims_files(),
         PATHS.walkthrough,
     message:
         f"Everything that the report of {PATHS.study} shows is there"
@@ -70,7 +73,8 @@ rule report:
 
 rule paper:
     input:
+        PLAN.tables(),
         PLAN.figure_files(),
-        f"{PATHS.claims}.md",
+        PATHS.claims_files(),
     message:
         f"All figures of {PATHS.study} are there"

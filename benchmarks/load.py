@@ -80,11 +80,12 @@ def measure(n_runs: int, n_stored: int, folder: Path) -> list[dict]:
         timed(f"{grid}, none there: dry run", *dry_run("grid")),
     ]
     run(fabricate("grid"), folder)
+    rows.append(timed(f"{grid}, all there: dry run", *dry_run("grid")))
+    run(("snakemake", "write_plan", "--cores", "1", "--configfile", "grid.yaml"), folder)
     rows += [
-        timed(f"{grid}, all there: dry run", *dry_run("grid")),
         timed(f"{grid}: collect", *PACKAGE, "collect", runs_list, runs, tables),
+        timed(f"{grid}: verify, without testing networks", *PACKAGE, "verify", "results/load", "--no-evaluate"),
     ]
-    rows.append(timed(f"{grid}: verify, without testing networks", *PACKAGE, "verify", "results/load", "--no-evaluate"))
     run(fabricate("large"), folder)
     return [
         *rows,

@@ -12,10 +12,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", help="name of one of the planned figures")
     parser.add_argument("tables_dir", type=Path, help="folder of the collected tables")
     parser.add_argument("stem", type=Path, help="output path without suffix")
+    parser.add_argument("--record", type=Path, help="file that remembers what the figure was drawn from")
 
 
 def run(options: argparse.Namespace) -> None:
     """Draw a figure from all its runs, or write a file that names the missing runs."""
-    from anytime_pruning.figures.draw import draw_planned
+    from anytime_pruning.figures.draw import draw_planned, read_figure
+    from anytime_pruning.figures.files import with_ending
+    from anytime_pruning.results.made_from import recorded
 
-    draw_planned(options.plan, options.name, options.tables_dir, options.stem)
+    figure = read_figure(options.plan, options.name)
+    sources = [options.plan, *(options.tables_dir / f"{table}.csv" for table in figure.tables)]
+    with recorded(options.record, sources, [with_ending(options.stem, kind) for kind in figure.kinds]):
+        draw_planned(options.plan, options.name, options.tables_dir, options.stem)

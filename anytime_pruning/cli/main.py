@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare, train, verify, walkthrough, workflow
-from anytime_pruning.cli.study import names, schema, stale, studies
+from anytime_pruning.cli.study import names, plan, schema, stale, studies
 from anytime_pruning.foundation.console import escape_what_cannot_be_printed
 from anytime_pruning.foundation.errors import ArtifactError, one_line
 from anytime_pruning.foundation.signals import Interrupted, handling
@@ -48,6 +48,7 @@ COMMANDS: dict[str, Command] = {
     "verify": verify,
     "export": export,
     "list": names,
+    "plan": plan,
     "schema": schema,
     "stale": stale,
     "studies": studies,

@@ -1,11 +1,9 @@
-"""Find the inputs of the rules of the workflow: files of the project, code and data."""
+"""Find the inputs of the rules of the workflow: files of the project, and data."""
 
 from collections.abc import Iterable
 from pathlib import Path
 
-import anytime_pruning
 from anytime_pruning.datasets.cache import cache_path
-from anytime_pruning.figures.catalog import Figure
 from anytime_pruning.orchestration.places import project_root
 from anytime_pruning.orchestration.study_paths import StudyPaths
 from anytime_pruning.settings.run import RunSettings
@@ -20,28 +18,15 @@ def find_file(path: str) -> str:
     return path if Path(path).exists() or not own.exists() else str(own)
 
 
-def sources(*rooms: str) -> list[str]:
-    """Return the absolute paths of all modules in some rooms of the package, as a rule's dependencies on code.
-
-    Args:
-        rooms: names of packages directly in `anytime_pruning`.
-    """
-    package = Path(anytime_pruning.__file__).parent
-    return [str(path) for room in rooms for path in sorted((package / room).rglob("*.py"))]
-
-
-def tables_of_figure(figure: Figure, paths: StudyPaths) -> list[str]:
-    """Return the collected tables from which a figure is drawn, or an empty list for a diagram."""
-    return [paths.table(name) for name in figure.tables]
-
-
 def data_of_run(paths: StudyPaths, name: str, settings: RunSettings) -> list[str]:
-    """Return the cached dataset for which a run has to wait, or an empty list for a finished run.
+    """Return the cached dataset for which a run has to wait, or an empty list if the data or the results are there.
 
-    Snakemake repeats every job whose input is made again, even if the input is marked `ancient`. If finished runs had
-    this input, a clone with results but without data would train every run again as soon as one run is missing.
+    Snakemake repeats every job whose input is made again. If finished runs had this input, a clone with results but
+    without data would train every run again as soon as one run is missing. And Snakemake fails a job whose input is
+    dated in the future, although the content of the data decides and not its time.
     """
-    return [] if paths.is_done(name) else [_cache_file(settings)]
+    cache = _cache_file(settings)
+    return [] if paths.is_done(name) or Path(cache).exists() else [cache]
 
 
 def runs_by_cache_file(runs: Iterable[RunSettings]) -> dict[str, RunSettings]:

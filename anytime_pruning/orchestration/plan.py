@@ -13,8 +13,8 @@ from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.orchestration.inputs import find_file
 from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.orchestration.places import project_root
-from anytime_pruning.orchestration.study_paths import StudyPaths
-from anytime_pruning.results.run_list import write_runs_list
+from anytime_pruning.orchestration.study_paths import COLLECTED_TABLES, StudyPaths
+from anytime_pruning.results.run_list import format_runs_list
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.settings.study import Study, plan_study
 
@@ -39,15 +39,31 @@ class Plan:
     paths: StudyPaths
     container: str
 
-    def write(self) -> None:
-        """Write the lists of runs and of figures, which jobs read; a file with the current content is not touched.
+    def is_written(self) -> bool:
+        """Return whether the files that jobs read hold this plan."""
+        return all(path.is_file() and path.read_bytes() == text.encode() for path, text in self._lists())
 
-        The rule that collects runs depends on the list of runs. A grid that is changed back to earlier runs therefore
-        still rebuilds the tables.
-        """
+    def write(self) -> None:
+        """Write the lists of runs and of figures, which jobs read."""
+        for path, text in self._lists():
+            write_if_different(path, text)
+
+    def remove_incomplete_figures(self) -> None:
+        """Remove every figure that shows a run without results; a file that names these runs will replace it."""
+        missing = set(self.missing)
+        for name, figure in self.figures.items():
+            if missing.intersection(figure.runs):
+                for path in self.files_of_figure(name):
+                    Path(path).unlink(missing_ok=True)
+
+    def files(self) -> list[str]:
+        """Return the files that jobs read."""
+        return [self.paths.runs_list, self.paths.figure_plan]
+
+    def _lists(self) -> Iterator[tuple[Path, str]]:
         figures = {name: figure.as_json() for name, figure in self.figures.items()}
-        write_runs_list(Path(self.paths.runs_list), list(self.runs), Path(self.paths.table("runs")))
-        write_if_different(Path(self.paths.figure_plan), json.dumps(figures, indent=1) + "\n")
+        yield Path(self.paths.runs_list), format_runs_list(list(self.runs))
+        yield Path(self.paths.figure_plan), json.dumps(figures, indent=1) + "\n"
 
     def describe(self) -> Iterator[str]:
         """Yield lines that tell the user how many runs are planned and about how long the missing runs take."""
@@ -75,7 +91,15 @@ class Plan:
 
     def figure_files(self) -> list[str]:
         """Return every file of every figure and table."""
-        return [f"{self.paths.figures}/{name}.{kind}" for name, figure in self.figures.items() for kind in figure.kinds]
+        return [file for name in self.figures for file in self.files_of_figure(name)]
+
+    def files_of_figure(self, name: str) -> list[str]:
+        """Return the files of one figure or table."""
+        return [f"{self.paths.figures}/{name}.{kind}" for kind in self.figures[name].kinds]
+
+    def tables(self) -> list[str]:
+        """Return the collected tables."""
+        return [self.paths.table(name) for name in COLLECTED_TABLES]
 
     def figures_with(self, kind: str) -> list[str]:
         """Return the names of the figures that have a file of one kind, such as `pdf`."""
@@ -97,18 +121,27 @@ def plan(content: Mapping[str, Any], files: Iterable[str] = ()) -> Plan:
     """
     for file in files:
         read_yaml(Path(file))
-    study, planned = plan_study(content)
-    paths = StudyPaths(study.study)
-    missing = [run for run in planned if not paths.is_done(run.name)]
+    planned = make_plan(content)
     # Names of models and pruners can be checked only with torch. A machine that only draws figures does not need torch.
-    if missing and find_spec("torch"):
+    if planned.missing and find_spec("torch"):
         from anytime_pruning.orchestration.checks import check_runs
 
-        check_runs(run.settings for run in missing)
+        check_runs(planned.runs[name] for name in planned.missing)
+    return planned
+
+
+def make_plan(content: Mapping[str, Any]) -> Plan:
+    """Plan the runs and figures of a study whose names were checked before, or need no check.
+
+    Raises:
+        SettingError: a setting is not allowed.
+    """
+    study, planned = plan_study(content)
+    paths = StudyPaths(study.study)
     return Plan(
         study=study,
         runs={run.name: run.settings for run in planned},
-        missing=tuple(run.name for run in missing),
+        missing=tuple(run.name for run in planned if not paths.is_done(run.name)),
         figures=plan_figures(planned),
         paths=paths,
         container=study.container if "://" in study.container else find_file(study.container),

@@ -6,6 +6,7 @@ All paths are relative, so that results are written to the folder in which Snake
 from dataclasses import dataclass
 from pathlib import Path
 
+from anytime_pruning.figures.catalog.kind import TableKind
 from anytime_pruning.results import layout
 
 COLLECTED_TABLES = ("runs", "megabatches", "epochs", "layers")
@@ -52,6 +53,11 @@ class StudyPaths:
         return self._result("logs")
 
     @property
+    def made(self) -> str:
+        """Return the folder of the records that say what tables, figures and claims were made from."""
+        return self._result("made")
+
+    @property
     def walkthrough(self) -> str:
         """Return the HTML page of the executed notebook."""
         return self._result("walkthrough.html")
@@ -65,6 +71,14 @@ class StudyPaths:
     def claims(self) -> str:
         """Return the table of claims, without its suffix."""
         return f"{self.figures}/claims"
+
+    def claims_files(self) -> list[str]:
+        """Return every file of the table of claims."""
+        return [f"{self.claims}.{kind}" for kind in TableKind.files]
+
+    def record(self, product: str) -> str:
+        """Return the file that says what a product was made from."""
+        return f"{self.made}/{product}.txt"
 
     def table(self, name: str) -> str:
         """Return one of the collected tables."""

@@ -93,7 +93,7 @@ def studied(tmp_path_factory):
     (folder / "watch" / "sitecustomize.py").write_text(WATCH)
     edit_profile(folder, "# slurm_partition: gpu ", "slurm_partition: nowhere ")
     wrong = snakemake(folder)
-    left = sorted(path.name for path in (folder / "results" / "tiny").iterdir())
+    left = (folder / "results").exists()
     edit_profile(folder, "slurm_partition: nowhere ", f"slurm_partition: {partitions.stdout.split()[0]} ")
     return folder, wrong, left, snakemake(folder, PYTHONPATH="watch", WATCHED=str(folder / "watch" / "log"))
 
@@ -104,7 +104,7 @@ def test_a_partition_that_does_not_exist_is_one_line_before_any_job(studied):
     (line,) = [line for line in wrong.stderr.splitlines() if "nowhere" in line or "error" in line.lower()]
     there = sorted({line.split()[0] for line in partitions.stdout.splitlines()})
     assert line == f"error: slurm_partition: 'nowhere' is not known; allowed: {', '.join(there)}"
-    assert left == ["figures.json", "runs.txt"]  # planning writes these files
+    assert not left
 
 
 def test_two_jobs_at_a_time_on_different_gpus_and_one_that_is_cancelled_is_submitted_again(studied):

@@ -9,6 +9,7 @@ from conftest import ROOT
 
 from anytime_pruning.foundation.registry import names
 from anytime_pruning.pruning.protocols import make_protocol
+from anytime_pruning.results.made_from import CODE
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = PIPELINE["stages"]
@@ -49,6 +50,12 @@ def test_a_new_version_concerns_every_training_stage():
         config, *versions = STAGES[name]["params"]
         assert list(config.values()) == [None]
         assert {path: keys for entry in versions for path, keys in entry.items()} == expected
+
+
+def test_the_code_that_draws_is_what_makes_a_stage_draw_again():
+    runs, *code, claims = STAGES["paper"]["deps"]
+    assert (runs, claims) == ("results/${item.study}/runs", "config/claims.yaml")
+    assert code == [f"anytime_pruning/{place}" for place in CODE]
 
 
 def test_what_is_plotted_is_there():

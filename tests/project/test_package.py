@@ -158,5 +158,8 @@ def test_the_installed_package_plans_a_study_in_a_folder_of_the_users_own(site, 
     done = call(site, folder, "snakemake", "--cores", "1", "--dry-run")
     assert done.returncode == 0, done.stderr
     assert "Study mine: 30 runs, 30 of them to train." in done.stdout
+    assert not (folder / "results").exists()
+    done = call(site, folder, "snakemake", "--cores", "1", "write_plan")
+    assert done.returncode == 0, done.stderr
     assert len((folder / "results" / "mine" / "runs.txt").read_text().splitlines()) == 30
     assert not (ROOT / "results" / "mine").exists()

@@ -93,7 +93,7 @@ def test_any_study(in_folder):
         else:
             assert 1 <= len(runs) <= MAX_RUNS
             names = [check_run(study.study, run.settings) for run in runs[:: max(1, len(runs) // 5)]]
-            write_runs_list(runs_list, names, Path("nothing"))
+            write_runs_list(runs_list, names)
             assert read_runs_list(runs_list) == names
             assert all(re.fullmatch(r"[\w.-]+", figure) for figure in plan_figures(runs))
             assert describe_cost((run.settings for run in runs), []).isprintable()

@@ -4,20 +4,17 @@
 
 rule check_claims:
     input:
-        claims=find_file("config/claims.yaml"),
-        tables=[PATHS.table(name) for name in ("runs", "megabatches", "layers")],
-        runs=PATHS.runs_list,
-        code=sources("figures"),
+        lambda wildcards: PRODUCTS.inputs_of_claims(CLAIMS),
     output:
-        f"{PATHS.claims}.md",
+        update(f"{PATHS.claims}.md"),
         report(
-            f"{PATHS.claims}.html",
+            update(f"{PATHS.claims}.html"),
             category="8 The paper's claims",
             caption="../report/claims.rst",
             labels={"figure": "claims (table)"},
         ),
-        f"{PATHS.claims}.tex",
-        f"{PATHS.claims}.csv",
+        update(f"{PATHS.claims}.tex"),
+        update(f"{PATHS.claims}.csv"),
     log:
         f"{PATHS.logs}/check_claims.log",
     localrule: True
@@ -25,11 +22,14 @@ rule check_claims:
         "../../envs/figures.yaml"
     params:
         program=program,
+        claims=lambda wildcards: CLAIMS,
+        runs=lambda wildcards: PATHS.runs_list,
         runs_dir=lambda wildcards: PATHS.runs,
-        tables_dir=lambda wildcards, input: Path(input.tables[0]).parent,
-        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
+        tables_dir=lambda wildcards: PATHS.tables,
+        stem=lambda wildcards: PATHS.claims,
+        record=lambda wildcards: PATHS.record("claims"),
     message:
         "Checking the paper's claims"
     shell:
-        "{params.program} claims {input.claims:q} {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.stem:q} "
-        "> {log:q} 2>&1"
+        "{params.program} claims {params.claims:q} {params.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.stem:q} "
+        "--record {params.record:q} > {log:q} 2>&1"

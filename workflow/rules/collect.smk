@@ -1,11 +1,33 @@
-# Collect all runs of the study in four tidy tables, which are all that the figures read.
+# Write the plan that the jobs of this call read, and collect all runs of the study in four tidy tables, which are all that the
+# figures read. Content decides whether tables, figures and claims are current: their input functions force what is out of date,
+# and `ancient` keeps times from deciding. Outputs are `update`d: if a job fails, Snakemake puts the earlier files back.
+
+
+# Nothing is written while this file is read, because many calls only look, and take no lock.
+rule write_plan:
+    input:
+        lambda wildcards: PRODUCTS.inputs_of_plan(),
+    output:
+        update(PLAN.files()),
+    log:
+        f"{PATHS.logs}/write_plan.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
+    params:
+        program=program,
+        study=lambda wildcards: STUDY,
+    message:
+        "Writing the plan of the study"
+    shell:
+        "{params.program} plan {params.study} > {log:q} 2>&1"
+
+
 rule collect_runs:
     input:
-        runs=PATHS.runs_list,
-        metrics=PLAN.run_metrics(),
-        code=sources("results"),
+        lambda wildcards: PRODUCTS.inputs_of_tables(),
     output:
-        [PATHS.table(name) for name in COLLECTED_TABLES],
+        update(PLAN.tables()),
     log:
         f"{PATHS.logs}/collect_runs.log",
     localrule: True
@@ -13,39 +35,53 @@ rule collect_runs:
         "../../envs/figures.yaml"
     params:
         program=program,
+        runs=lambda wildcards: PATHS.runs_list,
         runs_dir=lambda wildcards: PATHS.runs,
-        tables_dir=lambda wildcards, output: Path(output[0]).parent,
-        option="",
+        tables_dir=lambda wildcards: PATHS.tables,
+        record=lambda wildcards: PATHS.record("tables"),
     message:
         "Collecting the runs into tables"
     shell:
-        "{params.program} collect {input.runs:q} {params.runs_dir:q} {params.tables_dir:q} {params.option} > {log:q} 2>&1"
+        "{params.program} collect {params.runs:q} {params.runs_dir:q} {params.tables_dir:q} --record {params.record:q} "
+        "> {log:q} 2>&1"
 
 
 # Collect only the runs that are done. `make figures` allows this rule and none that trains. A figure looks for its runs in
 # the tables: it is not drawn if some of them are missing, and names these.
-use rule collect_runs as collect_present_runs with:
+rule collect_present_runs:
     input:
-        runs=PATHS.runs_list,
-        metrics=PLAN.present_run_metrics(),
-        code=sources("results"),
+        lambda wildcards: PRODUCTS.inputs_of_present_tables(),
+    output:
+        update(PLAN.files()),
+        update(PLAN.tables()),
+    log:
+        f"{PATHS.logs}/collect_present_runs.log",
+    localrule: True
+    conda:
+        "../../envs/figures.yaml"
     params:
         program=program,
+        study=lambda wildcards: STUDY,
+        runs=lambda wildcards: PATHS.runs_list,
         runs_dir=lambda wildcards: PATHS.runs,
-        tables_dir=lambda wildcards, output: Path(output[0]).parent,
-        option="--present-only",
+        tables_dir=lambda wildcards: PATHS.tables,
+        record=lambda wildcards: PATHS.record("tables"),
+    message:
+        "Collecting the runs that are there into tables"
+    shell:
+        "{{ {params.program} plan {params.study} --present-only && {params.program} collect {params.runs:q} "
+        "{params.runs_dir:q} {params.tables_dir:q} --record {params.record:q} --present-only; }} > {log:q} 2>&1"
 
 
-ruleorder: collect_runs > collect_present_runs
+ruleorder: write_plan > collect_runs > collect_present_runs
 
 
 # Write a few numbers for each series, for `dvc metrics`. The output is a folder, because the grid determines the series.
 rule write_metrics:
     input:
-        table=PATHS.table("runs"),
-        code=sources("figures"),
+        lambda wildcards: PRODUCTS.inputs_of_metrics(),
     output:
-        directory(PATHS.metrics),
+        update(directory(PATHS.metrics)),
     log:
         f"{PATHS.logs}/write_metrics.log",
     localrule: True
@@ -53,7 +89,9 @@ rule write_metrics:
         "../../envs/figures.yaml"
     params:
         program=program,
+        table=lambda wildcards: PATHS.table("runs"),
+        record=lambda wildcards: PATHS.record("metrics"),
     message:
         "Writing the metrics of each series"
     shell:
-        "{params.program} metrics {input.table:q} {output:q} > {log:q} 2>&1"
+        "{params.program} metrics {params.table:q} {output:q} --record {params.record:q} > {log:q} 2>&1"

@@ -5,20 +5,24 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
-from anytime_pruning.orchestration.inputs import data_of_run, runs_by_cache_file, sources, tables_of_figure
+from anytime_pruning.orchestration.calls.handover import pack
+from anytime_pruning.orchestration.calls.locks import replace_lock_message
+from anytime_pruning.orchestration.calls.products import Products
+from anytime_pruning.orchestration.inputs import data_of_run, runs_by_cache_file
 from anytime_pruning.orchestration.jobs import prepare_jobs
 from anytime_pruning.orchestration.mistakes import mistakes_in_one_line
 from anytime_pruning.orchestration.plan import plan
 from anytime_pruning.orchestration.slurm import check_partitions
-from anytime_pruning.orchestration.study_paths import COLLECTED_TABLES
 
 # A module must neither print nor exit: its caller gets the same line as an error of Snakemake's own kind.
 with mistakes_in_one_line(WorkflowError if IS_MODULE else None):
     PLAN = plan(config, () if IS_MODULE else workflow.configfiles)
     PROGRAM = prepare_jobs(PLAN.container, DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method)
-    PLAN.write()
 
-PATHS = PLAN.paths
+PATHS, STUDY = PLAN.paths, pack(config)
+# Snakemake adds to these files, too, while it asks for the inputs of jobs: the incomplete ones.
+PRODUCTS = Products(PLAN, lambda files: workflow.dag.forcefiles.update(files), ancient)
+CLAIMS, NOTEBOOK = find_file("config/claims.yaml"), find_file("workflow/notebooks/walkthrough.ipynb")
 for line in PLAN.describe():
     logger.info(line)
 
@@ -26,6 +30,17 @@ for line in PLAN.describe():
 def program(wildcards):
     """Return the command that runs the package; as a parameter, because the shell command of a module sees no variable."""
     return PROGRAM
+
+
+def refuse(error):
+    """End this call with one line; a module returns the line to its caller."""
+    if not IS_MODULE:
+        with mistakes_in_one_line():
+            raise error
+    return f"error: {error}"
+
+
+logger.addFilter(replace_lock_message(refuse))
 
 
 def check_executor(workflow):

@@ -5,19 +5,17 @@
 
 rule plot_figure:
     input:
-        tables=lambda wildcards: tables_of_figure(PLAN.figures[wildcards.figure], PATHS),
-        plan=PATHS.figure_plan,
-        code=sources("figures"),
+        lambda wildcards: PRODUCTS.inputs_of_figure(wildcards.figure),
     output:
         # The stem of all files is taken from the first; the report shows the second.
-        f"{PATHS.figures}/{{figure}}.pdf",
+        update(f"{PATHS.figures}/{{figure}}.pdf"),
         report(
-            f"{PATHS.figures}/{{figure}}.png",
+            update(f"{PATHS.figures}/{{figure}}.png"),
             category=lambda wildcards: PLAN.figures[wildcards.figure].category,
             caption="../report/figure.rst",
             labels={"figure": "{figure}"},
         ),
-        f"{PATHS.figures}/{{figure}}.csv",
+        update(f"{PATHS.figures}/{{figure}}.csv"),
     log:
         f"{PATHS.logs}/plot_figure-{{figure}}.log",
     wildcard_constraints:
@@ -27,30 +25,31 @@ rule plot_figure:
         "../../envs/figures.yaml"
     params:
         program=program,
-        tables_dir=PATHS.tables,
+        plan=lambda wildcards: PATHS.figure_plan,
+        tables_dir=lambda wildcards: PATHS.tables,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
         caption=lambda wildcards: PLAN.figures[wildcards.figure].caption,
+        record=lambda wildcards: PATHS.record(f"figures/{wildcards.figure}"),
     message:
         "Drawing {wildcards.figure}"
     shell:
-        "{params.program} draw {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
+        "{params.program} draw {params.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} "
+        "--record {params.record:q} > {log:q} 2>&1"
 
 
 rule write_table:
     input:
-        tables=lambda wildcards: tables_of_figure(PLAN.figures[wildcards.figure], PATHS),
-        plan=PATHS.figure_plan,
-        code=sources("figures"),
+        lambda wildcards: PRODUCTS.inputs_of_figure(wildcards.figure),
     output:
-        f"{PATHS.figures}/{{figure}}.md",
+        update(f"{PATHS.figures}/{{figure}}.md"),
         report(
-            f"{PATHS.figures}/{{figure}}.html",
+            update(f"{PATHS.figures}/{{figure}}.html"),
             category=lambda wildcards: PLAN.figures[wildcards.figure].category,
             caption="../report/figure.rst",
             labels={"figure": "{figure} (table)"},
         ),
-        f"{PATHS.figures}/{{figure}}.tex",
-        f"{PATHS.figures}/{{figure}}.csv",
+        update(f"{PATHS.figures}/{{figure}}.tex"),
+        update(f"{PATHS.figures}/{{figure}}.csv"),
     log:
         f"{PATHS.logs}/write_table-{{figure}}.log",
     wildcard_constraints:
@@ -60,10 +59,13 @@ rule write_table:
         "../../envs/figures.yaml"
     params:
         program=program,
-        tables_dir=PATHS.tables,
+        plan=lambda wildcards: PATHS.figure_plan,
+        tables_dir=lambda wildcards: PATHS.tables,
         stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
         caption=lambda wildcards: PLAN.figures[wildcards.figure].caption,
+        record=lambda wildcards: PATHS.record(f"figures/{wildcards.figure}"),
     message:
         "Writing the table {wildcards.figure}"
     shell:
-        "{params.program} draw {input.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} > {log:q} 2>&1"
+        "{params.program} draw {params.plan:q} {wildcards.figure:q} {params.tables_dir:q} {params.stem:q} "
+        "--record {params.record:q} > {log:q} 2>&1"

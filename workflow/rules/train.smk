@@ -4,7 +4,7 @@
 
 rule train:
     input:
-        lambda wildcards: ancient(data_of_run(PATHS, wildcards.run, PLAN.runs[wildcards.run])),
+        lambda wildcards: data_of_run(PATHS, wildcards.run, PLAN.runs[wildcards.run]),
     output:
         # `update` keeps the file until the job starts. A job that outlived a killed workflow may have written it since.
         update(PATHS.run_metrics("{run}")),

@@ -3,15 +3,10 @@
 
 rule walkthrough:
     input:
-        figures=PLAN.figure_files(),
-        claims=f"{PATHS.claims}.md",
-        tables=[PATHS.table(name) for name in ("runs", "layers")],
-        plan=PATHS.figure_plan,
-        notebook=find_file("workflow/notebooks/walkthrough.ipynb"),
-        code=sources("figures"),
+        lambda wildcards: PRODUCTS.inputs_of_walkthrough(NOTEBOOK, CLAIMS),
     output:
         report(
-            PATHS.walkthrough,
+            update(PATHS.walkthrough),
             category="0 Walk-through",
             caption="../report/walkthrough.rst",
             labels={"figure": "walk-through (page)"},
@@ -26,8 +21,11 @@ rule walkthrough:
         None
     params:
         program=program,
+        notebook=lambda wildcards: NOTEBOOK,
         study=PATHS.study,
+        record=lambda wildcards: PATHS.record("walkthrough"),
     message:
         "Running the walk-through"
     shell:
-        "{params.program} walkthrough {input.notebook:q} {params.study:q} {output:q} > {log:q} 2>&1"
+        "{params.program} walkthrough {params.notebook:q} {params.study:q} {output:q} --record {params.record:q} "
+        "> {log:q} 2>&1"
