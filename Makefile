@@ -27,7 +27,7 @@ help:
 	@echo "make report    do what make figures does, and write a page for each study: results/<study>/report.html"
 	@echo "make dvc       install DVC and call dvc repro, which does what make demo does and versions the results"
 	@echo "make bench     measure the speed of this machine (15 minutes; 3 minutes with make bench QUICK=1)"
-	@echo "make zoo       try 66 networks of timm and torchvision (half an hour): benchmarks/results/zoo.md"
+	@echo "make zoo       try 44 networks of timm and torchvision (15 minutes): benchmarks/results/zoo.md"
 	@echo "make image     build the container image, envs/anytime-pruning.sif (for CPUs: make image REQUIREMENTS=envs/requirements.txt)"
 	@echo "make archive   write a checksummed archive of this commit into dist/"
 	@echo "make integration  test the container, DVC, Slurm and the archive with the tools of this machine (10 minutes)"

@@ -43,7 +43,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: --only: {unknown[0]!r} is not allowed; allowed: {', '.join(networks)}", file=sys.stderr)
         return 2
     if any(networks[name].library == "timm" for name in chosen) and _version("timm") is None:
-        print("error: timm is not installed; pip install timm", file=sys.stderr)
+        print("error: timm is not installed; pip install -r envs/zoo.txt", file=sys.stderr)
         return 2
     done = _read(options.out / "zoo.json") if options.only or options.resume else {}
     if options.resume:

@@ -143,7 +143,7 @@ def _judge(step: str, work: Callable[[], None]) -> Outcome:
     """Do a step and judge what it raised and printed."""
     with tempfile.TemporaryFile() as printed:
         try:
-            with _stderr_to(printed.fileno()), warnings.catch_warnings():
+            with _stderr_to(printed.fileno()), warnings.catch_warnings(record=True) as noticed:
                 warnings.simplefilter("ignore" if step == "build" else "default")
                 work()
         except ArtifactError as error:
@@ -156,6 +156,7 @@ def _judge(step: str, work: Callable[[], None]) -> Outcome:
         lines = [line for line in printed.read().decode(errors="replace").splitlines() if line.strip()]
     said = [line.removeprefix("warning: ") for line in lines if line.startswith("warning: ")]
     noise = [line for line in lines if not line.startswith("warning: ")]
+    noise += [f"{notice.category.__name__}: {notice.message}" for notice in noticed]
     if noise:
         return Outcome(step, FAULT, one_line(f"noise: {' / '.join(noise)}"))
     return Outcome(step, WARNED, one_line("; ".join(said))) if said else Outcome(step, WORKS)
