@@ -101,9 +101,7 @@ class RunSettings(BaseModel):
         "auto", description="bfloat16: mixed precision by autocast; auto: bfloat16 where the device has it natively"
     )
 
-    own_code: dict[str, str] = Field(
-        default_factory=dict, description="digests of the code of your own network, pruner and so on; filled in"
-    )
+    own_code: dict[str, str] = Field({}, description="digests of the code of your own network and pruner; filled in")
     execution: ExecutionSettings = Field(ExecutionSettings(), description="device, threads and data folder")
 
     @field_validator("dataset", mode="before")
