@@ -10,6 +10,7 @@ from typing import Any
 from anytime_pruning.figures.catalog import Figure, plan_figures
 from anytime_pruning.foundation.files import write_if_different
 from anytime_pruning.foundation.safe_text import read_yaml
+from anytime_pruning.orchestration.calls.experiments import check_results_stay
 from anytime_pruning.orchestration.inputs import find_file
 from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.orchestration.places import project_root
@@ -122,6 +123,7 @@ def plan(content: Mapping[str, Any], files: Iterable[str] = ()) -> Plan:
     for file in files:
         read_yaml(Path(file))
     planned = make_plan(content)
+    check_results_stay(planned.study.study)
     # Names of models and pruners can be checked only with torch. A machine that only draws figures does not need torch.
     if planned.missing and find_spec("torch"):
         from anytime_pruning.orchestration.checks import check_runs

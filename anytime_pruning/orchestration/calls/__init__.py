@@ -1,1 +1,1 @@
-"""Serve one call of Snakemake: find what it has to make, hand the plan to its jobs, and name who else works here."""
+"""Serve one call of Snakemake: where it may work, what it has to make, the plan for its jobs, and who else works here."""
