@@ -20,6 +20,16 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _PACKAGE = __name__.partition(".")[0]
 
 
+def registers(path: Path, kind: str, name: str) -> bool:
+    """Return whether a file, which is only parsed, calls `register` with a kind and a name that it spells out."""
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, SyntaxError, ValueError):
+        return False
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and "register" in ast.unparse(node.func))
+    return any([getattr(argument, "value", None) for argument in call.args] == [kind, name] for call in calls)
+
+
 def describe_code(thing: object, home: str) -> dict[str, str]:
     """Return everything in a user's code that determines what a function, class or object does.
 
@@ -153,9 +163,18 @@ def _names_in(code: CodeType) -> Iterator[str]:
 def _source_of(thing: Callable[..., Any] | type) -> str | None:
     """Return source that is normalised through its syntax tree, or None if there is none, as for typed-in code."""
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(thing)))
+        return normalized(textwrap.dedent(inspect.getsource(thing)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
+
+
+def normalized(source: str) -> str:
+    """Return source as its syntax tree gives it, without docstrings.
+
+    Raises:
+        SyntaxError: the text is not Python.
+    """
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if (
             isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef))

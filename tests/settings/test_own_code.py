@@ -1,26 +1,29 @@
 """Test that the code of a user's own parts is part of a run's identity, and that this project's own parts are not."""
 
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import anytime_pruning
 from anytime_pruning import register
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import _registered
 from anytime_pruning.settings.own_code import check_own_code
 from anytime_pruning.settings.run import parse_settings
 
+PACKAGE_FOLDER = Path(anytime_pruning.__file__).parent
 EVERY_PART = """
 from anytime_pruning import models
 from anytime_pruning.pruning import protocols, prunable, pruners, schedules, selections
 from anytime_pruning.runs import starts
 from anytime_pruning.stream import replay
 from anytime_pruning.foundation.registry import find, names
-from anytime_pruning.settings.own_code import PARTS, SHIPPED
-shipped = {f"{folder}.{name}" for folder, names in SHIPPED.items() for name in names}
-found = {find(kind, name).module for kind in PARTS for name in names(kind)}
-print(sorted(found ^ shipped))
+from anytime_pruning.settings.own_code import SHIPPED, SHIPPED_MODULES
+found = {find(kind, name).module for kind in SHIPPED for name in names(kind)}
+print(sorted(found ^ SHIPPED_MODULES))
 """
 
 
@@ -81,3 +84,41 @@ def test_settings_of_other_code_are_refused_where_it_would_run(forget):
     register_own(width=5)
     with pytest.raises(SettingError, match=r"^own_code: .* the code of model own_for_test has .* leave own_code"):
         check_own_code(given.own_code, dict(given))
+
+
+NETWORK = """
+import torch
+from anytime_pruning import register
+
+@register("model", "added_for_test")
+def build(n_classes, image_shape):
+    return torch.nn.Conv2d(image_shape[0], n_classes, 8)
+"""
+DIGEST = """
+import sys
+if {torch}:
+    from anytime_pruning.models import added
+else:
+    sys.modules["torch"] = None
+from anytime_pruning.settings.run import parse_settings
+print(parse_settings({{"dataset": "digits", "model": "added_for_test"}}).own_code)
+"""
+
+
+def test_a_file_in_the_package_counts_alike_with_and_without_torch(tmp_path):
+    shutil.copytree(PACKAGE_FOLDER, tmp_path / "anytime_pruning", ignore=shutil.ignore_patterns("__pycache__"))
+    added = tmp_path / "anytime_pruning" / "models" / "added.py"
+
+    def digest(torch):
+        code = DIGEST.format(torch=torch)
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout
+
+    added.write_text(NETWORK, encoding="utf-8")
+    first = digest(torch=True)
+    assert "model added_for_test" in first
+    assert digest(torch=False) == first
+    added.write_text(f"# A comment.\n{NETWORK}", encoding="utf-8")
+    assert digest(torch=False) == first
+    added.write_text(NETWORK.replace(", 8)", ", 8, bias=False)"), encoding="utf-8")
+    assert digest(torch=False) == digest(torch=True) != first
