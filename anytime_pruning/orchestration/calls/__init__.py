@@ -1,1 +1,1 @@
-"""Serve one call of Snakemake: where it may work, what it has to make, the plan for its jobs, and who else works here."""
+"""Serve one call of Snakemake: where it may work, what it makes, the plan for its jobs, and who else works here."""
