@@ -127,6 +127,20 @@ def test_training_images_alone_can_be_divided_and_the_rest_is_said(tmp_path):
     assert read.notes == ("left out: 1 image in test/",)
 
 
+def test_a_class_may_be_called_train_or_test(tmp_path):
+    for name in ("train", "Test", "val"):
+        files = {file.replace("dog/", f"{name}/"): data for file, data in FILES.items()}
+        path = pack(files, tmp_path / name)
+        assert f"found the classes {', '.join(sorted(('cat/', f'{name}/')))}, but no train/ and test/" in outcome(path)
+        assert set(dataset(path, test_frac=0.25).read(tmp_path).class_names) == {"cat", name}
+
+
+def test_loose_images_in_train_and_test_are_no_two_classes(tmp_path):
+    files = {file.replace("cat/", "train/").replace("dog/", "test/"): data for file, data in FILES.items()}
+    message = outcome(pack(files, tmp_path), test_frac=0.25)
+    assert message == "PATH: 0 class folders in train/, and 20 loose files in train/; at least 2 are needed"
+
+
 @pytest.mark.parametrize("share", [0, 1, -0.5, 2, "much", True, float("nan")])
 def test_a_share_is_between_0_and_1(share):
     with pytest.raises(SettingError, match=r"^dataset\.test_frac: .* is not allowed"):

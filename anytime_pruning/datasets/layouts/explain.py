@@ -22,8 +22,9 @@ def explain_no_splits(tree: Tree, base: str) -> str:
     listing = tree.listing(base)
     here, inside = base.rpartition("/")[2], f" in {base}/" if base else ""
     classes = [name for name in listing.folders if any(map(is_image, tree.listing(join(base, name)).files))]
-    train = choose_train([*listing.folders, here])
-    test = next((name for name in [*listing.folders, here] if is_test(name)), None)
+    # A folder of images alone is a class, whatever its name: there are images of trains.
+    splits = [name for name in listing.folders if tree.listing(join(base, name)).folders] + [here]
+    train, test = choose_train(splits), next(filter(is_test, splits), None)
     others = _enumerate(f"{name}/" for name in listing.folders if name not in (train, test))
     beside = f" and {others}" if others and here not in (train, test) else ""
     if train and test is None:

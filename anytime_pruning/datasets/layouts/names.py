@@ -22,7 +22,6 @@ LITTER = {
     "#recycle",
     "#snapshot",
     "$recycle.bin",
-    "recycler",
     "system volume information",
     "lost+found",
     "network trash folder",

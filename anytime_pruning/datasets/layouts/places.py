@@ -3,7 +3,7 @@
 from collections import defaultdict
 
 from anytime_pruning.datasets.layouts.explain import explain_several
-from anytime_pruning.datasets.layouts.names import choose_splits, choose_train, join
+from anytime_pruning.datasets.layouts.names import choose_splits, choose_train, is_test, join
 from anytime_pruning.datasets.layouts.tree import Tree
 from anytime_pruning.foundation.errors import DataError
 
@@ -58,6 +58,12 @@ def find_splits(tree: Tree, base: str, with_classes: bool) -> Places | None:
 
 
 def find_class_root(tree: Tree, base: str) -> str:
-    """Return the folder whose folders are the classes that `test_frac` divides."""
-    train = choose_train(tree.listing(base).folders)
-    return join(base, train) if train else base
+    """Return the folder whose folders are the classes that `test_frac` divides.
+
+    Without folders inside and without a test/ beside it, train/ is a class: there are images of trains.
+    """
+    folders = tree.listing(base).folders
+    train = choose_train(folders)
+    if train and (tree.listing(join(base, train)).folders or any(map(is_test, folders))):
+        return join(base, train)
+    return base
