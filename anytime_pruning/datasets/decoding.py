@@ -3,6 +3,7 @@
 import hashlib
 import importlib
 import io
+import logging
 import warnings
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ MAX_PIXELS = 2**26
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 # Pillow warns of transparency, which is dropped, and of damaged metadata, which nothing here needs.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+# It also logs what is wrong with a TIFF before it raises the error that names the file.
+logging.getLogger("PIL.TiffImagePlugin").setLevel(logging.CRITICAL)
 # How an image is turned upright, by the orientation that a camera notes; 1 is upright.
 ORIENTATION = 0x0112
 UPRIGHT = {

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from anytime_pruning.datasets import load_dataset, parse_dataset
+from anytime_pruning.datasets import decoding, load_dataset, parse_dataset
 from anytime_pruning.datasets.cache import cache_path
 from anytime_pruning.datasets.decoding import decode_image
 from anytime_pruning.datasets.members import ImageFile
@@ -85,7 +85,7 @@ def test_any_archive(kind, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "TIFF", "BMP", "WEBP", "PPM"])
+@pytest.mark.parametrize("kind", sorted(decoding._formats()))
 def test_any_image(kind):
     outcomes = Counter()
 
