@@ -33,17 +33,26 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
     path = Path(weights) if weights else layout.find_weights(run)
     model = build_model(name, images.n_classes, images.image_shape, images.mean, images.std)
     state = _read_weights(path)
-    found, expected = state_forms(state), state_forms(copy_state(model))
-    if found != expected:
-        make_late_buffers(model, images.image_shape)
-        expected = state_forms(copy_state(model))
-    if wrong := sorted({key for key, _ in found.items() ^ expected.items()}):
+    if wrong := _differing(model, state, images.image_shape):
         raise DataError(f"{path}: not the weights of this {name}: {wrong[0]} is missing or differs")
     try:
         restore_state(model, state)
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: not the weights of this {name}: {' '.join(str(error).split())}") from None
     return model.eval()
+
+
+def _differing(model: nn.Module, state: dict[str, Tensor], image_shape: tuple[int, int, int]) -> list[str]:
+    """Return the names that a state and a network do not share, or hold in other forms.
+
+    Buffers that a forward pass makes or resizes may have any shape.
+    """
+    found, expected = state_forms(state), state_forms(copy_state(model))
+    wrong = {name for name, _ in found.items() ^ expected.items()}
+    if wrong:
+        make_late_buffers(model, image_shape)
+        wrong -= {name for name, _ in state_forms(copy_state(model)).items() ^ expected.items()}
+    return sorted(wrong)
 
 
 def _read_weights(path: Path) -> dict[str, Tensor]:

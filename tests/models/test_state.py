@@ -1,6 +1,7 @@
 """Test that a network's state is copied, stored and given back, whatever it holds."""
 
 import signal
+from functools import partial
 
 import pytest
 import torch
@@ -90,6 +91,17 @@ class Late(nn.Module):
         return self.fc((x * self.scale + self.position).mean((2, 3)))
 
 
+class Growing(Late):
+    """Keep the means of the last batches in a buffer that grows."""
+
+    def forward(self, x):
+        if self.training:
+            mean = x.detach().mean().view(1)
+            self.position = mean if self.position is None else torch.cat([self.position, mean])[-5:]
+        x = self.conv(x).mean((2, 3))
+        return self.fc(x if self.position is None else x + self.position.mean())
+
+
 class Versioned(nn.Module):
     """Convert states that are older than its version, as modules of torch do."""
 
@@ -139,13 +151,14 @@ def test_what_cannot_be_stored_is_said_before_training(model, message):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("kind", ["extra", "late"])
+@pytest.mark.parametrize("kind", ["extra", "late", "growing"])
 def test_a_run_with_such_a_network_is_trained_stopped_resumed_loaded_and_exported(
     kind, forget, tiny, tmp_path, monkeypatch
 ):
     @register("model", "unusual_for_test")
     def build(n_classes, image_shape):
-        return Extra({"steps": 0, "seen": (1, torch.zeros(1))}, n_classes) if kind == "extra" else Late()
+        made = {"extra": partial(Extra, {"steps": 0, "seen": (1, torch.zeros(1))}, n_classes), "late": Late}
+        return made.get(kind, Growing)()
 
     settings = tiny(model="unusual_for_test", n_megabatches=2)
     whole = run_stream(settings, tmp_path / "whole")
