@@ -95,7 +95,7 @@ TORCHVISION: dict[str, tuple[str, dict[str, object], int]] = {
     "torchvision_vgg11": ("vgg11", {}, 64),
     "torchvision_googlenet": ("googlenet", {**INCEPTION}, 64),
     "torchvision_googlenet_without_aux": ("googlenet", {**INCEPTION, "aux_logits": False}, 64),
-    "torchvision_inception_v3": ("inception_v3", {**INCEPTION}, 96),
+    "torchvision_inception_v3_without_aux": ("inception_v3", {**INCEPTION, "aux_logits": False}, 96),
 }
 NETWORKS = {name: Network("timm", partial(build_timm, name)) for name in TIMM} | {
     name: Network("torchvision", partial(build_torchvision, built, options), pixels)
