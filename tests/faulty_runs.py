@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Lock
 
 from conftest import ROOT, without_times
+from patience import PATIENCE_S
 
 from tests.faulty import run_apart
 
@@ -79,7 +80,7 @@ class Run:
         """Run until the process ends, whether or not it succeeds."""
         if self.settings["model"] != "fragile":
             process = self.start(*faults)
-            out, err = process.communicate(timeout=120)
+            out, err = process.communicate(timeout=PATIENCE_S)
             return subprocess.CompletedProcess(process.args, process.returncode, out, err)
         self.folder.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
@@ -87,7 +88,7 @@ class Run:
             process = forked.Process(target=run_apart, args=((*faults, "--", *self._arguments()), *said))
             with start_or_end:
                 process.start()
-            wait([process.sentinel], 120)
+            wait([process.sentinel], PATIENCE_S)
             with start_or_end:
                 process.join(0)
             return subprocess.CompletedProcess(faults, process.exitcode, *(path.read_text() for path in said))

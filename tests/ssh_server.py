@@ -7,6 +7,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from patience import PATIENCE_S
+
 SSHD = Path("/usr/sbin/sshd")
 
 
@@ -39,10 +41,12 @@ class SSHServer:
         self._wait()
 
     def _wait(self) -> None:
-        for _ in range(100):
+        for _ in range(10 * PATIENCE_S):
             with socket.socket() as client:
                 if client.connect_ex(("127.0.0.1", self.port)) == 0:
                     return
+            if self.process.poll() is not None:
+                break
             time.sleep(0.1)
         raise TimeoutError((self.folder / "log").read_text())
 

@@ -6,6 +6,7 @@ import pytest
 import yaml
 from checkout import call, make_checkout, snakemake
 from conftest import ROOT, encode
+from patience import PATIENCE_S
 from PIL import Image
 
 pytestmark = pytest.mark.workflow
@@ -84,8 +85,9 @@ def test_everything_in_the_report_opens_without_errors_or_requests(reported):
     playwright = pytest.importorskip("playwright.sync_api")
     errors, requests, seen = [], [], {}
     with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"], timeout=1000 * PATIENCE_S)
         page = browser.new_page(viewport={"width": 1400, "height": 900})
+        page.set_default_timeout(1000 * PATIENCE_S)
         page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.on("request", lambda request: requests.append(request.url))

@@ -8,6 +8,7 @@ import time
 
 import pytest
 from faulty_runs import FRAGILE, Run, execution, in_parallel
+from patience import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -153,7 +154,7 @@ def test_two_processes_on_one_run_train_it_once(undisturbed, tmp_path):
     run = Run(tmp_path / "run", settings)
     first, second = first_of_two(run, "step 20")
     first.send_signal(signal.SIGCONT)
-    said = [process.communicate(timeout=60)[0] for process in (first, second)]
+    said = [process.communicate(timeout=PATIENCE_S)[0] for process in (first, second)]
     assert (first.returncode, second.returncode) == (0, 0)
     assert "megabatch 3/3" in said[0]
     assert "megabatch" not in said[1]
@@ -166,7 +167,7 @@ def test_a_process_goes_on_with_the_run_of_one_that_was_killed(undisturbed, tmp_
     run = Run(tmp_path / "run", settings)
     first, second = first_of_two(run, "step 20")
     first.kill()
-    said, _ = second.communicate(timeout=60)
+    said, _ = second.communicate(timeout=PATIENCE_S)
     assert (first.wait(), second.returncode) == (-signal.SIGKILL, 0)
     assert "goes on from a checkpoint: megabatch 2, epoch 1\n" in said or "megabatch 2, before pruning" in said, said
     assert run.results() == results

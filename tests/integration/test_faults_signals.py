@@ -5,6 +5,7 @@ import time
 
 import pytest
 from faulty_runs import FRAGILE, PLAIN, Run, execution, in_parallel
+from patience import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -92,7 +93,7 @@ def test_a_run_whose_starter_ignores_the_signal_ignores_it(undisturbed, tmp_path
     run = Run(tmp_path / "run", settings)
     ignoring = tuple(part.replace("--default", "--ignore") for part in PLAIN)
     process = run.start("step 20", "INT", "score 250", "INT", program=ignoring)
-    said, err = process.communicate(timeout=60)
+    said, err = process.communicate(timeout=PATIENCE_S)
     assert said.count("fault: INT") == 2
     assert (process.returncode, err) == (0, "")
     assert run.results() == results
@@ -108,7 +109,7 @@ def test_a_signal_from_outside_at_any_time_stops_a_process_soon(number, undistur
         assert process.poll() is None
     process.send_signal(number)
     started = time.monotonic()
-    _, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=PATIENCE_S)
     print(f"{signal.Signals(number).name}: {time.monotonic() - started:.2f} s; {err.strip()}")
     assert process.returncode == 128 + number
     assert GOES_ON in err

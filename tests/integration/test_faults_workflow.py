@@ -11,6 +11,7 @@ import pytest
 from checkout import TINY, call, make_checkout, write_config
 from conftest import without_times
 from faulty_runs import TABLES
+from patience import PATIENCE_S
 
 pytestmark = pytest.mark.integration
 
@@ -127,7 +128,7 @@ def test_a_workflow_that_is_interrupted_goes_on_where_its_jobs_stood(undisturbed
     for n_epochs, number in ((3, signal.SIGINT), (9, signal.SIGTERM)):
         process = start_until(folder, n_epochs)
         os.killpg(process.pid, number)
-        assert process.wait(timeout=60) != 0
+        assert process.wait(timeout=PATIENCE_S) != 0
         assert f"interrupted by {number.name}; kept at megabatch" in logs(folder)
     done = call(folder, *COMMAND)
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ import pytest
 import torch
 from checkout import call
 from conftest import ROOT
+from patience import PATIENCE_S
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine import gpu_slots
@@ -21,7 +22,7 @@ def work(folder, slots, log, seconds, names=GPUS, together=1):
     with claim_slot(names, slots, folder) as place:
         with open(log, "a", encoding="utf-8") as file:
             file.write(f"{time.monotonic()} take {place}\n")
-        patience = time.monotonic() + 60
+        patience = time.monotonic() + PATIENCE_S
         while log.read_text().count("take") < together and time.monotonic() < patience:
             time.sleep(0.05)
         time.sleep(seconds)
@@ -41,7 +42,7 @@ def test_no_more_jobs_than_slots_share_a_gpu(tmp_path):
     """Start eight jobs on two pretend GPUs with two slots each; never more than two share one, and both are used."""
     log = tmp_path / "log"
     for job in start(8, tmp_path / "slots", 2, log, 0.2, GPUS, 4):
-        job.join(120)
+        job.join(PATIENCE_S)
         assert job.exitcode == 0
     inside = [0, 0]
     most = [0, 0]
@@ -170,7 +171,7 @@ with claim_slot(["0", "1"], 1, Path("slots")) as place:
         Path("killed" + job).touch()
         say("leave")
         os.kill(os.getpid(), signal.SIGKILL)
-    patience = time.monotonic() + 60
+    patience = time.monotonic() + {PATIENCE_S}
     while not all(f"take {{gpu}}" in log.read_text() for gpu in "01") and time.monotonic() < patience:
         time.sleep(0.05)
     time.sleep(0.3)

@@ -10,6 +10,7 @@ from itertools import product
 import grimp
 import pytest
 from conftest import ROOT
+from patience import PATIENCE_S
 
 PACKAGE = ROOT / "anytime_pruning"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -124,3 +125,17 @@ def test_the_map_shows_the_rooms_in_the_order_of_the_contract():
         for room in layer
     ]
     assert lines == sorted(lines)
+
+
+def test_no_test_fails_because_a_machine_is_busy():
+    """Find the deadlines that tests give to processes and threads; 0 only asks, and waits for nothing."""
+    short = []
+    for path in sorted((ROOT / "tests").rglob("*.py")):
+        for call in (node for node in ast.walk(ast.parse(path.read_bytes())) if isinstance(node, ast.Call)):
+            limits = [word.value for word in call.keywords if word.arg == "timeout"]
+            limits += call.args[:1] if isinstance(call.func, ast.Attribute) and call.func.attr == "join" else []
+            numbers = [limit.value for limit in limits if isinstance(limit, ast.Constant)]
+            short += [
+                f"{path}:{call.lineno}" for number in numbers if isinstance(number, int) and 0 < number < PATIENCE_S
+            ]
+    assert short == []

@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import read_csv, toy_files, without_times
 from filelock import FileLock
+from patience import PATIENCE_S
 from safetensors.torch import load_file
 
 import anytime_pruning.machine.devices
@@ -147,7 +148,7 @@ def test_two_processes_on_one_run_take_turns(tiny, tmp_path):
         thread.start()
         assert not done.wait(2)
         assert not (tmp_path / "metrics.json").exists()
-    thread.join(60)
+    thread.join(PATIENCE_S)
     assert done.is_set()
 
 
