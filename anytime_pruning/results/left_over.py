@@ -80,11 +80,12 @@ def _figures_left(study: Path, planned: Mapping[str, Collection[str]]) -> Iterat
         files.setdefault(figure_of(path), []).append(path.name)
     for name, found in files.items():
         endings = {file.removeprefix(f"{name}.") for file in found}
-        kept = planned.get(name, ())
-        for kind in (layout.PICTURE_FILES, layout.TABLE_FILES):
-            missing = {ending for ending in endings if ending.startswith(layout.MISSING) and not kept}
-            if endings.issuperset(kind) or missing or record_of_figure(study, name).exists():
-                yield from (folder / f"{name}.{ending}" for ending in sorted(endings & ({*kind} - {*kept} | missing)))
+        kept = set(planned.get(name, ()))
+        missing = {ending for ending in endings if ending.startswith(layout.MISSING) and not kept}
+        is_own = bool(missing) or record_of_figure(study, name).exists()
+        kinds = [set(kind) for kind in (layout.PICTURE_FILES, layout.TABLE_FILES)]
+        left = missing.union(*(kind - kept for kind in kinds if is_own or kind <= endings))
+        yield from (folder / f"{name}.{ending}" for ending in sorted(left & endings))
 
 
 def _remains(study: Path, there: set[str]) -> Iterator[Path]:

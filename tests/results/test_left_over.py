@@ -104,6 +104,14 @@ def test_a_figure_that_named_missing_runs_or_was_recorded_is_told_from_a_users_f
     assert not (STUDY / "made" / "figures" / "layers-old.txt").exists()
 
 
+def test_no_file_is_listed_twice():
+    """Record a figure that has all its files: two signs that it is the project's."""
+    touch(STUDY / "made" / "figures" / "sweep-digits-resnet20.txt")
+    left = find_left_over(STUDY, [], {})
+    assert len(left.figures) == len(set(left.figures))
+    assert {path.suffix for path in left.figures if path.stem == "sweep-digits-resnet20"} == {".pdf", ".png", ".csv"}
+
+
 def test_weights_and_tables_of_removed_runs_are_found(capsys):
     """Remove each metrics.json, as `snakemake --delete-all-output` does."""
     for path in STUDY.rglob(layout.METRICS):
