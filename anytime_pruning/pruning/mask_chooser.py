@@ -122,7 +122,8 @@ class MaskChooser:
             Bool masks by parameter name, nested in the given masks.
 
         Raises:
-            DivergenceError: scores are not finite, or all of them are zero.
+            DivergenceError: scores are not finite.
+            SettingError: all scores are equal.
         """
         options, network = self.options, self.model
         augment_with = self._generator(f"released sample {t}") if options.augment else None

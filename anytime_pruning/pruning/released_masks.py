@@ -5,15 +5,17 @@ was observed. `protocols/released.py` lists every point in which this arithmetic
 """
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional as F
 
 from anytime_pruning.foundation.errors import DivergenceError, SettingError
 from anytime_pruning.machine.preservation import preserved, want_gradients
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.pruners import check_informative, snip
+from anytime_pruning.pruning.pruners.gradients import gradients
 from anytime_pruning.pruning.selections.unstructured import SCOPES
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -47,8 +49,8 @@ def released_masks(
         Scores of `snip` and `magnitude` are divided by their sum. True in the mask file is selected.
 
     Raises:
-        SettingError: a setting is not allowed.
-        DivergenceError: scores are not finite, or all of them are zero.
+        SettingError: a setting is not allowed, or all scores are equal.
+        DivergenceError: scores are not finite.
     """
     if scope not in SCOPES:
         raise SettingError(f"scope: {scope!r} is not known; allowed: {', '.join(SCOPES)}")
@@ -125,7 +127,7 @@ def _score_snip(network: nn.Module, masks: Mapping[str, Tensor], batches: Batche
     """
     weights = prunable_weights(network)
     raw = {name: weight.detach().clone() for name, weight in weights.items()}
-    gradients = [torch.zeros_like(weight) for weight in raw.values()]
+    total = [torch.zeros_like(weight) for weight in raw.values()]
     with preserved(network):
         want_gradients(network)
         with torch.no_grad():
@@ -134,10 +136,9 @@ def _score_snip(network: nn.Module, masks: Mapping[str, Tensor], batches: Batche
                     weight.mul_(masks[name].to(weight))
         network.train()
         for images, labels in batches:
-            loss = F.cross_entropy(network(images), labels)
-            parts = torch.autograd.grad(loss, list(weights.values()), allow_unused=True, materialize_grads=True)
-            torch._foreach_add_(gradients, list(parts))
-    return _divide_by_sum({n: (raw[n] * gradient).abs() for n, gradient in zip(raw, gradients)})
+            parts = gradients(partial(snip.loss_of, network, images, labels), list(weights.values()))
+            torch._foreach_add_(total, list(parts))
+    return _divide_by_sum({n: (raw[n] * gradient).abs() for n, gradient in zip(raw, total)}, "snip")
 
 
 def _score_magnitude(network: nn.Module, masks: Mapping[str, Tensor], batches: Batches, _: Generator) -> Scores:
@@ -146,7 +147,8 @@ def _score_magnitude(network: nn.Module, masks: Mapping[str, Tensor], batches: B
     The published code does not divide. Division by one number keeps the order, and double precision keeps apart what
     float32 keeps apart.
     """
-    return _divide_by_sum({name: weight.detach().abs().double() for name, weight in prunable_weights(network).items()})
+    magnitudes = {name: weight.detach().abs().double() for name, weight in prunable_weights(network).items()}
+    return _divide_by_sum(magnitudes, "magnitude")
 
 
 def _score_random(network: nn.Module, masks: Mapping[str, Tensor], batches: Batches, generator: Generator) -> Scores:
@@ -155,12 +157,11 @@ def _score_random(network: nn.Module, masks: Mapping[str, Tensor], batches: Batc
     return {name: torch.randn(w.shape, generator=generator).to(w.device) for name, w in weights.items()}
 
 
-def _divide_by_sum(scores: Scores) -> Scores:
+def _divide_by_sum(scores: Scores, pruner: str) -> Scores:
+    check_informative(scores, {}, pruner)
     total = torch.cat([score.flatten() for score in scores.values()]).sum()
     if not torch.isfinite(total):
         raise DivergenceError("scores: their sum is not finite")
-    if total == 0:
-        raise DivergenceError("scores: all of them are zero, so they say nothing about the weights")
     return {name: score / total for name, score in scores.items()}
 
 

@@ -201,8 +201,12 @@ def test_what_is_not_allowed_is_named(changes, message):
 
 
 @pytest.mark.parametrize(
-    ("batches", "message"), [([], "all of them are zero"), ([batch([[math.nan, 1.0]], [0])], "not finite")]
+    ("batches", "error", "message"),
+    [
+        ([], SettingError, "pruner: 'snip' is not allowed here: it gives all 4 weights the score 0"),
+        ([batch([[math.nan, 1.0]], [0])], DivergenceError, "not finite"),
+    ],
 )
-def test_scores_that_say_nothing_are_refused(batches, message):
-    with pytest.raises(DivergenceError, match=message):
+def test_scores_that_say_nothing_are_refused(batches, error, message):
+    with pytest.raises(error, match=message):
         released_masks(Probe(), {}, batches, "snip", 0.5, "global")

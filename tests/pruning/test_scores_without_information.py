@@ -242,6 +242,16 @@ def test_scripted_networks_score_like_plain_ones(pruner):
     assert all(torch.equal(a, b) for a, b in zip(scripted.state_dict().values(), plain.state_dict().values()))
 
 
+@pytest.mark.parametrize("pruner", ["snip", "grasp"])
+def test_a_network_with_auxiliary_outputs_is_refused(pruner):
+    class Auxiliary(Cut):
+        def forward(self, x):
+            return (super().forward(x), None) if self.training else super().forward(x)
+
+    with pytest.raises(SettingError, match="^model: a network that returns a tuple is not allowed"):
+        score(Auxiliary(whole=False), pruner, BATCHES)
+
+
 def test_a_flow_too_large_for_float64_is_refused():
     model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(64, 3))
     model.double()

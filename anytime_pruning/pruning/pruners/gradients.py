@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError
 
@@ -12,6 +12,21 @@ from anytime_pruning.foundation.errors import SettingError
 _NO_SECOND_DERIVATIVE = re.compile(
     r"derivative for '?(?:aten::)?(\w+)'? is not implemented|differentiate twice|once_differentiable|double backward"
 )
+
+
+def logits_of(model: nn.Module, images: Tensor) -> Tensor:
+    """Return the output of a network for images [B, C, H, W].
+
+    Raises:
+        SettingError: the output is not a tensor.
+    """
+    logits = model(images)
+    if not isinstance(logits, Tensor):
+        raise SettingError(
+            f"model: a network that returns a {type(logits).__name__} is not allowed; wanted: a tensor of logits, without "
+            "auxiliary outputs"
+        )
+    return logits
 
 
 def gradients(compute: Callable[[], Tensor], weights: Sequence[Tensor]) -> tuple[Tensor, ...]:

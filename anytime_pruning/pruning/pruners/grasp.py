@@ -11,7 +11,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.pruning.pruners.gradients import check_second_derivative, lacks_second_derivative
+from anytime_pruning.pruning.pruners.gradients import check_second_derivative, lacks_second_derivative, logits_of
 from anytime_pruning.stream.batching import batch_bounds
 
 # Logits are divided by this number, so that the softmax is not saturated.
@@ -70,7 +70,7 @@ def _gradient(
     model: nn.Module, weights: dict[str, nn.Parameter], chunk: tuple[Tensor, Tensor], create_graph: bool = False
 ) -> tuple[Tensor, ...]:
     images, labels = chunk
-    loss = F.cross_entropy(model(images) / TEMPERATURE, labels)
+    loss = F.cross_entropy(logits_of(model, images) / TEMPERATURE, labels)
     if not loss.requires_grad:
         return tuple(torch.zeros_like(weight) for weight in weights.values())
     return torch.autograd.grad(

@@ -100,7 +100,8 @@ def check_informative(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor],
     )
     raise SettingError(
         f"pruner: {pruner!r} is not allowed here: it gives all {len(values):,} weights the score "
-        f"{float(values[0]) + 0.0:g}, which says nothing about them; likely {cause}; choose another pruner, such as magnitude"
+        f"{float(values[0]) + 0.0:g}, which says nothing about them; likely {cause}; choose another pruner, such as "
+        "magnitude"
     )
 
 

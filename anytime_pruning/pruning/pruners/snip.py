@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.pruning.pruners.gradients import gradients
+from anytime_pruning.pruning.pruners.gradients import gradients, logits_of
 
 
 @register("pruner", "snip")
@@ -27,10 +27,11 @@ def score_snip(model: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], gener
     model.train()
     for images, labels in batches:
         # A layer that the forward pass does not use has no gradient, so its scores are zero.
-        parts = gradients(partial(_loss, model, images, labels), list(weights.values()))
+        parts = gradients(partial(loss_of, model, images, labels), list(weights.values()))
         torch._foreach_add_(total, list(parts))
     return {name: (weight.detach() * gradient).abs() for (name, weight), gradient in zip(weights.items(), total)}
 
 
-def _loss(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    return F.cross_entropy(model(images), labels)
+def loss_of(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    """Return L, the mean cross-entropy over a batch of images [B, C, H, W] and labels int64 [B]."""
+    return F.cross_entropy(logits_of(model, images), labels)

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.prunable import prunable_weights, weighted_layers
-from anytime_pruning.pruning.pruners.gradients import gradients
+from anytime_pruning.pruning.pruners.gradients import gradients, logits_of
 from anytime_pruning.pruning.pruners.scoring import in_rounds
 from anytime_pruning.pruning.pruners.unsaturated import Unsaturated
 
@@ -38,7 +38,7 @@ def score_synflow(
     weights = prunable_weights(model)
     ones = torch.ones_like(images[:1], dtype=torch.float64)
     with torch.autocast(ones.device.type, enabled=False), Unsaturated():
-        parts = gradients(lambda: model(ones).sum(), list(weights.values()))
+        parts = gradients(lambda: logits_of(model, ones).sum(), list(weights.values()))
     scores = {name: weight.detach() * part.abs() for (name, weight), part in zip(weights.items(), parts)}
     if not all(torch.isfinite(score).all() for score in scores.values()):
         raise SettingError(

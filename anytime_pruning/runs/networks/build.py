@@ -40,7 +40,10 @@ def build_network(settings: RunSettings, arrays: ImageArrays, device: torch.devi
         seed=derive_seed(settings.seed, "initial weights"),
     )
     digest = network_digest(model, settings)
-    model = model.to(device)
+    try:
+        model = model.to(device)
+    except NotImplementedError as error:
+        raise SettingError(f"model: {settings.model!r} cannot be moved to {device}: {error}") from error
     check_state(model)
     used = try_out(model, settings.model, arrays.image_shape, arrays.n_classes)
     _choose_prunable(model, settings, used)
