@@ -248,7 +248,7 @@ def test_a_network_with_auxiliary_outputs_is_refused(pruner):
         def forward(self, x):
             return (super().forward(x), None) if self.training else super().forward(x)
 
-    with pytest.raises(SettingError, match="^model: a network that returns a tuple is not allowed"):
+    with pytest.raises(SettingError, match=r"^model: a network that returns a tuple is not allowed"):
         score(Auxiliary(whole=False), pruner, BATCHES)
 
 

@@ -23,8 +23,8 @@ def logits_of(model: nn.Module, images: Tensor) -> Tensor:
     logits = model(images)
     if not isinstance(logits, Tensor):
         raise SettingError(
-            f"model: a network that returns a {type(logits).__name__} is not allowed; wanted: a tensor of logits, without "
-            "auxiliary outputs"
+            f"model: a network that returns a {type(logits).__name__} is not allowed; wanted: a tensor of logits, "
+            "without auxiliary outputs"
         )
     return logits
 
