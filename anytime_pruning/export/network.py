@@ -10,6 +10,7 @@ from anytime_pruning.export.sparse_weights import is_packed, unpack
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.models import build_model
 from anytime_pruning.models.state import copy_state, make_late_buffers, restore_state, state_forms
+from anytime_pruning.pruning.prunable import set_prunable
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import read_metrics, read_settings
 
@@ -29,7 +30,8 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
         DataError: the run or its weights are missing or damaged, or the weights do not fit the network.
     """
     run = Path(run)
-    name, images = read_settings(run)["model"], read_metrics(run).input
+    settings, images = read_settings(run), read_metrics(run).input
+    name = settings["model"]
     path = Path(weights) if weights else layout.find_weights(run)
     model = build_model(name, images.n_classes, images.image_shape, images.mean, images.std)
     state = _read_weights(path)
@@ -39,6 +41,7 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
         restore_state(model, state)
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: not the weights of this {name}: {' '.join(str(error).split())}") from None
+    set_prunable(model, settings["prunable"], settings["keep"])
     return model.eval()
 
 
