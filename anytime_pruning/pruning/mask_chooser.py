@@ -14,12 +14,12 @@ from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.devices import autocast
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.machine.randomness import make_generator
-from anytime_pruning.pruning import selections  # noqa: F401  (selections register themselves)
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.masks import Masks, count_masked
 from anytime_pruning.pruning.prunable import count_prunable
 from anytime_pruning.pruning.pruners import check_informative, layers_without_score, rounds_of, score
 from anytime_pruning.pruning.released_masks import draw_scoring_weights, score_all_weights, select_above_threshold
+from anytime_pruning.pruning.selections import Selection
 from anytime_pruning.stream.images import ImageSet
 
 
@@ -91,7 +91,7 @@ class MaskChooser:
         n_prunable = count_prunable(network)
         before = count_masked(masks, n_prunable) / n_prunable
         generator, ties = self._generator(f"pruner {t}"), self._generator(f"equal scores {t}")
-        selection = lookup("selection", options.selection)
+        selection: Selection = lookup("selection", options.selection).drawing_by(ties)
         for k in range(1, rounds + 1):
             with _naming_megabatch(t), autocast(self.data.images.device, options.precision):
                 batches = self.data.batches(sample, options.batch_size)
@@ -102,7 +102,7 @@ class MaskChooser:
             # The last round uses the density itself, because the power could differ from it by a rounding error.
             asked = density if k == rounds else before * (density / before) ** (k / rounds)
             with _naming_megabatch(t):
-                masks = selection.select(scores, asked, options.scope, masks or None, ties)
+                masks = selection.select(scores, asked, options.scope, masks or None)
             if k < rounds:
                 apply_masks(network, masks)
         return masks

@@ -1,13 +1,27 @@
 """Define the interface of selections."""
 
+import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import Self
 
 from torch import Generator, Tensor
 
 
 class Selection(ABC):
-    """Chooses which weights to keep, given a score for each weight and a density."""
+    """Chooses which weights to keep, given a score for each weight and a density.
+
+    Attributes:
+        generator: CPU generator that draws among weights with equal scores; None means one with a fixed seed.
+    """
+
+    generator: Generator | None = None
+
+    def drawing_by(self, generator: Generator) -> Self:
+        """Return this selection with a generator for its draws."""
+        selection = copy.copy(self)
+        selection.generator = generator
+        return selection
 
     @abstractmethod
     def select(
@@ -16,7 +30,6 @@ class Selection(ABC):
         density: float,
         scope: str,
         kept: Mapping[str, Tensor] | None,
-        generator: Generator,
     ) -> dict[str, Tensor]:
         """Choose the weights to keep.
 
@@ -25,7 +38,6 @@ class Selection(ABC):
             density: share of all weights to keep, in (0, 1].
             scope: `global` ranks all weights together; `local` keeps the same density in each layer.
             kept: bool masks of an earlier selection, in which the new masks nest; None before the first selection.
-            generator: CPU generator that draws among weights with equal scores.
 
         Returns:
             Bool masks by parameter name; True is kept.

@@ -73,10 +73,9 @@ class Unstructured(Selection):
         density: float,
         scope: str,
         kept: Mapping[str, Tensor] | None,
-        generator: Generator,
     ) -> dict[str, Tensor]:
         """Choose the weights to keep, as `select_masks` does."""
-        return select_masks(scores, density, scope, kept, generator)
+        return select_masks(scores, density, scope, kept, self.generator)
 
     def count(self, n_prunable: int, density: float) -> int:
         """Return how many weights are kept, rounded to a whole number."""
