@@ -3,11 +3,12 @@
 from collections.abc import Iterable
 
 import anytime_pruning.models  # noqa: F401
+import anytime_pruning.pruning.prunable  # noqa: F401
 import anytime_pruning.pruning.pruners  # noqa: F401
 import anytime_pruning.pruning.selections  # noqa: F401
 import anytime_pruning.runs.starts  # noqa: F401
 import anytime_pruning.runs.trackers  # noqa: F401
-import anytime_pruning.stream.replay  # noqa: F401  (these six imports register names)
+import anytime_pruning.stream.replay  # noqa: F401  (these imports register names)
 from anytime_pruning.datasets.cache import cached_train_count
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.settings.run import RunSettings
@@ -28,6 +29,8 @@ def check_runs(runs: Iterable[RunSettings]) -> None:
         lookup("replay", settings.replay)
         lookup("start", settings.start)
         lookup("tracker", settings.execution.tracker)
+        for rule in settings.prunable:
+            lookup("prunable", rule)
         if settings.schedule.prunes:
             lookup("pruner", settings.pruner)
             lookup("selection", settings.selection)
