@@ -114,6 +114,15 @@ def test_a_fresh_clone_finds_the_study_in_git_current(clone):
     assert not weights(clone)
 
 
+def test_tables_that_were_removed_are_made_again(clone):
+    shutil.rmtree(clone / "results" / "tiny" / "tables")
+    done = dvc(clone, "repro")
+    assert jobs(done, "train") == 0
+    assert jobs(done, "collect_runs") == 1
+    assert works(clone, "git", "status", "--porcelain") == ""
+    assert "Running stage" not in works(clone, "dvc", "repro")
+
+
 def test_one_more_run_in_the_grid_is_the_one_that_trains(clone):
     before = metrics_files(clone)
     more = {"method": "app", "lr": 0.02, "seed": 0}

@@ -122,6 +122,24 @@ def test_a_workflow_that_is_killed_five_times_trains_every_run_once(undisturbed,
     assert "Nothing to be done" in call(folder, *COMMAND).stderr
 
 
+def test_a_second_call_says_who_works_here_and_advises_to_unlock_only_when_nobody_does(tmp_path):
+    folder = make_study(tmp_path / "project", watched=3600)
+    process = start_until(folder, 1)
+    try:
+        second = call(folder, *COMMAND)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    third = call(folder, *COMMAND)
+    for done in (second, third):
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+    (line,) = [line for line in second.stderr.splitlines() if "error" in line.lower()]
+    assert line.startswith(f"error: snakemake: another call is making these files (process {process.pid} on ")
+    assert "--unlock" not in second.stderr
+    assert "--unlock" in third.stderr
+
+
 def test_a_workflow_that_is_interrupted_goes_on_where_its_jobs_stood(undisturbed, tmp_path):
     """Send every process of the terminal the signal of Ctrl-C, and later the signal of a shutdown."""
     folder = make_study(tmp_path / "project", watched=0.5)
