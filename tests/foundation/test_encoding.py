@@ -26,7 +26,7 @@ print(locale.getpreferredencoding())
 stem = Path(sys.argv[1])
 cells = pd.DataFrame({"range": ["1\\u20132 \\u00b1 3"]})
 save_table(cells, "a note \\u2212 of minus signs", cells, stem)
-write_runs_list(stem.with_name("runs.txt"), ["bl\\u00fcten/a"], stem.with_name("none.csv"))
+write_runs_list(stem.with_name("runs.txt"), ["bl\\u00fcten/a"])
 assert read_runs_list(stem.with_name("runs.txt")) == ["bl\\u00fcten/a"]
 write_if_different(stem.with_name("plan"), "\\u2013")
 write_if_different(stem.with_name("plan"), "\\u2013")
