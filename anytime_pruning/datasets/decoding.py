@@ -1,7 +1,6 @@
 """Decode image files in parallel, and refuse files that are not images or that claim a huge size."""
 
 import hashlib
-import importlib
 import io
 import logging
 import warnings
@@ -130,7 +129,9 @@ def _formats() -> tuple[str, ...]:
     formats = tuple(name for name in FORMATS if name != "AVIF" or reads_avif())
     if not reads_heif():
         return formats
-    importlib.import_module("pillow_heif").register_heif_opener()
+    from pillow_heif import register_heif_opener  # type: ignore[import-not-found, unused-ignore]
+
+    register_heif_opener()
     return (*formats, "HEIF")
 
 

@@ -14,6 +14,7 @@ from anytime_pruning.figures.catalog import Figure, FigureKind, PlotKind, TableK
 from anytime_pruning.figures.files import named_in_errors, read_table, save_figure, save_table, with_ending
 from anytime_pruning.foundation.errors import DataError, SettingError, show
 from anytime_pruning.foundation.files import write_text
+from anytime_pruning.results.rows import NEWER_COLUMNS
 
 # The most run names in the file that replaces a figure whose runs are missing.
 MOST_NAMES = 50
@@ -113,7 +114,7 @@ def _check_values(table: pd.DataFrame) -> pd.DataFrame:
     Raises:
         DataError: a value is missing; the message names its column and run.
     """
-    for column in table.columns.difference(["variant", "commit"]):
+    for column in table.columns.difference(["variant", "commit", *NEWER_COLUMNS]):
         if table[column].isna().any():
             raise DataError(f"column {column} has no value for run {table['run'][table[column].isna()].iloc[0]}")
     return table

@@ -1,3 +1,5 @@
+from types import FunctionType
+
 import pytest
 
 from anytime_pruning.foundation.errors import SettingError
@@ -20,11 +22,12 @@ def test_a_registered_part_is_found_by_its_name_and_stays_as_it_is(part):
 
 
 def test_a_name_belongs_to_the_module_that_registered_it(part):
-    elsewhere = {"__name__": "another_module", "register": register}
-    with pytest.raises(
-        ValueError, match=r"tracker 'part_for_test' is registered twice, by .*_registry and by another"
-    ):
-        exec("register('tracker', 'part_for_test')(object())", elsewhere)
+    def again():
+        register("tracker", "part_for_test")(object())
+
+    elsewhere = FunctionType(again.__code__, {"__name__": "another_module", "register": register, "object": object})
+    with pytest.raises(ValueError, match=r"tracker 'part_for_test' is registered twice, by .*_registry and by another"):
+        elsewhere()
     assert lookup("tracker", "part_for_test") is part
 
 

@@ -20,7 +20,7 @@ rule write_plan:
     message:
         "Writing the plan of the study"
     shell:
-        "{params.program} plan {params.study} > {log:q} 2>&1"
+        "{params.program} plan {params.study:q} > {log:q} 2>&1"
 
 
 rule collect_runs:
@@ -69,7 +69,7 @@ rule collect_present_runs:
     message:
         "Collecting the runs that are there into tables"
     shell:
-        "{{ {params.program} plan {params.study} --present-only && {params.program} collect {params.runs:q} "
+        "{{ {params.program} plan {params.study:q} --present-only && {params.program} collect {params.runs:q} "
         "{params.runs_dir:q} {params.tables_dir:q} --record {params.record:q} --present-only; }} > {log:q} 2>&1"
 
 
