@@ -24,12 +24,17 @@ def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
         TypeError: the mapping does not hold the settings of a run.
     """
     defaults = {
-        key: field.get_default(call_default_factory=True)
+        key: as_yaml(field.get_default(call_default_factory=True))
         for key, field in RunSettings.model_fields.items()
         if not field.is_required()
     }
     found = {**defaults, **settings, "dataset": settings["dataset"]["name"]}
     return {key: value for key, value in found.items() if key not in NOT_IN_A_GRID}
+
+
+def as_yaml(value: Any) -> Any:
+    """Return the value that a default would have in YAML."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def name_variants(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from anytime_pruning.datasets import DatasetSettings, parse_dataset
 from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.foundation.safe_text import parse_yaml
 from anytime_pruning.results.layout import CONFIG
-from anytime_pruning.results.variants import AXES, plain_settings
+from anytime_pruning.results.variants import AXES, as_yaml, plain_settings
 from anytime_pruning.settings.run import RunSettings
 
 # Claims name the axes separately and do not say on which device or in which precision a run is computed, so these
@@ -45,7 +45,7 @@ def describe_run(folder: Path) -> DescribedRun:
     except (KeyError, TypeError, SettingError):
         raise DataError(f"{folder / CONFIG}: not readable") from None
     fields = {key: field for key, field in RunSettings.model_fields.items() if key not in UNCOMPARED}
-    others = {key: settings[key] for key, field in fields.items() if settings[key] != _as_yaml(field.default)}
+    others = {key: settings[key] for key, field in fields.items() if settings[key] != as_yaml(field.default)}
     return DescribedRun(dataset.source, others | _dataset_settings(dataset), settings["precision"])
 
 
@@ -55,8 +55,3 @@ def _dataset_settings(dataset: DatasetSettings) -> dict[str, Any]:
         return {}
     identity = dataset.identity()
     return {key: value for key, value in identity.items() if key not in ("name", "source", "content_sha256")}
-
-
-def _as_yaml(value: Any) -> Any:
-    """Return the value that a default would have in YAML."""
-    return list(value) if isinstance(value, tuple) else value
