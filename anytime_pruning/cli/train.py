@@ -20,9 +20,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="safetensors file for the final weights")
     flags = parser.add_argument_group("settings", "values are YAML; defaults are those of the released commands")
     for key, field in RunSettings.model_fields.items():
-        # This setting is computed from the code that runs, so nobody writes it by hand.
-        if key == "own_code":
-            continue
         default = "" if field.is_required() or key == "execution" else f" (default: {field.default})"
         flags.add_argument(_flag(key), dest=key, metavar="VALUE", help=f"{field.description}{default}")
 
@@ -67,7 +64,7 @@ def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
     flags = {
         key: parse_yaml(f"{key}: {show(text)}", text)
         for key in RunSettings.model_fields
-        if (text := getattr(options, key, None)) is not None
+        if (text := getattr(options, key)) is not None
     }
     if options.settings is None:
         return flags
