@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,7 +63,7 @@ class _ModuleState:
         self._module, self._training = module, module.training
         self._attributes: dict[str, Any] = {} if _is_scripted(module) else dict(vars(module))
         held = {name: value for name, value in self._attributes.items() if isinstance(value, _CONTAINERS)}
-        self._contents = {name: copy.copy(value) for name, value in held.items()}
+        self._contents = {name: value.copy() for name, value in held.items()}
 
     def restore(self) -> None:
         """Give the module its attributes back, and its containers their content."""
