@@ -96,7 +96,8 @@ class MaskChooser:
             with _naming_megabatch(t), autocast(self.data.images.device, options.precision):
                 batches = self.data.batches(sample, options.batch_size)
                 scores = score(network, options.pruner, batches, generator)
-                check_informative(scores, masks, options.pruner)
+                if masks:  # `score` has compared the scores of all weights, but pruned weights compete no more
+                    check_informative(scores, masks, options.pruner)
             if k == 1:
                 self._note_zero_scores(scores, masks, t)
             # The last round uses the density itself, because the power could differ from it by a rounding error.

@@ -69,6 +69,13 @@ def set_prunable(
     return weights
 
 
+def pin_prunable(model: nn.Module) -> dict[str, nn.Parameter]:
+    """Keep the present choice, also if parameters are frozen or freed from now on, and return the chosen weights."""
+    weights = prunable_weights(model)
+    setattr(model, _CHOSEN, tuple(weights))
+    return weights
+
+
 def count_prunable(model: nn.Module) -> int:
     """Count the weights that pruning may remove."""
     return sum(weight.numel() for weight in prunable_weights(model).values())

@@ -11,7 +11,7 @@ from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.preservation import preserved, want_gradients
 from anytime_pruning.models.lazy import has_lazy_layers, materialize
-from anytime_pruning.pruning.prunable import prunable_weights, set_prunable
+from anytime_pruning.pruning.prunable import pin_prunable
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Criterion = TypeVar("Criterion", bound=Callable[..., dict[str, Tensor]])
@@ -56,8 +56,7 @@ def score(model: nn.Module, pruner: str, batches: Batches, generator: Generator 
         materialize(model, given.first()[0][:1])
     with preserved(model):
         # The choice must not change when frozen weights are made to require a gradient.
-        weights = set_prunable(model) if "prunable_names" not in vars(model) else prunable_weights(model)
-        expected = {name: weight.shape for name, weight in weights.items()}
+        expected = {name: weight.shape for name, weight in pin_prunable(model).items()}
         if not expected:
             raise SettingError(
                 "prunable: the network has no weight that may be pruned, such as that of a convolution that is not "
