@@ -25,7 +25,8 @@ class FinalNumbers(_Part):
 
     `*_pct` are percentages or differences of percentages. `macs_*` are multiply-accumulates for one image. `density` is
     the share of prunable weights kept. `samples` counts the images trained on, as often as they were used.
-    `empty_layers` counts the prunable layers without a weight.
+    `zero_score_layers` is the largest number of layers whose scores were all zero at one pruning. `empty_layers` counts
+    the prunable layers without a weight at the end.
     """
 
     test_acc_pct: float
@@ -40,6 +41,7 @@ class FinalNumbers(_Part):
     macs_kept: Whole
     macs_count: Whole
     samples: Whole
+    zero_score_layers: Whole | None = None
     empty_layers: Whole | None = None
 
 

@@ -40,6 +40,7 @@ class Records:
         last = self.megabatches[-1]
         errors = [row.error_count for row in self.megabatches]
         layers = [row for row in self.layers if row.t == last.t]
+        zero_scores = [row.zero_score_layers for row in self.megabatches]
         return FinalNumbers(
             test_acc_pct=last.test_acc_pct,
             cumulative_error_count=metrics.cumulative_error_count(errors),
@@ -53,6 +54,7 @@ class Records:
             macs_kept=self.macs.total({row.layer: row.kept for row in layers}),
             macs_count=self.macs.total({row.layer: row.total for row in layers}),
             samples=sum(row.samples for row in self.megabatches),
+            zero_score_layers=None if None in zero_scores else max(filter(None, zero_scores), default=0),
             empty_layers=last.empty_layers,
         )
 

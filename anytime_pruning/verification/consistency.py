@@ -126,11 +126,11 @@ def _check_totals(settings: RunSettings, stored: MetricsFile, rows: Rows) -> Ite
     """Check the final numbers and the cost in metrics.json by computing both again from the rows."""
     last = rows.layers_at(rows.megabatches[-1].t)
     positions = {layer.layer: layer.macs // layer.total for layer in last}
-    linear = stored.final.macs_count - sum(layer.macs for layer in last)
+    fixed = stored.final.macs_count - sum(layer.macs for layer in last)
     planned = stored.cost.planned_samples
     records = Records(
         PlannedCost(planned.train, planned.score, planned.evaluate),
-        MacCount(positions, linear),
+        MacCount(positions, fixed),
         rows.megabatches,
         rows.epochs,
         rows.layers,

@@ -151,6 +151,7 @@ def test_a_run_names_and_counts_layers_without_score_and_empty_layers(forget, ti
         rows = list(csv.DictReader(file))
     assert [row["zero_score_layers"] for row in rows][:1] == ["1"]
     assert rows[-1]["empty_layers"] == "1"
+    assert metrics["final"]["zero_score_layers"] == 1
     assert metrics["final"]["empty_layers"] == 1
     assert json.loads((tmp_path / "metrics.json").read_text())["final"]["empty_layers"] == 1
 

@@ -17,7 +17,7 @@ from anytime_pruning.verification.stored_run import Rows
 # No other number of a run determines these. Those of the first line follow from network and images, if both exist.
 UNCHECKED = {
     *("input", "parameter_count", "size", "data_sha256", "test_images_in_train", "cost.planned_samples.score"),
-    *("code", "versions", "hardware", "wall_time_s", "train_loss", "valid_loss", "zero_score_layers", "zeros_at_start"),
+    *("code", "versions", "hardware", "wall_time_s", "train_loss", "valid_loss", "zeros_at_start"),
 }
 
 
