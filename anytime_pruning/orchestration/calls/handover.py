@@ -11,8 +11,11 @@ from anytime_pruning.foundation.errors import SettingError
 
 
 def pack(content: Mapping[str, Any]) -> str:
-    """Return a configuration as one word; it is compressed, because a shell takes at most 128 KiB."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    """Return a configuration as one word; it is compressed, because a shell takes at most 128 KiB.
+
+    The order of keys stays, because it is the order of the axes of a grid, and so that of its runs.
+    """
+    text = json.dumps(content, separators=(",", ":"))
     return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode()
 
 
