@@ -1,6 +1,3 @@
-import hashlib
-import io
-import pickle
 import tarfile
 
 import numpy as np
@@ -278,95 +275,6 @@ def test_a_damaged_cache_is_noticed_and_made_again(damage, tmp_path, capsys):
     path.write_bytes(content if damage == "flip" else content[:-100])
     assert np.array_equal(load_dataset(dataset, tmp_path).test_images, good.test_images)
     assert "making it again" in capsys.readouterr().err
-
-
-def write_cifar(folder, kind, classes):
-    """Write a small archive in CIFAR's format, pickles in a tar.gz, and return the attributes that describe it."""
-    rng = np.random.default_rng(0)
-    is_ten = kind == "CIFAR10"
-    base = "cifar-10-batches-py" if is_ten else "cifar-100-python"
-    meta = "batches.meta" if is_ten else "meta"
-    label_key, names_key = ("labels", "label_names") if is_ten else ("fine_labels", "fine_label_names")
-
-    def batch(n):
-        return pickle.dumps(
-            {"data": rng.integers(0, 256, (n, 3072), np.uint8), label_key: [i % classes for i in range(n)]}
-        )
-
-    members = {
-        "train": batch(20),
-        "test": batch(10),
-        meta: pickle.dumps({names_key: [f"c{i}" for i in range(classes)]}),
-    }
-    archive = folder / f"{base}.tar.gz"
-    with tarfile.open(archive, "w:gz") as tar:
-        for name, content in members.items():
-            info = tarfile.TarInfo(f"{base}/{name}")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    md5 = {name: hashlib.md5(content).hexdigest() for name, content in members.items()}
-    return {
-        "filename": archive.name,
-        "tgz_md5": hashlib.md5(archive.read_bytes()).hexdigest(),
-        "url": "file:///nowhere/archive.tar.gz",
-        "train_list": [["train", md5["train"]]],
-        "test_list": [["test", md5["test"]]],
-        "meta": {"filename": meta, "key": names_key, "md5": md5[meta]},
-    }
-
-
-@pytest.fixture(params=["CIFAR10", "CIFAR100"])
-def small_cifar(request, tmp_path, monkeypatch):
-    """Make torchvision's class expect a small archive in tmp_path, and return the dataset and the archive."""
-    from anytime_pruning.foundation.torchvision_shim import import_torchvision
-
-    kind = getattr(import_torchvision().datasets, request.param)
-    attributes = write_cifar(tmp_path, request.param, classes=10 if request.param == "CIFAR10" else 100)
-    for name, value in attributes.items():
-        monkeypatch.setattr(kind, name, value)
-    return parse_dataset(request.param.lower()), tmp_path / attributes["filename"]
-
-
-def test_cifar_is_read_from_its_verified_archive(small_cifar, tmp_path):
-    dataset, _ = small_cifar
-    arrays = load_dataset(dataset, tmp_path)
-    assert arrays.train_images.shape == (20, 3, 32, 32)
-    assert arrays.test_images.shape == (10, 3, 32, 32)
-    assert arrays.n_classes == (10 if dataset.name == "cifar10" else 100)
-    assert (arrays.crop_padding, arrays.flip) == (4, True)
-    assert arrays.mean[0] == (0.4914 if dataset.name == "cifar10" else 0.5071)
-
-
-def test_a_corrupt_cifar_archive_is_never_unpickled(small_cifar, tmp_path, monkeypatch):
-    dataset, archive = small_cifar
-    content = bytearray(archive.read_bytes())
-    content[len(content) // 2] ^= 1
-    archive.write_bytes(content)
-    monkeypatch.setattr(pickle, "load", lambda *args, **kwargs: pytest.fail("unpickled"))
-    with pytest.raises(DataError, match=r"tar.gz: the archive is corrupt: MD5 \w{32}, expected \w{32}; delete it"):
-        load_dataset(dataset, tmp_path)
-    assert not list((tmp_path / "cache").glob("*.safetensors"))
-
-
-def test_a_cifar_archive_that_cannot_be_downloaded_is_named(small_cifar, tmp_path):
-    dataset, archive = small_cifar
-    archive.unlink()
-    with pytest.raises(
-        DataError, match=r"missing and not downloaded .*put the official cifar-10.*tar.gz \(MD5 \w{32}\) in"
-    ):
-        load_dataset(dataset, tmp_path)
-    assert not archive.exists()
-
-
-def test_tampered_unpacked_cifar_files_are_never_unpickled(small_cifar, tmp_path, monkeypatch):
-    dataset, archive = small_cifar
-    load_dataset(dataset, tmp_path)
-    cache_path(dataset, tmp_path).unlink()
-    archive.unlink()
-    (tmp_path / archive.name.removesuffix(".tar.gz") / "train").write_bytes(pickle.dumps({"data": "evil"}))
-    monkeypatch.setattr(pickle, "load", lambda *args, **kwargs: pytest.fail("unpickled"))
-    with pytest.raises(DataError, match="missing and not downloaded"):
-        load_dataset(dataset, tmp_path)
 
 
 def test_test_images_that_are_training_images_are_counted_whatever_their_labels(tmp_path, capsys):

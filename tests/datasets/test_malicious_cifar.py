@@ -7,9 +7,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from datasets.test_datasets import small_cifar  # noqa: F401
+from datasets.test_cifar import small_cifar  # noqa: F401
 
-from anytime_pruning.datasets import cifar, load_dataset
+from anytime_pruning.datasets import load_dataset
+from anytime_pruning.datasets.cifar import official
 from anytime_pruning.foundation.errors import DataError
 
 
@@ -65,7 +66,7 @@ def plant(archive: Path, where: str, content: bytes) -> None:
     ],
 )
 def test_a_malicious_cifar_is_refused_before_it_is_loaded(where, message, small_cifar, malicious, tmp_path):  # noqa: F811
-    dataset, archive = small_cifar
+    dataset, archive = small_cifar.dataset, small_cifar.archive
     content, proof = malicious
     plant(archive, where, content)
     with pytest.raises(DataError, match=message):
@@ -76,10 +77,10 @@ def test_a_malicious_cifar_is_refused_before_it_is_loaded(where, message, small_
 
 @pytest.mark.parametrize("file", ["train", "test", "meta"])
 def test_a_malicious_folder_beside_the_right_archive_is_unpacked_again(file, small_cifar, malicious, tmp_path):  # noqa: F811
-    dataset, archive = small_cifar
+    dataset, archive = small_cifar.dataset, small_cifar.archive
     content, proof = malicious
     plant(archive, f"{file} in the folder", content)
-    assert load_dataset(dataset, tmp_path).train_images.shape == (20, 3, 32, 32)
+    assert load_dataset(dataset, tmp_path).train_images.shape == small_cifar.train[0].shape
     assert not proof.exists()
 
 
@@ -87,11 +88,11 @@ def test_without_the_checksums_it_would_be_executed(small_cifar, malicious, tmp_
     """This shows that the tests above pass because of the checksums."""
     from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
-    dataset, archive = small_cifar
+    dataset, archive = small_cifar.dataset, small_cifar.archive
     content, proof = malicious
     plant(archive, "train in the folder", content)
     kind = getattr(import_torchvision().datasets, dataset.name.upper())
-    monkeypatch.setattr(cifar, "is_whole", lambda kind, data_dir: True)
+    monkeypatch.setattr(official, "is_whole", lambda kind, data_dir: True)
     monkeypatch.setattr(kind, "_check_integrity", lambda self: True)
     with pytest.raises(TypeError):
         load_dataset(dataset, tmp_path)

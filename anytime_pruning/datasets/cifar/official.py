@@ -1,17 +1,17 @@
-"""Read CIFAR-10 and CIFAR-100 with torchvision's classes, whose files are verified before anything is unpickled.
+"""Read the official archives of CIFAR with torchvision's classes, after their checksums have been verified.
 
-torchvision is imported inside the functions, because it imports torch, and planning a study must not wait for torch.
+The archives are pickles, so nothing in them is loaded before the MD5 of the file is the official one. torchvision is
+imported inside the functions, because it imports torch, and planning a study must not wait for torch.
 """
 
-import hashlib
 from pathlib import Path
-from typing import ClassVar, Literal, Protocol, cast
+from typing import Protocol, cast
 
 import numpy as np
 
-from anytime_pruning.datasets.base import DatasetSettings, ImageArrays, Labels, Pixels
+from anytime_pruning.datasets.base import Labels, Pixels
+from anytime_pruning.datasets.cifar.content import LabelledImages
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.foundation.registry import register
 
 
 class CifarSplit(Protocol):
@@ -53,69 +53,27 @@ class CifarClass(Protocol):
         """Load the training set or the test set from a folder."""
 
 
-class Cifar(DatasetSettings):
-    """Provides 50,000 training and 10,000 test images [N, 3, 32, 32]; mean and std are those of the released code."""
+def official_class(name: str) -> CifarClass:
+    """Return torchvision's class of a name, `CIFAR10` or `CIFAR100`."""
+    from anytime_pruning.foundation.torchvision_shim import import_torchvision
 
-    torchvision_class: ClassVar[str]
-    mean: ClassVar[tuple[float, ...]]
-    std: ClassVar[tuple[float, ...]]
-
-    def train_count(self) -> int:
-        """Return the number of training images."""
-        return 50_000
-
-    def is_there(self, data_dir: Path) -> bool:
-        """Return whether a folder holds the archive or all its verified files."""
-        kind = self._torchvision()
-        return (Path(data_dir) / kind.filename).exists() or is_whole(kind, Path(data_dir))
-
-    def read(self, data_dir: Path) -> ImageArrays:
-        """Read the verified files; download and unpack them first if necessary."""
-        kind = self._torchvision()
-        fetch_verified(kind, data_dir)
-        train, test = (kind(str(data_dir), train=is_train) for is_train in (True, False))
-        train_images, test_images = _images(train), _images(test)
-        train_labels, test_labels = _labels(train), _labels(test)
-        digest = hashlib.sha256()
-        for array in (train_images, train_labels, test_images, test_labels):
-            digest.update(array.tobytes())
-        return ImageArrays(
-            train_images=train_images,
-            train_labels=train_labels,
-            test_images=test_images,
-            test_labels=test_labels,
-            class_names=tuple(train.classes),
-            mean=self.mean,
-            std=self.std,
-            crop_padding=4,
-            flip=True,
-            content_sha256=digest.hexdigest(),
-        )
-
-    def _torchvision(self) -> CifarClass:
-        from anytime_pruning.foundation.torchvision_shim import import_torchvision
-
-        return cast(CifarClass, getattr(import_torchvision().datasets, self.torchvision_class))
+    return cast(CifarClass, getattr(import_torchvision().datasets, name))
 
 
-@register("dataset", "cifar10")
-class Cifar10(Cifar):
-    """Provides CIFAR-10 with its ten classes."""
-
-    source: Literal["cifar10"] = "cifar10"
-    torchvision_class = "CIFAR10"
-    mean = (0.4914, 0.4822, 0.4465)
-    std = (0.2470, 0.2435, 0.2616)
+def is_official_there(kind: CifarClass, data_dir: Path) -> bool:
+    """Return whether a folder holds the archive or all its verified files."""
+    return (data_dir / kind.filename).exists() or is_whole(kind, data_dir)
 
 
-@register("dataset", "cifar100")
-class Cifar100(Cifar):
-    """Provides CIFAR-100 with its hundred fine labels."""
+def read_official(kind: CifarClass, data_dir: Path) -> tuple[LabelledImages, LabelledImages]:
+    """Return the training and the test images; download and unpack the archive first if necessary.
 
-    source: Literal["cifar100"] = "cifar100"
-    torchvision_class = "CIFAR100"
-    mean = (0.5071, 0.4866, 0.4409)
-    std = (0.2673, 0.2564, 0.2762)
+    Raises:
+        DataError: the archive is corrupt, or it is missing and cannot be downloaded.
+    """
+    fetch_verified(kind, data_dir)
+    train, test = (kind(str(data_dir), train=is_train) for is_train in (True, False))
+    return LabelledImages(_images(train), _labels(train)), LabelledImages(_images(test), _labels(test))
 
 
 def fetch_verified(kind: CifarClass, data_dir: Path) -> None:
