@@ -5,6 +5,8 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ from anytime_pruning.machine import provenance
 from anytime_pruning.machine.devices import choose_device, prepare_process
 from benchmarks import jobs
 from benchmarks.growth import draw_growth, measure_growth
-from benchmarks.report import RESULTS, publish, to_markdown
+from benchmarks.report import RESULTS, keep_incomplete, publish, to_markdown
 from benchmarks.speed.training_speed import measure_training
 
 NETWORKS = ("resnet20", "resnet18", "vgg16_bn", "resnet50")
+# Networks of which a short run is taken apart.
+SHARED_OUT = ("resnet20", "resnet18")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,24 +32,32 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
+    part = "quick" if options.quick else ""
+    kept: list[Path] = []
     try:
         device = choose_device(options.device)
-        result = measure(device, options.quick)
+        result = measure(device, options.quick, lambda found: kept.append(keep_incomplete(found, options.out, part)))
     except ArtifactError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
-    stem = publish(result, to_markdown(result), options.out, "quick" if options.quick else "")
+    except KeyboardInterrupt:
+        print(f"interrupted; {kept[-1]} holds what was measured" if kept else "interrupted", file=sys.stderr)
+        return 130
+    stem = publish(result, to_markdown(result), options.out, part)
     draw_growth(result["growth"], Path(f"{stem}-growth.png"))
     print(f"{result['seconds']:.0f} s; written to {stem}.json, .md and -growth.png")
     return 0
 
 
-def measure(device: torch.device, quick: bool) -> dict[str, Any]:
+def measure(
+    device: torch.device, quick: bool, keep: Callable[[dict[str, Any]], None] = lambda _: None
+) -> dict[str, Any]:
     """Measure all parts, and name each part on stderr before it is measured.
 
     Args:
         device: the device to measure.
         quick: whether to measure fewer networks in fewer rounds.
+        keep: a function that is called after each measurement with everything that was measured so far.
 
     Returns:
         The result, ready for JSON.
@@ -55,32 +67,41 @@ def measure(device: torch.device, quick: bool) -> dict[str, Any]:
     prepare_process(device, threads)
     rounds, turn_s = (3, 0.5) if quick else (5, 0.7)
     networks = NETWORKS[:2] if quick else NETWORKS
-    parts = {}
-    for name in networks:
-        _say(f"training {name}")
-        parts[name] = measure_training(name, device, rounds, turn_s)
-    _say("jobs that share the machine")
-    shared, seconds, turns = (networks[:1], 2, 1) if quick else (networks[:3], 5, 2)
-    sharing = {name: jobs.measure_sharing(name, device, seconds, turns) for name in shared}
-    _say("memory")
-    memory = jobs.measure_memory(list(networks))
-    _say("the start of a job, and the workflow around it")
-    start_up, workflow = jobs.measure_start_up(rounds), jobs.measure_workflow(3 if quick else 8)
-    _say("growth with T and N")
-    torch.set_num_threads(1)
-    growth = measure_growth(1 if quick else 3)
-    return {
+    result: dict[str, Any] = {
         "machine": describe_machine(device, threads),
         "code": provenance.describe_code(),
         "rounds": rounds,
-        "networks": parts,
-        "sharing": sharing,
-        "memory": memory,
-        "start_up": start_up,
-        "workflow": workflow,
-        "growth": growth,
-        "seconds": round(time.perf_counter() - started, 1),
+        "networks": {},
+        "sharing": {},
+        "memory": {},
     }
+
+    def add(place: dict[str, Any], key: str, found: Any) -> None:
+        place[key] = found
+        keep(result)
+
+    for name in networks:
+        _say(f"training {name}")
+        note = partial(add, result["networks"], name)
+        note(measure_training(name, device, rounds, turn_s, note))
+    _say("jobs that share the machine")
+    shared, seconds, turns = (networks[:1], 2, 1) if quick else (networks[:3], 5, 2)
+    for name in shared:
+        note = partial(add, result["sharing"], name)
+        note(jobs.measure_sharing(name, device, seconds, turns, note))
+    _say("memory")
+    for name in networks:
+        add(result["memory"], name, jobs.measure_memory(name))
+    _say("the start of a job, and the workflow around it")
+    add(result, "start_up", jobs.measure_start_up(rounds))
+    add(result, "workflow", jobs.measure_workflow(3 if quick else 8))
+    _say("where the seconds of a run go")
+    for name in SHARED_OUT[:1] if quick else SHARED_OUT:
+        add(result.setdefault("run_shares", {}), name, jobs.measure_run_shares(name, device, threads))
+    _say("growth with T and N")
+    torch.set_num_threads(1)
+    add(result, "growth", measure_growth(1 if quick else 3))
+    return result | {"seconds": round(time.perf_counter() - started, 1)}
 
 
 def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:

@@ -15,15 +15,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import numpy as np
 import torch
-from PIL import Image
 
 from anytime_pruning import run_stream
 from anytime_pruning.machine import provenance
 from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer
 from benchmarks.__main__ import describe_machine
 from benchmarks.report import RESULTS, publish
+from benchmarks.speed.run_shares import write_noise
 
 N_TRAIN, N_TEST = 5625, 100  # a tenth of the training images is held out
 
@@ -36,21 +35,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
-        write_noise(Path(folder) / "noise")
+        write_noise(Path(folder) / "noise", N_TRAIN, N_TEST)
         runs = [measure(Path(folder), seed) for seed in range(options.repeats)]
     result = {"machine": describe_machine(torch.device("cpu"), 1), "code": provenance.describe_code(), "runs": runs}
     publish(result, to_markdown(result), options.out, "checkpoints")
     return 0
-
-
-def write_noise(folder: Path) -> None:
-    """Write an image folder of ten classes of noise, 32 x 32 pixels."""
-    draw = np.random.default_rng(0)
-    for split, count in (("train", N_TRAIN), ("test", N_TEST)):
-        for i in range(count):
-            path = folder / split / f"class{i % 10}" / f"{i}.png"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(draw.integers(0, 256, (32, 32, 3), np.uint8)).save(path)
 
 
 def measure(folder: Path, seed: int) -> dict[str, Any]:

@@ -7,17 +7,22 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+
+from benchmarks.children import READY
 
 if TYPE_CHECKING:
     import torch
 
 ROOT = Path(__file__).parent.parent
 ENVIRONMENT = os.environ | {
-    "PYTHONPATH": str(ROOT),
+    # What the caller added stays, such as a folder of packages that the machine lacks.
+    "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
 }
 
@@ -31,7 +36,13 @@ def measure_start_up(repeats: int) -> dict[str, float]:
     return {"median": statistics.median(seconds), "min": min(seconds), "max": max(seconds)}
 
 
-def measure_sharing(name: str, device: "torch.device", seconds: float, rounds: int) -> dict[str, dict[str, float]]:
+def measure_sharing(
+    name: str,
+    device: "torch.device",
+    seconds: float,
+    rounds: int,
+    keep: Callable[[dict[str, dict[str, float]]], None] = lambda _: None,
+) -> dict[str, dict[str, float]]:
     """Return the samples per second of all jobs together, for different ways to share the machine.
 
     Args:
@@ -39,6 +50,7 @@ def measure_sharing(name: str, device: "torch.device", seconds: float, rounds: i
         device: the device to share.
         seconds: duration of each turn in seconds.
         rounds: number of turns for each way.
+        keep: a function that is called after each turn with what was measured so far.
     """
     cores = os.cpu_count() or 1
     if device.type == "cuda":
@@ -53,18 +65,73 @@ def measure_sharing(name: str, device: "torch.device", seconds: float, rounds: i
     totals: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(rounds):
         for way, (kind, n_jobs, threads) in ways.items():
-            arguments = ("throughput", kind, name, str(threads), str(seconds), str(device))
-            children = [_start(*arguments) for _ in range(n_jobs)]
-            totals[way].append(sum(_finish(child)["samples_per_s"] for child in children))
+            totals[way].append(run_together(kind, name, (n_jobs, threads), seconds, device))
+            keep(_summary(totals))
+    return _summary(totals)
+
+
+def run_together(
+    kind: str,
+    name: str,
+    jobs: tuple[int, int],
+    seconds: float,
+    device: "torch.device | str",
+    environment: Mapping[str, str] = ENVIRONMENT,
+) -> float:
+    """Return the samples per second of several jobs together, which begin when all of them are prepared.
+
+    Args:
+        kind: `plain`, `ours` or `ours-gives-back`, as `benchmarks.children` explains.
+        name: name of the network.
+        jobs: number of jobs, and the number of threads of each.
+        seconds: duration of the measurement in seconds; it is the same interval for all jobs.
+        device: the device to share.
+        environment: environment of the processes.
+
+    Raises:
+        subprocess.CalledProcessError: a job failed; the others are ended.
+    """
+    n_jobs, threads = jobs
+    arguments = ("throughput", kind, name, str(threads), str(seconds), str(device), str(n_jobs))
+    children = [_start(*arguments, environment=environment) for _ in range(n_jobs)]
+    try:
+        for child in children:
+            _await_ready(child)
+        for child in children:
+            # A child that has died since is named below, by its exit status.
+            with suppress(BrokenPipeError):
+                child.stdin.write("go\n")
+                child.stdin.flush()
+        return sum(_finish(child)["samples_per_s"] for child in children)
+    finally:
+        for child in children:
+            child.kill()
+            child.wait()
+
+
+def _await_ready(child: subprocess.Popen[str]) -> None:
+    for line in child.stdout:
+        if line.rstrip("\n") == READY:
+            return
+    raise subprocess.CalledProcessError(child.wait(), child.args)
+
+
+def _summary(totals: dict[str, list[float]]) -> dict[str, dict[str, float]]:
     return {
         way: {"samples_per_s": statistics.median(values), "min": min(values), "max": max(values)}
         for way, values in totals.items()
+        if values
     }
 
 
-def measure_memory(names: list[str]) -> dict[str, dict[str, int]]:
-    """Return the peak memory of a run of each network on images of CIFAR's number and shape, in MB."""
-    return {name: _child("memory", name) for name in names}
+def measure_memory(name: str) -> dict[str, int]:
+    """Return the peak memory of a run of a network on images of CIFAR's number and shape, in MB."""
+    return _child("memory", name)
+
+
+def measure_run_shares(name: str, device: "torch.device", threads: int) -> dict[str, Any]:
+    """Return where the seconds of a short run go, and those of a run of the paper's shape; see `speed.run_shares`."""
+    return _child("run_shares", name, str(device), str(threads), str(time.time()))
 
 
 def measure_workflow(n_runs: int) -> dict[str, float]:
@@ -109,9 +176,10 @@ def _child(*arguments: str) -> dict[str, Any]:
     return _finish(_start(*arguments))
 
 
-def _start(*arguments: str) -> subprocess.Popen[str]:
+def _start(*arguments: str, environment: Mapping[str, str] = ENVIRONMENT) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "benchmarks.children", *arguments]
-    return subprocess.Popen(command, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, encoding="utf-8")
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, env=environment, cwd=ROOT, stdin=pipe, stdout=pipe, encoding="utf-8")
 
 
 def _finish(child: subprocess.Popen[str]) -> dict[str, Any]:

@@ -4,7 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+from anytime_pruning.foundation.files import write_text
+
 RESULTS = Path(__file__).parent / "results"
+# The ending is not .json, because the estimate of a study's duration reads every .json file among the results.
+INCOMPLETE = ".json.incomplete"
 
 
 def publish(result: dict[str, Any], text: str, folder: Path, part: str = "") -> Path:
@@ -19,12 +23,36 @@ def publish(result: dict[str, Any], text: str, folder: Path, part: str = "") -> 
     Returns:
         The path of both files without their suffix.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    name = "-".join(filter(None, (result["machine"]["id"], part)))
-    (folder / f"{name}.json").write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    stem = _stem(result, folder, part)
+    write_text(Path(f"{stem}.json"), _render(result))
+    write_text(Path(f"{stem}.md"), text)
+    Path(f"{stem}{INCOMPLETE}").unlink(missing_ok=True)
     print(text)
-    return folder / name
+    return stem
+
+
+def keep_incomplete(result: dict[str, Any], folder: Path, part: str = "") -> Path:
+    """Write what has been measured so far beside the finished result, which stays until the new one is whole.
+
+    Args:
+        result: the numbers, as for `publish`, of the measured parts alone.
+        folder: where the file is written; it is made if missing.
+        part: name of the measured part, as for `publish`.
+
+    Returns:
+        The path of the file, whose ending says that the result is incomplete.
+    """
+    path = Path(f"{_stem(result, folder, part)}{INCOMPLETE}")
+    write_text(path, _render({"incomplete": True} | result))
+    return path
+
+
+def _stem(result: dict[str, Any], folder: Path, part: str) -> Path:
+    return folder / "-".join(filter(None, (result["machine"]["id"], part)))
+
+
+def _render(result: dict[str, Any]) -> str:
+    return json.dumps(result, indent=1) + "\n"
 
 
 def to_markdown(result: dict[str, Any]) -> str:
@@ -58,7 +86,7 @@ def to_markdown(result: dict[str, Any]) -> str:
             f"| {name} | {part['snip_samples_per_s']:,.0f} | {part['evaluation_samples_per_s']:,.0f} "
             f"| {part['select_s']:.3f} |"
         )
-    return "\n".join([*lines, "", *_jobs(result), ""])
+    return "\n".join([*lines, "", *_jobs(result), *_run_shares(result), ""])
 
 
 def _jobs(result: dict[str, Any]) -> list[str]:
@@ -79,6 +107,33 @@ def _jobs(result: dict[str, Any]) -> list[str]:
         for way, speed in ways.items():
             low_high = f"{speed['min']:,.0f}–{speed['max']:,.0f}"
             lines.append(f"| {name}, {way} | {speed['samples_per_s']:,.0f} samples/s in total ({low_high}) |")
+    return lines
+
+
+def _run_shares(result: dict[str, Any]) -> list[str]:
+    """Return a table of where the seconds of a run go; results of earlier versions have none."""
+    found = result.get("run_shares", {})
+    if not found:
+        return []
+    sizes = "; ".join(
+        f"{name}: {part['images']:,} images, T = 2, 2 epochs, {part['precision']}" for name, part in found.items()
+    )
+    lines = [
+        "",
+        f"Where the seconds of a run go: a short one as measured ({sizes}), and one of the paper's shape (50,000 "
+        "images, T = 8, 50 epochs, APP with SNIP) projected from what a sample, a pruning and a checkpoint cost there.",
+        "",
+        f"| | {' | '.join(f'{name}: measured (s) | share | projected (s) | share' for name in found)} |",
+        f"| --- |{' --- | --- | --- | --- |' * len(found)}",
+    ]
+    columns = [part[key] for part in found.values() for key in ("seconds", "projected_s")]
+    for part in (*columns[0], "all"):
+        cells = []
+        for column in columns:
+            whole = sum(column.values())
+            seconds = whole if part == "all" else column[part]
+            cells.append(f"{seconds:,.1f} | {100 * seconds / whole:.1f} %")
+        lines.append(f"| {part} | {' | '.join(cells)} |")
     return lines
 
 

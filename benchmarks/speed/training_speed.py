@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,7 +21,13 @@ SETTLE_S = 0.2
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def measure_training(name: str, device: torch.device, rounds: int, turn_s: float) -> dict[str, Any]:
+def measure_training(
+    name: str,
+    device: torch.device,
+    rounds: int,
+    turn_s: float,
+    keep: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
     """Measure the samples per second of each way to train one network, and the machine's ceiling.
 
     Args:
@@ -28,39 +35,40 @@ def measure_training(name: str, device: torch.device, rounds: int, turn_s: float
         device: the device that computes.
         rounds: number of turns for each way.
         turn_s: approximate duration of a turn in seconds.
+        keep: a function that is called after each round with what was measured so far.
 
     Returns:
         Medians over the rounds, with the lowest and the highest value. A ratio is the median of the ratios of all
         rounds.
     """
     variants = make_variants(name, device)
-    n_steps = {way: _steps_of_a_turn(variant, device, turn_s) for way, variant in variants.items()}
-    speeds: dict[str, list[float]] = {way: [] for way in variants}
-    ceilings: dict[str, list[float]] = {precision: [] for precision in DTYPES}
-    bandwidth = []
-    for turn in range(rounds):
-        for precision, dtype in DTYPES.items():
-            ceilings[precision].append(gemm_flops_per_s(device, dtype))
-        bandwidth.append(copy_bytes_per_s(device))
-        # Each round begins with a different way, so that a way does not always follow the same other way.
-        for way in _rotated(list(variants), turn):
-            variant = variants[way]
-            seconds = _take_turn(variant, n_steps[way], device)
-            speeds[way].append(n_steps[way] * BATCH_SIZE / seconds)
-    trainer = variants["ours"].trainer
     flops = training_flops(build_model(name, 10, IMAGE_SHAPE), IMAGE_SHAPE, BATCH_SIZE)
-    precision = trainer.options.precision
-    return {
-        "precision": precision,
-        "gflop_per_sample": flops / 1e9,
-        "gemm_gflops_per_s": {key: statistics.median(values) / 1e9 for key, values in ceilings.items()},
-        "copy_gb_per_s": statistics.median(bandwidth) / 1e9,
-        "samples_per_s": {way: _spread(values) for way, values in speeds.items()},
-        "ratio_to_plain": {way: _spread(_ratios(values, speeds["plain"])) for way, values in speeds.items()},
-        "ratio_to_ours": {way: _spread(_ratios(values, speeds["ours"])) for way, values in speeds.items()},
-        "fraction_of_ceiling": _spread([flops * s / c for s, c in zip(speeds["ours"], ceilings[precision])]),
-        **measure_scoring(variants["ours"], device),
-    }
+    precision = variants["ours"].trainer.options.precision
+    speeds: dict[str, list[float]] = {way: [] for way in variants}
+    ceilings: dict[str, list[float]] = {key: [] for key in DTYPES}
+    bandwidth = []
+
+    def summary() -> dict[str, Any]:
+        return {
+            "precision": precision,
+            "gflop_per_sample": flops / 1e9,
+            "gemm_gflops_per_s": {key: statistics.median(values) / 1e9 for key, values in ceilings.items()},
+            "copy_gb_per_s": statistics.median(bandwidth) / 1e9,
+            "samples_per_s": {way: spread(values) for way, values in speeds.items()},
+            "ratio_to_plain": {way: spread(_ratios(values, speeds["plain"])) for way, values in speeds.items()},
+            "ratio_to_ours": {way: spread(_ratios(values, speeds["ours"])) for way, values in speeds.items()},
+            "fraction_of_ceiling": spread([flops * s / c for s, c in zip(speeds["ours"], ceilings[precision])]),
+        }
+
+    n_steps = {way: steps_of_a_turn(variant, device, turn_s) for way, variant in variants.items()}
+    for turn in range(rounds):
+        for key, dtype in DTYPES.items():
+            ceilings[key].append(gemm_flops_per_s(device, dtype))
+        bandwidth.append(copy_bytes_per_s(device))
+        for way in rotated(list(variants), turn):
+            speeds[way].append(take_turn(variants[way], n_steps[way], device))
+        keep(summary())
+    return summary() | measure_scoring(variants["ours"], device)
 
 
 def measure_scoring(ours: Variant, device: torch.device) -> dict[str, float]:
@@ -79,29 +87,34 @@ def measure_scoring(ours: Variant, device: torch.device) -> dict[str, float]:
     }
 
 
-def _take_turn(variant: Variant, n_steps: int, device: torch.device) -> float:
+def take_turn(variant: Variant, n_steps: int, device: torch.device) -> float:
+    """Train for some steps, after a pause and one step that is not measured, and return the samples per second."""
     keep_freed_memory(variant.keeps_memory)
     time.sleep(SETTLE_S)
-    variant.train(1)
-    synchronize(device)
-    started = time.perf_counter()
-    variant.train(n_steps)
-    synchronize(device)
-    return time.perf_counter() - started
+    with variant.conditions():
+        variant.train(1)
+        synchronize(device)
+        started = time.perf_counter()
+        variant.train(n_steps)
+        synchronize(device)
+        return n_steps * BATCH_SIZE / (time.perf_counter() - started)
 
 
-def _steps_of_a_turn(variant: Variant, device: torch.device, turn_s: float) -> int:
-    _take_turn(variant, 5 if device.type == "cuda" else 1, device)
-    return max(2, min(200, round(turn_s / _take_turn(variant, 1, device))))
+def steps_of_a_turn(variant: Variant, device: torch.device, turn_s: float) -> int:
+    """Return how many steps last about as long as a turn, after the first steps, in which kernels are chosen."""
+    take_turn(variant, 5 if device.type == "cuda" else 1, device)
+    return max(2, min(200, round(turn_s * take_turn(variant, 1, device) / BATCH_SIZE)))
 
 
-def _rotated(ways: list[str], turn: int) -> list[str]:
+def rotated(ways: list[str], turn: int) -> list[str]:
+    """Begin each round with a different way, so that a way does not always follow the same other way."""
     return ways[turn % len(ways) :] + ways[: turn % len(ways)]
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return the median of values, with the lowest and the highest."""
+    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
 
 
 def _ratios(values: list[float], references: list[float]) -> list[float]:
     return [value / reference for value, reference in zip(values, references)]
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    return {"median": statistics.median(values), "min": min(values), "max": max(values)}
