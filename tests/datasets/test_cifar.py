@@ -158,10 +158,14 @@ def as_pairs(images, labels):
     return sorted((int(label), image.tobytes()) for image, label in zip(images, labels))
 
 
-@pytest.mark.parametrize("naming", ["official names", "numbers"])
+@pytest.mark.parametrize("naming", ["official names", "numbers", "other spelling"])
 def test_image_files_of_the_same_images_are_the_same_dataset(naming, small_cifar, tmp_path):
     official = load_dataset(small_cifar.dataset, tmp_path)
-    names = None if naming == "official names" else [str(label) for label in range(official.n_classes)]
+    names = list(official.class_names)
+    if naming == "numbers":
+        names = [str(label) for label in range(official.n_classes)]
+    elif naming == "other spelling":
+        names = [name.title().replace("_", " ") for name in names]
     folder = small_cifar.write_folder(tmp_path / "files", names)
     files = small_cifar.read_from(folder, tmp_path / "b")
     for name in ("train_images", "train_labels", "test_images", "test_labels"):
@@ -242,6 +246,15 @@ def test_folders_of_other_classes_are_named(rename, message, small_cifar, tmp_pa
         names[label] = name
     folder = small_cifar.write_folder(tmp_path / "files", names)
     with pytest.raises(DataError, match=message):
+        small_cifar.read_from(folder, tmp_path / "data")
+
+
+def test_two_folders_of_one_class_are_named(small_cifar, tmp_path):
+    folder = small_cifar.write_folder(tmp_path / "files")
+    name = type(small_cifar.dataset).class_names[1]
+    shutil.copytree(folder / "train" / name, folder / "train" / name.upper())
+    shutil.copytree(folder / "test" / name, folder / "test" / name.upper())
+    with pytest.raises(DataError, match=rf"files: two folders are the class {name}"):
         small_cifar.read_from(folder, tmp_path / "data")
 
 

@@ -22,7 +22,8 @@ def labels_of(folders: Sequence[str], class_names: Sequence[str], path: Path) ->
     """Return the official label of each class folder.
 
     Args:
-        folders: names of the folders: official names, or labels as numbers.
+        folders: names of the folders: official names, in upper or lower case and with any separator, or labels as
+            numbers.
         class_names: official names in the order of their labels.
         path: where the folders are, for messages.
 
@@ -32,12 +33,19 @@ def labels_of(folders: Sequence[str], class_names: Sequence[str], path: Path) ->
     labels = {name: label for label, name in enumerate(class_names)}
     if all(folder.isdecimal() and folder.isascii() for folder in folders):
         labels = {folder: int(folder) for folder in folders if int(folder) < len(class_names)}
-    if unknown := [folder for folder in folders if folder not in labels]:
+    names = {folder: folder if folder in labels else _plain(folder) for folder in folders}
+    if unknown := [folder for folder, name in names.items() if name not in labels]:
         raise DataError(
             f"{path}: {show(unknown[0])} is no class of this dataset; its folders are called {class_names[0]}, "
             f"{class_names[1]} ... {class_names[-1]}, or 0 ... {len(class_names) - 1}"
         )
-    found = [labels[folder] for folder in folders]
+    found = [labels[names[folder]] for folder in folders]
+    if repeated := [folder for folder, label in zip(folders, found) if found.count(label) > 1]:
+        raise DataError(f"{path}: two folders are the class {class_names[labels[names[repeated[0]]]]}")
     if missing := sorted(set(range(len(class_names))) - set(found)):
         raise DataError(f"{path}: no folder of class {class_names[missing[0]]} (label {missing[0]})")
     return found
+
+
+def _plain(name: str) -> str:
+    return name.casefold().replace(" ", "_").replace("-", "_")
