@@ -90,7 +90,7 @@ def make_options(name: str, precision: str) -> TrainingOptions:
 def make_ours(name: str, device: torch.device, data: ImageSet | None = None) -> Variant:
     """Make the loop of this project without changes, on given images or on noise."""
     data = data or ImageSet.from_arrays(*make_images(), device, crop_padding=4, flip=True)
-    return _ours(name, data, make_options(name, choose_precision("auto", device)))
+    return make_loop(name, data, make_options(name, choose_precision("auto", device)))
 
 
 def make_batches() -> Batches:
@@ -112,7 +112,7 @@ def make_variants(name: str, device: torch.device) -> dict[str, Variant]:
     data = ImageSet.from_arrays(*make_images(), device, crop_padding=4, flip=True)
     precision = choose_precision("auto", device)
     options = make_options(name, precision)
-    ours = partial(_ours, name)
+    ours = partial(make_loop, name)
     unrecorded = replace(options, records_steps=False)
     variants = {
         "plain": make_plain(name, device, batches),
@@ -134,7 +134,7 @@ def make_variants(name: str, device: torch.device) -> dict[str, Variant]:
     return variants
 
 
-def _ours(
+def make_loop(
     name: str,
     data: ImageSet | LoaderImages,
     options: TrainingOptions,

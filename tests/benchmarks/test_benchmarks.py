@@ -189,7 +189,7 @@ def test_the_plain_loop_works_as_torch_ships_and_ours_as_it_was_set(monkeypatch)
 def test_no_way_on_a_gpu_records_an_update_that_is_not_fused(monkeypatch):
     """An update that is not fused reads the rate from the GPU, which ends a recording."""
     made = []
-    monkeypatch.setattr(variants, "_ours", lambda name, data, options, *given: made.append(options) or data)
+    monkeypatch.setattr(variants, "make_loop", lambda name, data, options, *given: made.append(options) or data)
     monkeypatch.setattr(variants, "make_plain", lambda *given: None)
     monkeypatch.setattr(variants.ImageSet, "from_arrays", lambda *given, **named: None)
     monkeypatch.setattr(variants, "LoaderImages", lambda *given: None)
