@@ -61,6 +61,17 @@ def tiny(data_dir):
     return make
 
 
+@pytest.fixture
+def make_trainer(tiny, data_dir):
+    """Return a function that makes a trainer of ResNet-20 on digits from changes to the tiny settings."""
+    from trainers import build_trainer
+
+    def make(device="cpu", record=None, channels_last=None, **changes):
+        return build_trainer(tiny(**{"precision": "float32"} | changes), data_dir, device, record, channels_last)
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def trained_study(data_dir, tmp_path_factory):
     """Return the folder of a study of three runs, with weights and tables where the workflow puts them."""

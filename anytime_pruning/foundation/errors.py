@@ -79,6 +79,26 @@ def name_some(names: Sequence[str], most: int = 6) -> str:
     return f"{', '.join(names[:most])}{rest}"
 
 
+def causes(error: BaseException, handled: BaseException | None = None) -> list[BaseException]:
+    """Return an error after the errors that led to it, the very first one first.
+
+    Args:
+        error: the error, with the errors during whose handling it was raised.
+        handled: an error that was being handled before the failed work began; it does not count.
+    """
+    found: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None and step is not handled and step not in found:
+        found.append(step)
+        step = step.__cause__ or step.__context__
+    return found[::-1]
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message, or the name of its class if there is no message."""
+    return " ".join(str(error).strip().partition("\n")[0].split()) or type(error).__name__
+
+
 class _Shortener(reprlib.Repr):
     """Writes only the beginning of a value.
 

@@ -1,10 +1,16 @@
 """Choose the device and the precision of a run, and prepare the process for both."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import torch
+from torch import Tensor
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.memory import keep_freed_memory
+
+Batch = tuple[Tensor, Tensor]
 
 
 def choose_device(name: str) -> torch.device:
@@ -60,8 +66,32 @@ def autocast(device: torch.device, precision: str) -> torch.autocast:
     return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
+@contextmanager
+def searching_kernels(searches: bool) -> Iterator[None]:
+    """Let cuDNN try all kernels for convolutions of a new shape, if the process allows it, or take one without a trial.
+
+    A search takes longer than many steps, so it pays only for a batch size that comes again and again.
+
+    Args:
+        searches: whether a search would pay.
+    """
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = before and searches
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
+
+
+def searching_for_full(batches: Iterable[Batch], batch_size: int) -> Iterator[Batch]:
+    """Yield batches of images and labels, and let cuDNN search kernels only while the caller works on a full one."""
+    for batch in batches:
+        with searching_kernels(len(batch[0]) == batch_size):
+            yield batch
+
+
 def prepare_process(device: torch.device, threads: int, gpu_slots: int = 1, deterministic: bool = False) -> None:
-    """Prepare the whole process for training on a device.
+    """Prepare the whole process for training on a device, which becomes the current one.
 
     Args:
         device: the device that computes.
@@ -71,6 +101,9 @@ def prepare_process(device: torch.device, threads: int, gpu_slots: int = 1, dete
     """
     torch.set_num_threads(threads)
     if device.type == "cuda":
+        # Streams, graphs and kernels of triton belong to the current GPU, and a slot may be on any.
+        if device.index is not None:
+            torch.cuda.set_device(device)
         # Without this line, float32 convolutions would round their inputs to the ten bits of TF32.
         torch.backends.cudnn.allow_tf32 = False
         # The benchmark picks the kernel that is fastest at the moment, so two runs may get different kernels.

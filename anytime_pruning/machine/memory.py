@@ -1,15 +1,23 @@
 """Keep freed memory in the process, and turn a failed allocation into an error of one line."""
 
 import ctypes
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
-from anytime_pruning.foundation.errors import CapacityError
+from anytime_pruning.foundation.errors import CapacityError, causes
 
 # These numbers name the options of mallopt in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
+# Failed allocations without a class of their own: of torch on a CPU, of CUDA beside torch's memory, of its libraries.
+FAILED_ALLOCATIONS = (
+    "can't allocate memory",
+    "CUDA error: out of memory",
+    "CUBLAS_STATUS_ALLOC_FAILED",
+    "CUDNN_STATUS_ALLOC_FAILED",
+)
 
 
 def keep_freed_memory(keep: bool) -> None:
@@ -32,10 +40,19 @@ def keep_freed_memory(keep: bool) -> None:
     mallopt(M_MMAP_MAX, 0 if keep else 2**16)
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether an error is a failed allocation, of the device or of the machine."""
+def is_out_of_memory(error: BaseException, handled: BaseException | None = None) -> bool:
+    """Return whether an error is a failed allocation of the device or of the machine, or was raised because of one.
+
+    Args:
+        error: the error.
+        handled: an error that was being handled before the failed work began; it does not count.
+    """
+    return any(map(_is_failed_allocation, causes(error, handled)))
+
+
+def _is_failed_allocation(error: BaseException) -> bool:
     return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+        isinstance(error, RuntimeError) and any(text in str(error) for text in FAILED_ALLOCATIONS)
     )
 
 
@@ -49,10 +66,11 @@ def out_of_memory_as_capacity_error(advice: str) -> Iterator[None]:
     Raises:
         CapacityError: the memory of the device or of the machine is too small.
     """
+    handled = sys.exception()
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not is_out_of_memory(error):
+        if not is_out_of_memory(error, handled):
             raise
     else:
         return

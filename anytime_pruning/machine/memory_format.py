@@ -13,7 +13,9 @@ from torch.utils import _pytree as pytree
 from torch.utils.hooks import RemovableHandle
 
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import one_line
+from anytime_pruning.foundation.errors import first_line, one_line
+from anytime_pruning.machine.devices import searching_kernels
+from anytime_pruning.machine.memory import is_out_of_memory
 from anytime_pruning.machine.preservation import preserved
 
 # On a CPU, channels-last is slower for maps of at most 16 pixels with 256 channels or more: the kernels work along a
@@ -24,6 +26,7 @@ TOLERANCE = 1e-3
 Format = Callable[[nn.Module, Tensor], Tensor]
 
 
+@searching_kernels(False)
 def arrange(
     model: nn.Module,
     image_shape: tuple[int, int, int],
@@ -54,7 +57,9 @@ def arrange(
         problem = None if _agree(expected, _logits(model, images)) else "its outputs differ"
         _train(model, images)
     except Exception as error:
-        problem = str(error).strip().partition("\n")[0] or type(error).__name__
+        if is_out_of_memory(error):
+            raise
+        problem = first_line(error)
     if problem is None:
         return
     for hook in hooks:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,20 +24,42 @@ def preserved(model: nn.Module) -> Iterator[None]:
     modes, its hooks and the other attributes of its modules. Only values inside of objects of other classes, such as
     a list in a list, stay as they are then. Parameters of a lazy layer that were made inside stay, too.
     """
-    modules = [_ModuleState(module) for module in model.modules()]
-    tensors = [_TensorState(tensor) for tensor in _tensors_of(model)]
-    # Networks of other people may draw from the global generators.
-    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
+    snapshot = Snapshot(model)
     try:
-        devices = {state.tensor.device for state in tensors if state.tensor.is_cuda}
-        with torch.random.fork_rng(devices=devices), torch.enable_grad():
+        with torch.enable_grad():
             yield
     finally:
-        random.setstate(python_state)
-        np.random.set_state(numpy_state)  # noqa: NPY002
-        for module in modules:
+        snapshot.restore()
+
+
+class Snapshot:
+    """Holds the state of a network and all random states, so that both can be brought back to this moment.
+
+    Args:
+        model: the network; `preserved` says what of it is restored.
+        others: tensors outside of the network that are restored as well.
+        on_host: whether values are kept in the memory of the machine, where they take none of a GPU's.
+    """
+
+    def __init__(self, model: nn.Module, others: Iterable[Tensor] = (), on_host: bool = False):
+        self._modules = [_ModuleState(module) for module in model.modules()]
+        self._tensors = [_TensorState(tensor, on_host) for tensor in (*_tensors_of(model), *others)]
+        # Networks of other people may draw from the global generators.
+        self._python, self._numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
+        self._torch = torch.get_rng_state()
+        devices = {state.tensor.device for state in self._tensors if state.tensor.is_cuda}
+        self._gpus = {device: torch.cuda.get_rng_state(device) for device in devices}
+
+    def restore(self) -> None:
+        """Bring the network, the other tensors and all random states back."""
+        random.setstate(self._python)
+        np.random.set_state(self._numpy)  # noqa: NPY002
+        torch.set_rng_state(self._torch)
+        for device, state in self._gpus.items():
+            torch.cuda.set_rng_state(state, device)
+        for module in self._modules:
             module.restore()
-        for tensor in tensors:
+        for tensor in self._tensors:
             tensor.restore()
 
 
@@ -81,9 +103,9 @@ class _ModuleState:
 class _TensorState:
     """Holds the values of one tensor, and for a parameter its gradient as well."""
 
-    def __init__(self, tensor: Tensor):
-        self.tensor = tensor
-        self._data, self._values = tensor.data, tensor.detach().clone()
+    def __init__(self, tensor: Tensor, on_host: bool):
+        self.tensor, self._data = tensor, tensor.data
+        self._values = tensor.detach().to("cpu" if on_host else tensor.device, copy=True)
         self._is_leaf, self._wants_gradient = tensor.is_leaf, tensor.requires_grad
         self._gradient = tensor.grad if tensor.is_leaf else None
 

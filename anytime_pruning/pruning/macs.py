@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.metrics import MacCount
+from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.pruning.prunable import prunable_weights, weighted_layers
 from anytime_pruning.pruning.prunable.rules import LINEAR, TRANSPOSED, is_of_kind
 
 
+@searching_kernels(False)
 def count_macs(model: nn.Module, image_shape: tuple[int, int, int]) -> MacCount:
     """Count multiply-accumulates in one forward pass of an empty image in eval mode; the network does not change.
 

@@ -11,7 +11,7 @@ from torch import Generator, Tensor, nn
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DivergenceError, SettingError, name_some
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.machine.devices import autocast
+from anytime_pruning.machine.devices import autocast, searching_for_full
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.enforcement import apply_masks
@@ -94,7 +94,7 @@ class MaskChooser:
         selection: Selection = lookup("selection", options.selection).drawing_by(ties)
         for k in range(1, rounds + 1):
             with _naming_megabatch(t), autocast(self.data.images.device, options.precision):
-                batches = self.data.batches(sample, options.batch_size)
+                batches = searching_for_full(self.data.batches(sample, options.batch_size), options.batch_size)
                 scores = score(network, options.pruner, batches, generator)
                 if masks:  # `score` has compared the scores of all weights, but pruned weights compete no more
                     check_informative(scores, masks, options.pruner)
@@ -132,6 +132,7 @@ class MaskChooser:
         with _naming_megabatch(t), preserved(network):
             if t > 1:
                 draw_scoring_weights(network, self._generator(f"released weights {t}"))
+            batches = searching_for_full(batches, batch_size)
             scores = score_all_weights(network, masks, batches, options.pruner, self._generator(f"pruner {t}"))
         self._note_zero_scores(scores, masks, t)
         selected = select_above_threshold(scores, masks, density, options.scope)

@@ -1,15 +1,23 @@
 """Record a training step as a CUDA graph, and replay the recording."""
 
 import random
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.console import warn
+from anytime_pruning.foundation.errors import InvariantError, causes, first_line, one_line
+from anytime_pruning.machine.capture import record_cuda_graph
+from anytime_pruning.machine.memory import is_out_of_memory
+from anytime_pruning.machine.preservation import Snapshot
 
 Step = Callable[..., tuple[Tensor, ...]]
+# Records a function and returns a function that replays the recording.
+Recorder = Callable[[Callable[[], None]], Callable[[], None]]
 
 
 class RecordedStep:
@@ -17,14 +25,16 @@ class RecordedStep:
 
     A recording is valid for one batch size and for tensors that stay at their place in memory. The step runs without a
     recording for the first full batches and for all batches of another size, such as the last one of an epoch. If the
-    step cannot be recorded, it runs like this for all batches. A step that changes something in Python is not recorded
-    either, because a replay would repeat what Python decided once, such as which layers to leave out.
+    step cannot be recorded, everything becomes as it was before the attempt, and all batches run without a recording. A
+    step that changes something in Python is not recorded either, because a replay would repeat what Python decided
+    once, such as which layers to leave out.
 
     Args:
         step: a function that reads and changes tensors at fixed places in memory, and returns tensors.
         batch_size: size of the batches to record.
-        record: records a function and returns a function that replays the recording; tests pass a replacement.
+        record: records a function on the GPU of the batches if it is None; tests pass a replacement.
         look: returns what a step may change in Python, such as states of random generators; None looks at nothing.
+        keep: keeps the state that a step changes, and returns a function that brings this state back; None keeps none.
     """
 
     WARM_UP = 3  # full batches until all memory is allocated and all kernels are chosen
@@ -33,12 +43,18 @@ class RecordedStep:
         self,
         step: Step,
         batch_size: int,
-        record: Callable[[Callable[[], None]], Callable[[], None]] | None = None,
+        record: Recorder | None = None,
         look: Callable[[], object] | None = None,
+        keep: Callable[[], Callable[[], None]] | None = None,
     ):
-        self._step, self._batch_size, self._look = step, batch_size, look
-        self._record: Callable[[Callable[[], None]], Callable[[], None]] | None = record or record_cuda_graph
+        self._step, self._batch_size, self._look, self._keep = step, batch_size, look, keep
+        self._record: Recorder | None = record or self._record_on_gpu
         self.forget()
+
+    @property
+    def is_recorded(self) -> bool:
+        """Return whether full batches are replayed from now on."""
+        return self._replay is not None
 
     def forget(self) -> None:
         """Drop the recording, because a tensor has moved; the step is recorded again later."""
@@ -48,17 +64,20 @@ class RecordedStep:
         self._outputs: tuple[Tensor, ...] = ()
 
     def __call__(self, *batch: Tensor) -> tuple[Tensor, ...]:
-        """Train on one batch, as the step does; the returned tensors are valid until the next call."""
+        """Train on one batch, as the step does; the returned tensors are valid until the next call.
+
+        Raises:
+            InvariantError: a replay wrote no result.
+            OutOfMemoryError: the step was recorded, and the memory was too small.
+        """
         if self._record is None or len(batch[0]) != self._batch_size:
             return self._step(*batch)
         self._count += 1
         if self._count <= self.WARM_UP:
             return self._watched_step(*batch)
         if self._replay is None:
-            self._inputs = tuple(part.clone() for part in batch)
-            self._try_to_record()
-        if self._replay is None:
-            return self._step(*batch)
+            with _waiting_allowed(batch[0].device):
+                return self._record_and_replay(self._record, batch)
         for kept, part in zip(self._inputs, batch):
             kept.copy_(part)
         self._replay()
@@ -73,19 +92,73 @@ class RecordedStep:
         return outputs
 
     def _give_up(self, reason: str) -> None:
-        warn(f"model: it cannot be recorded as a CUDA graph and trains more slowly ({reason})")
+        warn(f"model: it cannot be recorded as a CUDA graph and trains more slowly ({one_line(reason)})")
         self._record = None
 
-    def _try_to_record(self) -> None:
-        def run() -> None:
-            self._outputs = self._step(*self._inputs)
-
-        if self._record is None:
-            return
+    def _record_and_replay(self, record: Recorder, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Record the step and train on a batch by the first replay, or without a recording if it fails."""
+        restore = self._keep() if self._keep else None
+        reason, is_full, handled = "", False, sys.exception()
         try:
-            self._replay = self._record(run)
+            self._inputs = tuple(part.clone() for part in batch)
+            self._replay = record(self._run)
         except Exception as error:
-            self._give_up(str(error).strip().partition("\n")[0] or type(error).__name__)
+            reason = "; then: ".join(map(first_line, causes(error, handled)))
+            is_full = is_out_of_memory(error, handled)
+        if self._replay is not None:
+            self._replay_for_the_first_time(self._replay)
+            return self._outputs
+        # This is outside the handler, so that the error's traceback keeps no tensors of the recording alive.
+        self.forget()
+        if restore:
+            restore()
+        if is_full:
+            raise torch.OutOfMemoryError(reason)
+        self._give_up(reason)
+        return self._step(*batch)
+
+    def _run(self) -> None:
+        self._outputs = self._step(*self._inputs)
+
+    def _record_on_gpu(self, run: Callable[[], None]) -> Callable[[], None]:
+        return record_cuda_graph(run, self._inputs[0].device)
+
+    def _replay_for_the_first_time(self, replay: Callable[[], None]) -> None:
+        """Replay the recording, and make sure that it has written its results.
+
+        A recording on a wrong device or stream is empty. Its replays would do nothing, without an error.
+        """
+        for output in self._outputs:
+            if output.dtype in IMPOSSIBLE:
+                output.detach().fill_(IMPOSSIBLE[output.dtype])
+        replay()
+        checked = [output for output in self._outputs if output.dtype in IMPOSSIBLE]
+        if any(bool((output == IMPOSSIBLE[output.dtype]).any()) for output in checked):
+            raise InvariantError(
+                f"model: the recorded training step wrote no result on {self._inputs[0].device}, so nothing would be "
+                "trained; let the program see this GPU alone, with CUDA_VISIBLE_DEVICES"
+            )
+
+
+# Neither a loss nor a count has such a value, so it shows that a tensor has not been written.
+IMPOSSIBLE: dict[torch.dtype, float | int] = {
+    **dict.fromkeys((torch.float16, torch.bfloat16, torch.float32, torch.float64), float("-inf")),
+    **{dtype: torch.iinfo(dtype).min for dtype in (torch.int32, torch.int64)},
+}
+
+
+@contextmanager
+def _waiting_allowed(device: torch.device) -> Iterator[None]:
+    """Let the program wait for a GPU, even if torch was told to refuse this in training steps."""
+    if device.type != "cuda":
+        yield
+        return
+    mode = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("default")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(mode)
 
 
 def python_state(model: nn.Module) -> object:
@@ -103,11 +176,6 @@ def python_state(model: nn.Module) -> object:
     return random.getstate(), repr(numpy_state), torch.get_rng_state().tolist(), counts
 
 
-def record_cuda_graph(run: Callable[[], None]) -> Callable[[], None]:
-    """Record what a function launches, without executing it, and return a function that replays the recording."""
-    graph = torch.cuda.CUDAGraph()
-    torch.cuda.synchronize()
-    with torch.cuda.graph(graph):
-        run()
-    replay: Callable[[], None] = graph.replay
-    return replay
+def kept_state(model: nn.Module, others: Iterable[Tensor]) -> Callable[[], None]:
+    """Keep the state of a network, of other tensors and of all random generators, and return what brings it back."""
+    return Snapshot(model, others, on_host=True).restore

@@ -7,12 +7,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from anytime_pruning.foundation.metrics import accuracy_pct, averaged_accuracy_pct
-from anytime_pruning.machine.devices import autocast
+from anytime_pruning.machine.devices import autocast, searching_for_full
 from anytime_pruning.stream.images import ImageSet
 
 # On a CPU, larger batches are not faster, and with batches of 100 ResNet-50 needs less than 2 GB. A GPU is faster with
-# larger batches.
+# larger batches. Both numbers are for images of up to 32 x 32 pixels.
 EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
+EVALUATION_PIXELS = 32 * 32
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,16 @@ class Evaluation:
         return accuracy_pct(self.correct_count, self.total_count)
 
 
+def evaluation_batch(device: torch.device, height: int, width: int) -> int:
+    """Return the number of images that are evaluated at once: the larger the images, the fewer.
+
+    A batch needs about as much memory for large images as for small ones. No batch has fewer than two images, because
+    networks are tried out on two.
+    """
+    most = EVALUATION_BATCH[device.type]
+    return max(2, min(most, most * EVALUATION_PIXELS // (height * width)))
+
+
 @torch.no_grad()
 def evaluate(
     model: nn.Module,
@@ -65,14 +76,15 @@ def evaluate(
         augment_with: a generator for augmenting images as in training, which the released code does in validation; None
             leaves images as they are.
         batch_size: samples of a batch, with a single remaining sample as a batch of its own; None means a size that
-            is fast on the device.
+            is fast on the device and fits images of this size.
 
     Returns:
         The counts and the mean loss, read from the device once at the end.
     """
     model.eval()
     device = data.images.device
-    batches = data.batches(indices, batch_size or EVALUATION_BATCH[device.type], augment_with, batch_size is not None)
+    size = batch_size or evaluation_batch(device, *data.images.shape[-2:])
+    batches = searching_for_full(data.batches(indices, size, augment_with, batch_size is not None), size)
     correct: list[Tensor] = []
     sizes: list[int] = []
     loss = torch.zeros((), dtype=torch.float64, device=device)

@@ -66,6 +66,10 @@ class MaskedSGD:
             if chosen := [i for i in moved if self._fused[i] == fused]:
                 self._update(chosen, fused)
         self._enforcer.enforce()
+        self.drop_gradients()
+
+    def drop_gradients(self) -> None:
+        """Drop all gradients, so that the next backward pass does not add to them."""
         for parameter in self._parameters:
             parameter.grad = None
 

@@ -1,9 +1,6 @@
 """Run one SGD step without waiting for the device."""
 
-import os
-import shutil
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import cast
 
 import torch
@@ -11,10 +8,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import one_line
-from anytime_pruning.machine.devices import autocast
+from anytime_pruning.foundation.errors import first_line, one_line
+from anytime_pruning.machine.caches import keep_caches_outside
+from anytime_pruning.machine.devices import autocast, searching_kernels
+from anytime_pruning.machine.memory import is_out_of_memory
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.stream.images import ImageSet
+from anytime_pruning.training.compilers import missing_for_compiling
 from anytime_pruning.training.sgd import MaskedSGD
 
 
@@ -26,10 +26,19 @@ class TrainingStep:
         data: the set from which batches are gathered.
         optimizer: updates the parameters and enforces the masks.
         precision: `float32` or `bfloat16`.
+        batch_size: size of a full batch, for which the search for fast kernels pays.
     """
 
-    def __init__(self, forward: Callable[[Tensor], Tensor], data: ImageSet, optimizer: MaskedSGD, precision: str):
-        self._forward, self._data, self._optimizer, self._precision = forward, data, optimizer, precision
+    def __init__(
+        self,
+        forward: Callable[[Tensor], Tensor],
+        data: ImageSet,
+        optimizer: MaskedSGD,
+        precision: str,
+        batch_size: int,
+    ):
+        self._forward, self._data, self._optimizer = forward, data, optimizer
+        self._precision, self._batch_size = precision, batch_size
 
     def __call__(self, *batch: Tensor) -> tuple[Tensor, Tensor]:
         """Train on one batch as `ImageSet.plan` yields it.
@@ -37,11 +46,14 @@ class TrainingStep:
         Returns:
             The mean loss and the number of samples classified correctly, both as 0-d tensors on the device.
         """
+        # A step that failed, or a recording that was given up, may have left gradients, and new ones would be added.
+        self._optimizer.drop_gradients()
         images, labels = self._data.take(*batch)
-        with autocast(images.device, self._precision):
-            logits = self._forward(images)
-            loss = F.cross_entropy(logits, labels)
-        torch.autograd.backward(loss)
+        with searching_kernels(len(labels) == self._batch_size):
+            with autocast(images.device, self._precision):
+                logits = self._forward(images)
+                loss = F.cross_entropy(logits, labels)
+            torch.autograd.backward(loss)
         self._optimizer.step()
         return loss.detach(), (logits.argmax(1) == labels).sum()
 
@@ -50,12 +62,14 @@ def compile_forward(model: nn.Module, batch_size: int) -> Callable[[Tensor], Ten
     """Compile a model with torch.compile for batches of one size.
 
     Batches of other sizes use the model without compilation. All batches do on a machine without a compiler, or if the
-    compiled model fails for the first batch, forward or backward; one warning says so.
+    compiled model fails for the first batch, forward or backward; one warning says so. Only a lack of memory is an
+    error.
     """
-    needed = "triton" if next(model.parameters()).is_cuda else os.environ.get("CXX", "g++")
-    if not (find_spec(needed) if needed == "triton" else shutil.which(needed)):
-        warn(f"execution.compile: true needs {needed}, which is not installed; the network is not compiled")
+    missing = missing_for_compiling(next(model.parameters()).device)
+    if missing:
+        warn(f"execution.compile: true needs {missing}, which is not installed; the network is not compiled")
         return model
+    keep_caches_outside()
     return _CompiledForward(model, batch_size)
 
 
@@ -81,6 +95,8 @@ class _CompiledForward:
             with preserved(self._model):
                 torch.autograd.backward(self._compiled(images).sum())
         except Exception as error:
-            reason = " ".join(str(error).strip().partition("\n")[0].split()) or type(error).__name__
-            warn(f"execution.compile: torch.compile fails, and the network is not compiled ({one_line(reason)})")
+            if is_out_of_memory(error):
+                raise
+            reason = one_line(first_line(error))
+            warn(f"execution.compile: torch.compile fails, and the network is not compiled ({reason})")
             self._compiled = self._model

@@ -19,7 +19,7 @@ from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.results.rows import EpochRow
 from anytime_pruning.stream.batching import batch_bounds
 from anytime_pruning.stream.images import ImageSet
-from anytime_pruning.training.cuda_graph import RecordedStep, python_state
+from anytime_pruning.training.cuda_graph import RecordedStep, Recorder, Step, kept_state, python_state
 from anytime_pruning.training.evaluation import Evaluation, evaluate
 from anytime_pruning.training.losses import check_finite, check_steps_finite, mean_loss
 from anytime_pruning.training.options import TrainingOptions
@@ -53,20 +53,28 @@ class Trainer:
         data: the training set.
         options: how the network is trained.
         generator: draws the order and the augmentation of training images.
+        record: records a training step, instead of CUDA, on any device; None records on a GPU and nowhere else.
 
     Attributes:
         random_states: states of all generators at the last moment from which training can continue; evaluations after
             this moment may draw as well.
     """
 
-    def __init__(self, model: nn.Module, data: ImageSet, options: TrainingOptions, generator: Generator):
+    def __init__(
+        self,
+        model: nn.Module,
+        data: ImageSet,
+        options: TrainingOptions,
+        generator: Generator,
+        record: Recorder | None = None,
+    ):
         self.model, self.data, self.options, self.generator = model, data, options, generator
         self.optimizer = MaskedSGD(model, options.momentum, options.weight_decay, options.fuses_updates)
         forward = compile_forward(model, options.batch_size) if options.compile else model
-        step = TrainingStep(forward, data, self.optimizer, options.precision)
-        is_recorded = data.images.is_cuda and options.records_steps
-        look = partial(python_state, model)
-        self.step = RecordedStep(step, options.batch_size, look=look) if is_recorded else step
+        self.step: Step = TrainingStep(forward, data, self.optimizer, options.precision, options.batch_size)
+        if options.records_steps and (data.images.is_cuda or record):
+            look, keep = partial(python_state, model), partial(kept_state, model, self.optimizer.velocities)
+            self.step = RecordedStep(self.step, options.batch_size, record, look, keep)
         self._augment_with = generator if options.augment else None
         self.mark()
 

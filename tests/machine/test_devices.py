@@ -6,12 +6,14 @@ import pytest
 import torch
 from conftest import ROOT
 
+from anytime_pruning import run_stream
 from anytime_pruning.foundation.errors import CapacityError
 from anytime_pruning.machine import memory
-from anytime_pruning.machine.devices import choose_precision, has_native_bfloat16
+from anytime_pruning.machine.devices import choose_precision, has_native_bfloat16, prepare_process, searching_for_full
 from anytime_pruning.machine.memory import keep_freed_memory, out_of_memory_as_capacity_error
 from anytime_pruning.runs.job import advice_on_memory
 from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.stream.images import ImageSet
 
 CPU = torch.device("cpu")
 
@@ -92,3 +94,60 @@ def test_freed_memory_is_kept_and_given_back():
 def test_no_switch_in_the_c_library_is_no_error(monkeypatch):
     monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
     assert keep_freed_memory(True) is None
+
+
+@pytest.fixture
+def pretended_cuda(monkeypatch):
+    """Pretend that torch can prepare a GPU, and return the calls; the flags of cuDNN are restored afterwards."""
+    calls = []
+    for name in ("benchmark", "deterministic", "allow_tf32"):
+        monkeypatch.setattr(torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: calls.append(("current", device)))
+    monkeypatch.setattr(
+        torch.cuda, "set_per_process_memory_fraction", lambda share, device: calls.append((share, device))
+    )
+    return calls
+
+
+@pytest.mark.parametrize("index", [0, 1, 7])
+def test_the_gpu_of_a_run_becomes_the_current_one(index, pretended_cuda):
+    device = torch.device("cuda", index)
+    prepare_process(device, threads=1, gpu_slots=4)
+    assert pretended_cuda == [("current", device), (0.25, device)]
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_kernels_are_searched_for_full_batches_only(deterministic, pretended_cuda):
+    """Note whether cuDNN searches while a caller works on each batch; 25 images in tens leave a batch of five."""
+    prepare_process(torch.device("cuda"), threads=1, deterministic=deterministic)
+    data = ImageSet(torch.zeros(25, 1, 4, 4, dtype=torch.uint8), torch.zeros(25, dtype=torch.int64))
+    batches = searching_for_full(data.batches(torch.arange(25), 10), 10)
+    searched = [(len(labels), torch.backends.cudnn.benchmark) for _, labels in batches]
+    assert searched == [(10, not deterministic), (10, not deterministic), (5, False)]
+    assert torch.backends.cudnn.benchmark is not deterministic
+
+
+def test_a_short_training_step_searches_no_kernels(pretended_cuda, make_trainer):
+    prepare_process(torch.device("cuda"), threads=1)
+    trainer, searched = make_trainer(batch_size=8, epochs=1), []
+    trainer.model.register_forward_pre_hook(
+        lambda _, inputs: searched.append((len(inputs[0]), torch.backends.cudnn.benchmark))
+    )
+    trainer.train_epoch(torch.arange(20), 1, 1, trainer.begin_epoch(torch.arange(20)))
+    assert searched == [(8, True), (8, True), (4, False)]
+
+
+def test_the_trials_of_a_network_search_no_kernels(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    forward, searched = torch.nn.Conv2d.forward, set()
+
+    def watched(self, maps):
+        searched.add((len(maps), torch.backends.cudnn.benchmark))
+        return forward(self, maps)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", watched)
+    run_stream(tiny(n_megabatches=1, epochs=1, train_limit=40, batch_size=12), tmp_path)
+    # 36 of the 40 images are trained on in twelves, 20 % of 40 are scored on, and 360 are tested on in hundreds.
+    assert {size for size, searches in searched if searches} == {12, 100}
+    assert (2, False) in searched
+    assert (2, True) not in searched

@@ -2,42 +2,17 @@
 
 import pytest
 import torch
+from trainers import TRAIN, VALID, half_masks
 
-from anytime_pruning import build_model, select_masks
-from anytime_pruning.datasets import load_dataset
 from anytime_pruning.foundation.errors import DivergenceError
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.enforcement import MaskEnforcer, apply_masks
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.runs.parts import training_options
 from anytime_pruning.runs.rates import learning_rate
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.evaluation import Evaluation, evaluate
 from anytime_pruning.training.progress import MegabatchProgress
-from anytime_pruning.training.trainer import Trainer
-
-
-@pytest.fixture
-def make_trainer(tiny, data_dir):
-    """Return a function that makes a trainer of ResNet-20 on digits from changes to the tiny settings."""
-
-    def make(device="cpu", **changes):
-        settings = parse_settings(tiny(**{"precision": "float32"} | changes))
-        arrays = load_dataset(settings.dataset, data_dir)
-        data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, torch.device(device), 1)
-        model = build_model("resnet20", 10, (1, 8, 8), arrays.mean, arrays.std).to(device)
-        options = training_options(settings)
-        return Trainer(model, data, options, make_generator(0, "training"))
-
-    return make
-
-
-TRAIN, VALID = torch.arange(60), torch.arange(60, 80)
-
-
-def half_masks(model):
-    return select_masks({name: weight.detach().abs() for name, weight in prunable_weights(model).items()}, 0.5)
 
 
 def test_lr_falls_after_each_milestone_and_starts_anew_for_each_megabatch(tiny):
