@@ -18,7 +18,7 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: demo test figures report dvc bench zoo image archive integration lock lint fuzz clean help
+.PHONY: demo test figures report dvc bench zoo gpu-kit image archive integration lock lint fuzz clean help
 
 help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
@@ -28,6 +28,7 @@ help:
 	@echo "make dvc       install DVC and call dvc repro, which does what make demo does and versions the results"
 	@echo "make bench     measure the speed of this machine (15 minutes; 3 minutes with make bench QUICK=1)"
 	@echo "make zoo       try 44 networks of timm and torchvision (15 minutes): benchmarks/results/zoo.md"
+	@echo "make gpu-kit   gather wheels and data for a GPU machine without a network (2 minutes): gpu-kit/; see benchmarks/gpu_day"
 	@echo "make image     build the container image, envs/anytime-pruning.sif (for CPUs: make image REQUIREMENTS=envs/requirements.txt)"
 	@echo "make archive   write a checksummed archive of this commit into dist/"
 	@echo "make integration  test the container, DVC, Slurm and the archive with the tools of this machine (10 minutes)"
@@ -89,6 +90,12 @@ bench: $(VENV)/develops
 # An interrupted call is continued by make zoo RESUME=1.
 zoo: $(VENV)/tries
 	@$(ACTIVATE) python -m benchmarks.zoo $(if $(RESUME),--resume)
+
+# The pieces are for a machine with Python KIT_PYTHON and torch alone, whose hour on a GPU `python -m benchmarks.gpu_day` spends.
+DATA ?= data
+KIT_PYTHON ?= 3.12
+gpu-kit: $(VENV)/develops
+	@$(ACTIVATE) python -m benchmarks.gpu_kit --data "$(DATA)" --out gpu-kit --python $(KIT_PYTHON)
 
 # Every call tries other files, except that a given SEED repeats an earlier call.
 ifndef SEED

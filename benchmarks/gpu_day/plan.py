@@ -119,8 +119,8 @@ def plan_parts(day: Day) -> list[Part]:
         *(part(f"speed/{name}", 60, 240, name, *turns) for name in networks),
         *(part(f"profile/{name}", 40, 150, name) for name in networks[:2]),
         *(part(f"compile/{name}", 150, 420, name, *turns, needs=no_compiler) for name in networks),
-        *(part(f"sharing/{name}", 120, 420, name, "0.2" if rehearse else "3") for name in reversed(networks[:2])),
-        part("resume", 90, 300, str(day.data)),
+        *(part(f"sharing/{name}", 120, 420, name, "0.2" if rehearse else "4") for name in reversed(networks[:2])),
+        part("resume", 100, 300, str(day.data)),
     ]
     return [*parts, *_plan_evidence(day)]
 

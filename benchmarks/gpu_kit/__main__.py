@@ -7,7 +7,8 @@ Python, numpy and pip. There, beside a checkout, call
     PYTHONPATH=gpu-kit/site python3 -m benchmarks.gpu_day --data gpu-kit/data --out DIR
 
 The wheels are those of the packages that such a machine lacks beside torch, torchvision, numpy, pandas, scikit-learn
-and safetensors. The data are the caches of CIFAR-100 and CIFAR-10, as far as the data folder holds them or their source.
+and safetensors. The data are the caches of CIFAR-100 and CIFAR-10, as far as the data folder holds them or their
+source.
 """
 
 import argparse
