@@ -146,7 +146,7 @@ def _listen(line: str, part: Part, record: Record) -> None:
         _say(part.name, line)
     elif part.stage == "tests" and (" passed" in line or " skipped" in line or " failed" in line):
         record.add(part.name, "pytest", line)
-        _say(part.name, line)
+        _say(part.name, f"pytest: {line}")
 
 
 def _note_training(part: Part, record: Record) -> None:

@@ -17,7 +17,7 @@ class Record:
     """Holds the content of the JSON file, and writes it after each change.
 
     Args:
-        folder: the folder of the file, which is made if missing; an existing file is gone on with.
+        folder: the folder of the file, which the first change makes; an existing file is gone on with.
         is_rehearsal: whether the numbers come from a rehearsal on a CPU.
 
     Attributes:
@@ -32,7 +32,6 @@ class Record:
     def __init__(self, folder: Path, is_rehearsal: bool):
         self.path = folder / NAME
         self.content: dict[str, Any] = {"rehearsal": is_rehearsal, "calls": [], "parts": {}}
-        folder.mkdir(parents=True, exist_ok=True)
         remove_partial(folder, NAME)
         if self.path.exists():
             self.content = self._read()
