@@ -1,5 +1,6 @@
 """Choose the device and the precision of a run, and prepare the process for both."""
 
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -8,7 +9,9 @@ from torch import Tensor
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.machine.caches import keep_caches_outside
 from anytime_pruning.machine.memory import keep_freed_memory
+from anytime_pruning.machine.nvidia import has_driver, why_no_cuda
 
 Batch = tuple[Tensor, Tensor]
 
@@ -20,17 +23,32 @@ def choose_device(name: str) -> torch.device:
         name: `cpu`, `cuda`, `cuda:N`, or `auto` for CUDA where the machine has it.
 
     Raises:
-        SettingError: the machine has no such CUDA device.
+        SettingError: the machine has no such CUDA device, or `auto` would leave a GPU unused because torch and its
+            driver do not fit.
     """
-    available = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "cpu":
+        return torch.device("cpu")
+    available = _count_gpus()
+    if available == 0 and (reason := why_no_cuda()):
+        raise SettingError(f"device: {name!r} is not allowed: {reason}, or use cpu")
     if name == "auto":
         return torch.device("cuda" if available else "cpu")
     device = torch.device(name)
-    if device.type == "cuda" and (device.index or 0) >= available:
+    if (device.index or 0) >= available:
         raise SettingError(
             f"device: {name!r} is not allowed: this machine has {available} CUDA devices; use auto or cpu"
         )
     return device
+
+
+def _count_gpus() -> int:
+    """Return the number of GPUs that torch can use; CUDA starts here if it has not yet started."""
+    if has_driver():
+        keep_caches_outside()
+    with warnings.catch_warnings():
+        # Torch would describe an old driver in several lines, and `why_no_cuda` does it in one.
+        warnings.simplefilter("ignore")
+        return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def choose_precision(name: str, device: torch.device) -> str:

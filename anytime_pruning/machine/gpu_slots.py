@@ -1,7 +1,7 @@
 """Share GPUs between runs: each run takes a free slot of a GPU, and waits until one is free."""
 
+import errno
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,10 +10,15 @@ from pathlib import Path
 import torch
 from filelock import BaseFileLock, FileLock, Timeout
 
+from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.devices import choose_device
+from anytime_pruning.machine.nvidia import is_mps_on
 
 POLL_S = 0.5
+# All runs of a user have to find the same locks. TMPDIR is not asked, because it differs from shell to shell and is
+# missing in a container, which does see this folder of the machine.
+LOCKS = Path("/tmp")
 
 
 @contextmanager
@@ -38,7 +43,13 @@ def claim_device(name: str, gpu_slots: int) -> Iterator[torch.device]:
     # Locks are named by the unique identifier of a GPU, because the index of a GPU may differ from job to job.
     identifiers = [str(torch.cuda.get_device_properties(gpu).uuid) for gpu in gpus]
     with claim_slot(identifiers, gpu_slots, _slots_dir()) as position:
-        yield torch.device("cuda", gpus[position])
+        gpu = gpus[position]
+        if gpu_slots > 1 and is_mps_on(gpu) is False:
+            warn(
+                f"execution.gpu_slots: without NVIDIA's MPS, {gpu_slots} runs take turns on a GPU instead of computing "
+                "side by side; start it with nvidia-cuda-mps-control -d"
+            )
+        yield torch.device("cuda", gpu)
 
 
 @contextmanager
@@ -62,12 +73,14 @@ def claim_slot(names: Sequence[str], slots: int, folder: Path) -> Iterator[int]:
         for position in range(len(names))
     ]
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_uid != os.getuid():
+            raise PermissionError(errno.EACCES, "it belongs to another user")
         position, lock = _wait_for_one(locks, slots)
     except OSError as error:
         raise SettingError(
-            f"TMPDIR: {folder}, where runs lock their GPUs, cannot be used: {error.strerror}; name a folder of this "
-            "machine that you can write to"
+            f"{folder}: this folder, where runs lock their GPUs, cannot be used: {error.strerror}; it has to be a "
+            "folder of yours"
         ) from None
     try:
         yield position
@@ -93,4 +106,5 @@ def _wait_for_one(locks: Sequence[tuple[int, BaseFileLock]], slots: int) -> tupl
 
 def _slots_dir() -> Path:
     """Return the folder of this user's locks; a Slurm job gets its own, because Slurm already assigned its GPUs."""
-    return Path(tempfile.gettempdir()) / f"anytime-pruning-slots-{os.getuid()}" / os.environ.get("SLURM_JOB_ID", "")
+    job = os.environ.get("SLURM_JOB_ID")
+    return LOCKS / f"anytime-pruning-slots-{os.getuid()}{f'-{job}' if job else ''}"

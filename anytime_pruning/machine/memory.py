@@ -2,7 +2,7 @@
 
 import ctypes
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -18,6 +18,8 @@ FAILED_ALLOCATIONS = (
     "CUBLAS_STATUS_ALLOC_FAILED",
     "CUDNN_STATUS_ALLOC_FAILED",
 )
+# The attribute of an error that names the work which needed the memory.
+NEEDED_BY = "needed_by"
 
 
 def keep_freed_memory(keep: bool) -> None:
@@ -57,11 +59,27 @@ def _is_failed_allocation(error: BaseException) -> bool:
 
 
 @contextmanager
-def out_of_memory_as_capacity_error(advice: str) -> Iterator[None]:
+def working_on(work: str) -> Iterator[None]:
+    """Note on a failed allocation what needed the memory, for `out_of_memory_as_capacity_error`.
+
+    Args:
+        work: name of the work; of several that enclose each other, the innermost counts.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error) and not hasattr(error, NEEDED_BY):
+            setattr(error, NEEDED_BY, work)
+        raise
+
+
+@contextmanager
+def out_of_memory_as_capacity_error(advise: Callable[..., str]) -> Iterator[None]:
     """Turn a failed allocation into an error of one line.
 
     Args:
-        advice: text that names what does not fit and the settings to lower; the message ends with this text.
+        advise: returns the text with which the message ends: what does not fit, and which settings to change. It gets
+            the name that `working_on` noted, if any, as its argument `work`.
 
     Raises:
         CapacityError: the memory of the device or of the machine is too small.
@@ -72,7 +90,8 @@ def out_of_memory_as_capacity_error(advice: str) -> Iterator[None]:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error, handled):
             raise
+        noted = {"work": getattr(error, NEEDED_BY)} if hasattr(error, NEEDED_BY) else {}
     else:
         return
     # The error is raised outside the handlers, so that the failed allocation's traceback keeps no tensors alive.
-    raise CapacityError(f"out of memory: {advice}")
+    raise CapacityError(f"out of memory: {advise(**noted)}")

@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import first_line, one_line
 from anytime_pruning.machine.devices import searching_kernels
-from anytime_pruning.machine.memory import is_out_of_memory
+from anytime_pruning.machine.memory import is_out_of_memory, working_on
 from anytime_pruning.machine.preservation import preserved
 
 # On a CPU, channels-last is slower for maps of at most 16 pixels with 256 channels or more: the kernels work along a
@@ -27,6 +27,7 @@ Format = Callable[[nn.Module, Tensor], Tensor]
 
 
 @searching_kernels(False)
+@working_on("trial")
 def arrange(
     model: nn.Module,
     image_shape: tuple[int, int, int],

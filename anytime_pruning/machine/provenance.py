@@ -11,6 +11,7 @@ import torch
 
 import anytime_pruning
 from anytime_pruning.foundation.files import file_sha256
+from anytime_pruning.machine.nvidia import is_mps_on
 
 
 def describe_code() -> dict[str, str | bool | None]:
@@ -47,11 +48,13 @@ def describe_versions() -> dict[str, str]:
     return {"anytime_pruning": anytime_pruning.__version__, "python": platform.python_version(), **packages}
 
 
-def describe_hardware(device: torch.device) -> dict[str, str | int | None]:
+def describe_hardware(device: torch.device, gpu_slots: int = 1) -> dict[str, str | int | None]:
     """Return the processor, the vector instructions that torch uses, the memory used, and the GPU if any.
 
     Args:
-        device: the device that computed. Keys that begin with `gpu`, `cuda` or `peak_gpu` exist only for a GPU.
+        device: the device that computed. Keys that begin with `gpu`, `cuda` or `peak_gpu`, and `mps`, exist only for a
+            GPU.
+        gpu_slots: number of runs that may have shared the GPU: side by side with MPS, and in turns without.
     """
     hardware: dict[str, str | int | None] = {
         "device": device.type,
@@ -67,6 +70,8 @@ def describe_hardware(device: torch.device) -> dict[str, str | int | None]:
             "gpu": torch.cuda.get_device_name(device),
             "cuda": torch.version.cuda,
             "peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated(device) / 2**20),
+            "gpu_slots": gpu_slots,
+            "mps": is_mps_on(torch.cuda.current_device() if device.index is None else device.index),
         }
     return hardware
 

@@ -10,8 +10,14 @@ import anytime_pruning
 from anytime_pruning.foundation.errors import SettingError
 
 # Jobs in a container need these variables, above all the one that assigns a GPU. `apptainer --cleanenv` would remove
-# them.
-PASSED_INSIDE = ("CUDA_VISIBLE_DEVICES", "SLURM_JOB_ID", "WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT")
+# them. Without the others of CUDA and torch, a job would count GPUs in another order, compute with other algorithms,
+# miss the user's MPS, or put its caches elsewhere. Folders that they name need `--bind`.
+PASSED_INSIDE = (
+    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"),
+    *("CUBLAS_WORKSPACE_CONFIG", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"),
+    *("CUDA_CACHE_PATH", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"),
+    *("SLURM_JOB_ID", "WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT"),
+)
 # A container finds the package here if the package is installed among packages that the container must not see.
 PACKAGE_INSIDE = "/opt/anytime-pruning"
 

@@ -12,6 +12,7 @@ from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DivergenceError, SettingError, name_some
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.devices import autocast, searching_for_full
+from anytime_pruning.machine.memory import working_on
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.enforcement import apply_masks
@@ -68,6 +69,7 @@ class MaskChooser:
         wanted: int = lookup("selection", self.options.selection).count(n_prunable, density)
         return wanted < count_masked(masks, n_prunable)
 
+    @working_on("scoring")
     def choose(self, masks: Masks, density: float, sample: Tensor, t: int) -> Masks:
         """Score and select, in as many rounds as the pruner asks for; each round prunes by the same factor.
 
@@ -108,6 +110,7 @@ class MaskChooser:
                 apply_masks(network, masks)
         return masks
 
+    @working_on("scoring")
     def choose_as_released(self, masks: Masks, density: float, sample: Tensor, t: int, batch_size: int) -> Masks:
         """Choose masks with the arithmetic of the published code, on fresh weights; the network is left as it was.
 

@@ -100,7 +100,11 @@ class Container(_Part):
 
 
 class Hardware(_Part):
-    """Describes the machine that computed the run; `gpu`, `cuda` and `peak_gpu_memory_mb` exist only for a GPU."""
+    """Describes the machine that computed the run; the fields from `gpu` on exist only for a GPU.
+
+    `gpu_slots` runs could share the GPU: side by side if `mps` is true, in turns if it is false. It is None if the
+    driver could not tell.
+    """
 
     device: str
     processor: str
@@ -112,6 +116,8 @@ class Hardware(_Part):
     gpu: str | None = None
     cuda: str | None = None
     peak_gpu_memory_mb: Whole | None = None
+    gpu_slots: Whole | None = None
+    mps: bool | None = None
 
     @property
     def computed_on(self) -> str:

@@ -1,6 +1,7 @@
 """Do one job: claim a device, read the data, run the stream of `loop.py` and write the results."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from anytime_pruning.runs.checkpointing.checkpointer import CheckpointOptions
 from anytime_pruning.runs.checkpointing.files import Checkpoints
 from anytime_pruning.runs.folder import RunFolder
 from anytime_pruning.runs.loop import FinishedStream, run_megabatches
+from anytime_pruning.runs.memory_advice import advice_on_memory
 from anytime_pruning.runs.networks import build_network, check_same_network, choose_network_precision
 from anytime_pruning.settings.own_code import check_own_code
 from anytime_pruning.settings.run import RunSettings, parse_settings
@@ -79,7 +81,7 @@ def run_stream(
         with (
             deterministic_algorithms(execution.device, execution.deterministic),
             claim_device(execution.device, execution.gpu_slots) as device,
-            out_of_memory_as_capacity_error(advice_on_memory(settings)),
+            out_of_memory_as_capacity_error(partial(advice_on_memory, settings, device)),
             signals.deferring(),
         ):
             return _compute(settings, arrays, device, folder)
@@ -103,7 +105,7 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
         Checkpoints(folder.checkpoints, identity),
         execution.checkpoint_epochs,
         execution.checkpoint_share,
-        lambda: code | {"hardware": provenance.describe_hardware(device)},
+        lambda: code | {"hardware": provenance.describe_hardware(device, execution.gpu_slots)},
     )
     # This project's own draws have separate generators. These seeds serve networks that draw, such as those with
     # dropout.
@@ -111,7 +113,8 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
         torch.manual_seed(derive_seed(settings.seed, "network"))
         arrange(model, arrays.image_shape, device)
         finished = run_megabatches(resolved, arrays, model, device, folder.path, checkpoints)
-    facts = _describe_run(precision, arrays, model, code, device, finished) | own
+    code |= {"hardware": provenance.describe_hardware(device, execution.gpu_slots)}
+    facts = _describe_run(precision, arrays, model, code, finished) | own
     weights = copy_state(model)
     metrics = write_run(
         folder.path, settings, finished.records, facts, lambda path: save_file(weights, path), folder.weights
@@ -125,10 +128,9 @@ def _describe_run(
     arrays: ImageArrays,
     model: nn.Module,
     code: dict[str, Any],
-    device: torch.device,
     finished: FinishedStream,
 ) -> dict[str, Any]:
-    """Return the fields of metrics.json beside the final numbers, in the order of the file."""
+    """Return the fields of metrics.json beside the final numbers, in the file's order; `code` ends with `hardware`."""
     return {
         "precision": precision,
         "input": describe_input(arrays),
@@ -138,7 +140,6 @@ def _describe_run(
         "data_sha256": arrays.content_sha256,
         "test_images_in_train": arrays.test_images_in_train,
         **code,
-        "hardware": provenance.describe_hardware(device),
         "resumed": finished.resumed,
         "wall_time_s": round(finished.seconds, 3),
     }
@@ -152,11 +153,3 @@ def _check_same_data(stored: MetricsFile, arrays: ImageArrays, out_dir: Path) ->
             f"{arrays.content_sha256}; name another folder, or declare content_sha256 in the dataset's settings"
         )
     return stored
-
-
-def advice_on_memory(settings: RunSettings) -> str:
-    """Return a text that says what does not fit into the memory, and which settings to lower."""
-    return (
-        f"{settings.model} with batch_size {settings.batch_size} and execution.gpu_slots "
-        f"{settings.execution.gpu_slots} does not fit; lower one of the two, or run fewer jobs at once"
-    )

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from anytime_pruning.foundation.metrics import accuracy_pct, averaged_accuracy_pct
 from anytime_pruning.machine.devices import autocast, searching_for_full
+from anytime_pruning.machine.memory import working_on
 from anytime_pruning.stream.images import ImageSet
 
 # On a CPU, larger batches are not faster, and with batches of 100 ResNet-50 needs less than 2 GB. A GPU is faster with
@@ -54,6 +55,7 @@ def evaluation_batch(device: torch.device, height: int, width: int) -> int:
     return max(2, min(most, most * EVALUATION_PIXELS // (height * width)))
 
 
+@working_on("evaluation")
 @torch.no_grad()
 def evaluate(
     model: nn.Module,

@@ -7,12 +7,9 @@ import torch
 from conftest import ROOT
 
 from anytime_pruning import run_stream
-from anytime_pruning.foundation.errors import CapacityError
 from anytime_pruning.machine import memory
 from anytime_pruning.machine.devices import choose_precision, has_native_bfloat16, prepare_process, searching_for_full
-from anytime_pruning.machine.memory import keep_freed_memory, out_of_memory_as_capacity_error
-from anytime_pruning.runs.job import advice_on_memory
-from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.stream.images import ImageSet
 
 CPU = torch.device("cpu")
@@ -36,31 +33,6 @@ def test_native_bfloat16_is_read_off_the_processor(capabilities, native, monkeyp
     assert choose_precision("bfloat16", CPU) == "bfloat16"
     warned = "warning: precision: bfloat16 is emulated on this cpu, which is slower than float32\n"
     assert capsys.readouterr().err == ("" if native else warned)
-
-
-def allocate_too_much():
-    torch.empty(2**60)  # fails with the error that torch raises on a CPU
-
-
-def run_out_of_gpu_memory():
-    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
-
-
-def run_out_of_memory():
-    raise MemoryError
-
-
-@pytest.mark.parametrize("work", [allocate_too_much, run_out_of_gpu_memory, run_out_of_memory])
-def test_out_of_memory_names_the_settings_to_lower(work, tiny):
-    advice = advice_on_memory(parse_settings(tiny(execution={"gpu_slots": 3})))
-    message = r"batch_size 16 and execution\.gpu_slots 3 does not fit; lower"
-    with pytest.raises(CapacityError, match=message), out_of_memory_as_capacity_error(advice):
-        work()
-
-
-def test_other_errors_pass_through():
-    with pytest.raises(RuntimeError, match="something else"), out_of_memory_as_capacity_error("nothing"):
-        raise RuntimeError("something else")
 
 
 # This needs a separate process: after a failed allocation, as above, glibc takes memory from another place for good.

@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 import signal
 import tempfile
 import time
@@ -104,7 +105,7 @@ def test_an_error_of_the_run_is_not_one_of_its_slot(tmp_path):
 
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):
     (tmp_path / "slots").write_text("somebody else's")
-    message = f"TMPDIR: {tmp_path}/slots, where runs lock their GPUs, cannot be used: File exists; name a folder"
+    message = f"^{tmp_path}/slots: this folder, where runs lock their GPUs, cannot be used: File exists; it has to be"
     with pytest.raises(SettingError, match=message), claim_slot(GPUS, 1, tmp_path / "slots"):
         pass
 
@@ -119,7 +120,8 @@ def pretend_gpus(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_slots, "choose_device", torch.device)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda gpu: SimpleNamespace(uuid=GPUS[gpu]))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(gpu_slots, "LOCKS", tmp_path)
+    monkeypatch.setattr(gpu_slots, "is_mps_on", lambda gpu: None)
     monkeypatch.delenv("SLURM_JOB_ID", raising=False)
     monkeypatch.setattr(gpu_slots.time, "sleep", wait)
 
@@ -138,6 +140,45 @@ def test_jobs_of_slurm_wait_only_for_each_other(pretend_gpus, monkeypatch):
             monkeypatch.setenv("SLURM_JOB_ID", job)
             with claim_device("cuda", 1) as first, claim_device("cuda", 1) as second:
                 assert [first.index, second.index] == [0, 1]
+
+
+def test_runs_with_different_folders_for_temporary_files_share_the_slots(pretend_gpus, tmp_path, monkeypatch):
+    """Check what a container does to its jobs: it takes TMPDIR away."""
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    with claim_device("cuda", 1) as first:
+        monkeypatch.delenv("TMPDIR")
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        with claim_device("cuda", 1) as second:
+            assert [first.index, second.index] == [0, 1]
+    assert not list((tmp_path / "scratch").iterdir())
+
+
+def test_each_user_has_slots_of_his_own_that_no_other_can_take(pretend_gpus, tmp_path, monkeypatch):
+    with claim_device("cuda:0", 1):
+        (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
+        assert folder.stat().st_mode & 0o777 == 0o700
+        stranger = os.getuid() + 1
+        monkeypatch.setattr(gpu_slots.os, "getuid", lambda: stranger)
+        (tmp_path / folder.name.replace(str(stranger - 1), str(stranger))).mkdir()
+        message = (
+            f"slots-{stranger}: this folder, where runs lock their GPUs, cannot be used: it belongs to another user"
+        )
+        with pytest.raises(SettingError, match=message), claim_device("cuda:0", 1):
+            pytest.fail("entered")
+
+
+@pytest.mark.parametrize(
+    ("slots", "mps", "is_said"), [(1, False, False), (2, True, False), (2, None, False), (2, False, True)]
+)
+def test_slots_that_only_share_time_are_said(slots, mps, is_said, pretend_gpus, monkeypatch, capsys):
+    monkeypatch.setattr(gpu_slots, "is_mps_on", lambda gpu: mps)
+    with claim_device("cuda", slots):
+        assert capsys.readouterr().err == is_said * (
+            "warning: execution.gpu_slots: without NVIDIA's MPS, 2 runs take turns on a GPU instead of computing side "
+            "by side; start it with nvidia-cuda-mps-control -d\n"
+        )
 
 
 WORKFLOW = """

@@ -1,8 +1,13 @@
 import hashlib
 import subprocess
 
+import pytest
+import torch
+
 import anytime_pruning
+from anytime_pruning.machine import provenance
 from anytime_pruning.machine.provenance import describe_code, describe_container
+from anytime_pruning.results.metrics_file import Hardware
 
 
 def test_the_image_is_named_by_what_is_in_its_file(tmp_path, monkeypatch):
@@ -36,3 +41,14 @@ def test_a_package_in_somebody_elses_repository_has_no_commit(tmp_path, monkeypa
     assert describe_code() == {"commit": None, "modified": None}
     subprocess.run(["git", "add", "-f", "."], cwd=tmp_path, check=True)
     assert describe_code()["modified"] is True
+
+
+@pytest.mark.parametrize("mps", [True, False, None])
+def test_a_shared_gpu_says_how_it_was_shared(mps, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 5 << 20)
+    monkeypatch.setattr(provenance, "is_mps_on", lambda index: mps if index == 3 else 1 / 0)
+    hardware = provenance.describe_hardware(torch.device("cuda", 3), gpu_slots=4)
+    assert (hardware["gpu_slots"], hardware["mps"]) == (4, mps)
+    assert Hardware.model_validate(hardware).mps is mps
+    assert not {"gpu_slots", "mps"} & provenance.describe_hardware(torch.device("cpu"), gpu_slots=4).keys()

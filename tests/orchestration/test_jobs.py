@@ -9,7 +9,7 @@ import pytest
 from conftest import ROOT
 
 import anytime_pruning
-from anytime_pruning.orchestration.jobs import prepare_jobs
+from anytime_pruning.orchestration.jobs import PASSED_INSIDE, prepare_jobs
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +20,7 @@ def surroundings(tmp_path, monkeypatch):
     (tmp_path / "bin" / "apptainer").chmod(0o755)
     (tmp_path / "image.sif").touch()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
-    for name in ("PYTHONPATH", "APPTAINER_BIND", "APPTAINERENV_CUDA_VISIBLE_DEVICES"):
+    for name in ("PYTHONPATH", "APPTAINER_BIND", *(f"APPTAINERENV_{name}" for name in PASSED_INSIDE)):
         monkeypatch.setenv(name, "")
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
@@ -75,3 +75,20 @@ def test_a_container_sees_an_installed_package_and_not_its_neighbours(tmp_path, 
     command = prepare_jobs("image.sif", in_container=True)
     assert command == "PYTHONSAFEPATH=1 PYTHONPATH=/opt/anytime-pruning python -m anytime_pruning"
     assert os.environ["APPTAINER_BIND"] == f"{package}:/opt/anytime-pruning/anytime_pruning"
+
+
+def test_a_job_in_a_container_counts_and_computes_as_outside(monkeypatch):
+    """Pass what decides the order of the GPUs, the algorithms, MPS and the caches, but not a folder of the host."""
+    passed = {
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+        "CUDA_MPS_PIPE_DIRECTORY": "/tmp/my-mps",
+        "CUBLAS_WORKSPACE_CONFIG": ":16:8",
+        "PYTORCH_ALLOC_CONF": "expandable_segments:True",
+        "TRITON_CACHE_DIR": "/scratch/kernels",
+    }
+    for name, value in passed.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TMPDIR", "/scratch/tmp")
+    prepare_jobs("image.sif", in_container=True)
+    assert {name: os.environ[f"APPTAINERENV_{name}"] for name in passed} == passed
+    assert "APPTAINERENV_TMPDIR" not in os.environ

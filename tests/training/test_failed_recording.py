@@ -108,7 +108,7 @@ def test_too_little_memory_for_a_recording_is_not_swallowed(make_trainer, first,
 
     trainer = make_trainer(batch_size=8, record=nested(first) if is_nested else record)
     message = r"^out of memory: lower something$"
-    with pytest.raises(CapacityError, match=message), out_of_memory_as_capacity_error("lower something"):
+    with pytest.raises(CapacityError, match=message), out_of_memory_as_capacity_error(lambda: "lower something"):
         train(trainer)
     assert capsys.readouterr().err == ""
     assert all(parameter.grad is None for parameter in trainer.model.parameters())

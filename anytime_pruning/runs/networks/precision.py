@@ -6,7 +6,7 @@ from torch import nn
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.devices import autocast, choose_precision, searching_kernels
-from anytime_pruning.machine.memory import is_out_of_memory
+from anytime_pruning.machine.memory import is_out_of_memory, working_on
 from anytime_pruning.machine.preservation import preserved
 
 
@@ -41,6 +41,7 @@ def choose_network_precision(model: nn.Module, asked: str, name: str, image_shap
 
 
 @searching_kernels(False)
+@working_on("trial")
 def _problem(model: nn.Module, images: torch.Tensor, precision: str) -> str | None:
     """Return what a network raises in a precision, or None if it computes."""
     try:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from anytime_pruning.foundation.errors import SettingError, show
 from anytime_pruning.machine.devices import searching_kernels
-from anytime_pruning.machine.memory import is_out_of_memory
+from anytime_pruning.machine.memory import is_out_of_memory, working_on
 from anytime_pruning.machine.preservation import preserved, want_gradients
 from anytime_pruning.pruning.prunable import weighted_layers
 
@@ -19,6 +19,7 @@ N_IMAGES = 2
 
 
 @searching_kernels(False)
+@working_on("trial")
 def try_out(model: nn.Module, name: str, image_shape: tuple[int, int, int], n_classes: int) -> list[str]:
     """Check that a network maps images to logits and can be trained; the network stays as it is.
 

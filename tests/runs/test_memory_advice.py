@@ -1,0 +1,112 @@
+"""Test what is said when the memory is too small: only settings that would help."""
+
+from functools import partial
+
+import pytest
+import torch
+
+import anytime_pruning.runs.memory_advice
+from anytime_pruning import run_stream
+from anytime_pruning.foundation.errors import CapacityError
+from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
+from anytime_pruning.runs.memory_advice import advice_on_memory
+from anytime_pruning.settings.run import parse_settings
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+FOLDER = {"name": "toy", "source": "image_folder", "path": "images", "image_size": 224, "content_sha256": "0" * 64}
+
+
+def allocate_too_much():
+    torch.empty(2**60)  # fails with the error that torch raises on a CPU
+
+
+def run_out_of_gpu_memory():
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+
+def run_out_of_memory():
+    raise MemoryError
+
+
+@pytest.mark.parametrize("work", [allocate_too_much, run_out_of_gpu_memory, run_out_of_memory])
+def test_out_of_memory_names_the_settings_to_lower(work, tiny):
+    advise = partial(advice_on_memory, parse_settings(tiny(execution={"gpu_slots": 3})), None)
+    message = r"batch_size 16 and execution\.gpu_slots 3 does not fit; lower"
+    with pytest.raises(CapacityError, match=message), out_of_memory_as_capacity_error(advise):
+        work()
+
+
+def test_other_errors_pass_through():
+    with pytest.raises(RuntimeError, match="something else"), out_of_memory_as_capacity_error(lambda: "nothing"):
+        raise RuntimeError("something else")
+
+
+@pytest.fixture
+def advise(tiny, monkeypatch):
+    """Return a function that gives the advice for a kind of work, with bfloat16 native or not."""
+
+    def give(device, work="training", native=False, **changes):
+        monkeypatch.setattr(anytime_pruning.runs.memory_advice, "has_native_bfloat16", lambda device: native)
+        settings = parse_settings(tiny(**{"precision": "float32", "execution": {"gpu_slots": 4}} | changes))
+        return advice_on_memory(settings, device, work)
+
+    return give
+
+
+def test_slots_are_named_only_on_a_gpu_that_is_shared(advise):
+    assert advise(GPU) == (
+        "resnet20 with batch_size 16 and execution.gpu_slots 4 does not fit; lower one of the two, or run fewer jobs "
+        "at once"
+    )
+    alone = "resnet20 with batch_size 16 does not fit; lower it, or run fewer jobs at once"
+    assert advise(CPU) == advise(GPU, execution={}) == alone
+
+
+def test_the_batches_of_evaluation_do_not_follow_the_batch_size(advise):
+    assert advise(CPU, "evaluation") == "the evaluation of resnet20 does not fit; run fewer jobs at once"
+    assert advise(GPU, "evaluation", dataset=FOLDER) == (
+        "the evaluation of resnet20 with image_size 224 and execution.gpu_slots 4 does not fit; lower one of the two, "
+        "or run fewer jobs at once"
+    )
+
+
+def test_the_batches_of_the_released_scoring_do_not_follow_the_batch_size(advise):
+    assert "scoring resnet20 with batch_size 16 does" in advise(CPU, "scoring")
+    assert advise(CPU, "scoring", protocol="released") == "scoring resnet20 does not fit; run fewer jobs at once"
+
+
+def test_half_the_precision_is_offered_where_it_is_fast_and_not_yet_taken(advise):
+    assert advise(GPU, native=True, dataset=FOLDER) == (
+        "resnet20 with batch_size 16, image_size 224 and execution.gpu_slots 4 does not fit; lower one of the three, "
+        "set precision to bfloat16, or run fewer jobs at once"
+    )
+    assert advise(CPU, "evaluation", native=True) == (
+        "the evaluation of resnet20 does not fit; set precision to bfloat16, or run fewer jobs at once"
+    )
+    assert "bfloat16" not in advise(GPU, native=True, precision="bfloat16")
+
+
+@pytest.mark.parametrize(
+    ("size", "message"),
+    [
+        (2, "a trial of resnet20 does not fit; run fewer jobs at once"),
+        (7, "scoring resnet20 with batch_size 12 does not fit; lower it, or run fewer jobs at once"),
+        (12, "resnet20 with batch_size 12 does not fit; lower it, or run fewer jobs at once"),
+        (100, "the evaluation of resnet20 does not fit; run fewer jobs at once"),
+    ],
+)
+def test_a_run_names_the_work_that_needed_the_memory(size, message, tiny, tmp_path, monkeypatch):
+    """Let convolutions of one batch size fail: two images are tried out, seven scored on, and 100 tested on at once."""
+    forward = torch.nn.Conv2d.forward
+
+    def full(self, maps):
+        if len(maps) == size:
+            torch.empty(2**60)
+        return forward(self, maps)
+
+    monkeypatch.setattr(torch.nn.Conv2d, "forward", full)
+    with pytest.raises(CapacityError) as caught:
+        run_stream(tiny(n_megabatches=1, epochs=1, train_limit=40, batch_size=12, precision="float32"), tmp_path)
+    found = str(caught.value).replace("set precision to bfloat16, or ", "")  # where the processor is fast in it
+    assert found.replace(", set precision to bfloat16", "") == f"out of memory: {message}"
+    assert not (tmp_path / "metrics.json").exists()
