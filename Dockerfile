@@ -7,9 +7,10 @@ FROM ${BASE}
 # envs/requirements.txt has the same versions without hashes, so that pip takes a CPU build of torch where it finds one.
 ARG REQUIREMENTS=envs/requirements.lock
 
-# A run asks git for its commit. Snakemake's jobs also need bash and coreutils, which are in the base.
+# A run asks git for its commit. torch.compile builds kernels with g++ or gcc and the header of Python. Snakemake's jobs also need
+# bash and coreutils, which are in the base.
 RUN apt-get update \
- && apt-get install --yes --no-install-recommends ca-certificates git python3 python3-venv \
+ && apt-get install --yes --no-install-recommends ca-certificates g++ git python3 python3-dev python3-venv \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
 
 COPY ${REQUIREMENTS} /opt/requirements.txt
