@@ -17,7 +17,7 @@ class ExecutionSettings(BaseModel):
 
     device: str = Field("auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,4})?)$", description="auto, cpu, cuda or cuda:N")
     threads: Count = Field(1, le=512, description="CPU threads of one run")
-    gpu_slots: Count = Field(1, le=64, description="runs that share one GPU at the same time")
+    gpu_slots: Count = Field(1, le=64, description="runs that share one GPU: side by side with MPS, in turns without")
     compile: bool = Field(
         False, description="compile the network with torch.compile: one minute more at first, faster steps on a GPU"
     )
