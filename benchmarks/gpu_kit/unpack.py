@@ -85,11 +85,14 @@ def join_pieces(item: dict, folder: Path) -> bytes:
 def install_wheels(content: bytes, folder: Path) -> None:
     """Install the wheels in a zip archive into the folder site/, without a network."""
     wheels = folder / "wheels"
+    wheels.mkdir(exist_ok=True)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        archive.extractall(wheels)
+        for name in archive.namelist():
+            (wheels / Path(name).name).write_bytes(archive.read(name))
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--no-compile"]
     command += ["--disable-pip-version-check", "--upgrade", "--target", str(folder / "site")]
-    done = subprocess.run([*command, *sorted(map(str, wheels.glob("*.whl")))], capture_output=True, text=True)
+    command += sorted(map(str, wheels.glob("*.whl")))
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", errors="replace")
     if done.returncode:
         raise ValueError(f"pip cannot install the wheels: {done.stderr.strip()}")
 
