@@ -21,6 +21,7 @@ def keys(lengths=(2, 3), seeds=(0, 1), series=SERIES, dataset="digits", model="r
             "pruner": pruner,
             "seed": seed,
             "variant": variant,
+            "images": "",
             "run": f"{dataset}/{model}/T{length}/{protocol}/{method}/{pruner}/{variant}/seed{seed}",
         }
 

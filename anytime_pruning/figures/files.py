@@ -46,24 +46,26 @@ def named_in_errors(name: str, tables_dir: Path) -> Iterator[None]:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """Read one of the collected tables.
+    """Read one of the collected tables, in which datasets are named with their share of images, if it is not the whole.
 
     Raises:
         DataError: the table is missing, damaged, or lacks a column that names runs.
     """
     # Names may look like numbers, so these columns are read as text. The word `none` is a pruner and not a missing
     # value.
-    names = dict.fromkeys(("dataset", "model", "protocol", "method", "pruner", "variant", "run"), str)
+    names = dict.fromkeys(("dataset", "model", "protocol", "method", "pruner", "variant", "images", "run"), str)
     try:
         table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except ValueError:  # pandas raises ValueError or a subclass for files that are not tables
         raise DataError(f"{path}: not readable") from None
-    for column in (*STREAM, *SERIES, "seed", "run"):
+    for column in (*STREAM, *SERIES, "images", "seed", "run"):
         if column not in table:
             raise DataError(f"{path}: no column {column}")
-    return table.assign(variant=table["variant"].fillna("").astype(str))
+    images = table.pop("images").fillna("")
+    dataset = table["dataset"].where(images == "", table["dataset"] + " (" + images + " images)")
+    return table.assign(dataset=dataset, variant=table["variant"].fillna("").astype(str))
 
 
 def with_ending(stem: Path, ending: str) -> Path:

@@ -37,8 +37,9 @@ def pruner_label(pruner: str) -> str:
 
 
 def dataset_label(dataset: str) -> str:
-    """Return the name of a dataset in print."""
-    return DATASET_LABELS.get(dataset, dataset)
+    """Return the name of a dataset in print; a share of images in parentheses stays as it is."""
+    name, *share = dataset.split(" ", 1)
+    return " ".join([DATASET_LABELS.get(name, name), *share])
 
 
 def model_label(model: str) -> str:

@@ -60,4 +60,4 @@ def name_of_series(row: Mapping[Any, Any]) -> str:
         row: the columns of a series by name, as in the collected tables.
     """
     parts = [row["dataset"], row["model"], f"T{row['n_megabatches']}", *(row[key] for key in SERIES)]
-    return "-".join(re.sub(r"[^\w.=-]+", "_", part) for part in parts if part)
+    return "-".join(re.sub(r"[^\w.=-]+", "_", part.replace(",", "")).strip("_") for part in parts if part)

@@ -15,7 +15,7 @@ from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import REMEDY, MetricsFile
 from anytime_pruning.results.rows import NEWER_COLUMNS, TABLES
 from anytime_pruning.results.store import check_files, read_metrics, read_settings
-from anytime_pruning.results.variants import AXES, name_variants
+from anytime_pruning.results.variants import AXES, name_image_counts, name_variants
 
 # Each table of a run must have these columns.
 COLUMNS = {
@@ -44,11 +44,15 @@ def collect(names: Sequence[str], runs_dir: Path, tables_dir: Path, present_only
     if not names:
         raise DataError("runs_list: the list names no run; at least one is needed")
     settings = {name: read_settings(runs_dir / name) for name in names}
-    variants = name_variants(settings)
+    variants, images = name_variants(settings), name_image_counts(settings)
     metrics = {name: _read_checked(runs_dir / name) for name in names}
     check_same_data({name: settings[name]["dataset"] for name in names}, metrics)
     keys = pd.DataFrame(
-        [{axis: settings[name][axis] for axis in AXES} | {"variant": variants[name], "run": name} for name in names]
+        [
+            {axis: settings[name][axis] for axis in AXES}
+            | {"variant": variants[name], "images": images[name], "run": name}
+            for name in names
+        ]
     )
     rows = {name: {table: read_rows(runs_dir / name / table) for table in COLUMNS} for name in names}
     for tables_of_run in rows.values():

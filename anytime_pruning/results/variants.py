@@ -1,10 +1,12 @@
-"""Name runs in tables and figures by their main settings, the axes, and by a variant that tells other runs apart."""
+"""Name runs in tables and figures: by the axes, the share of images, and a variant that tells other runs apart."""
 
 import json
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from anytime_pruning.datasets import parse_dataset
+from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.settings.grid import NOT_IN_A_GRID
 from anytime_pruning.settings.run import PRUNING_SETTINGS, RunSettings
 
@@ -68,6 +70,38 @@ def name_variants(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         )
         for name, values in meaningful.items()
     }
+
+
+def name_image_counts(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """Say for each run on how many training images its dataset is used, so that no table takes a part for the whole.
+
+    Runs on one dataset have the same text. If their numbers differ, the text names all numbers, and variants tell which
+    runs have an unusual one.
+
+    Args:
+        settings: result of `plain_settings` by the name of the run.
+
+    Returns:
+        A text such as `5,000 of 50,000` by the name of the run. It is empty where all images are used, and lacks the
+        total where only the images themselves tell it.
+    """
+    limits: dict[str, set[int | None]] = {}
+    for values in settings.values():
+        limits.setdefault(values["dataset"], set()).add(values["train_limit"])
+    texts = {dataset: _count_images(dataset, found) for dataset, found in limits.items()}
+    return {name: texts[values["dataset"]] for name, values in settings.items()}
+
+
+def _count_images(dataset: str, limits: set[int | None]) -> str:
+    try:
+        total = parse_dataset(dataset).train_count()
+    except SettingError:  # a dataset of the user, whose settings alone tell the source
+        total = None
+    parts = sorted({limit for limit in limits if limit not in (None, total)})
+    if not parts:
+        return ""
+    counts = [f"{part:,}" for part in parts] + ["all"] * (len(limits) > len(parts))
+    return " or ".join(counts) + (f" of {total:,}" if total else "")
 
 
 def _text_of(value: Any) -> str:

@@ -18,7 +18,9 @@ from anytime_pruning.figures.claims.measures import measure_runs
 from anytime_pruning.figures.claims.table import render
 from anytime_pruning.figures.early_layers import EMPTIED_DENSITY_PCT
 from anytime_pruning.foundation.errors import DataError, SettingError
+from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.settings.study import plan_study
 
 CLAIM = {
     "id": "better",
@@ -224,7 +226,7 @@ def test_the_file_lists_every_number_of_the_paper():
     claims = read_claims(ROOT / "config" / "claims.yaml")
     numbers = {claim.claimed for claim in claims if not claim.is_direction}
     assert {17.97, -9927, -20.49, 11.12, -5533, -14.79, 7, -22, 0.366, 0.8} == numbers
-    assert {claim.id for claim in claims if claim.is_direction} == {
+    assert {claim.id for claim in claims if claim.is_direction and not claim.id.startswith("tenth-")} == {
         *("better-than-dense", "better-than-one-shot", "long-streams"),
         *("magnitude-empties", "snip-does-not-empty", "magnitude-keeps-fewer"),
     }
@@ -235,6 +237,19 @@ def test_the_file_lists_every_number_of_the_paper():
     }
     assert {claim.relative for claim in claims if claim.claimed == -22} == {True, False}
     assert all(claim.source for claim in claims)
+
+
+def test_claims_on_a_tenth_of_the_images_say_so_and_are_about_the_studies_that_have_it():
+    claims = [claim for claim in read_claims(ROOT / "config" / "claims.yaml") if claim.id.startswith("tenth-")]
+    assert len(claims) == 7
+    for claim in claims:
+        assert claim.text.startswith("On a tenth of the images, too: ")
+        assert claim.where.settings == {"train_limit": 5000}
+    for name in ("cifar10", "cifar100"):
+        _, runs = plan_study(read_yaml(ROOT / "config" / f"{name}.yaml"))
+        assert {run.settings.dataset.source for run in runs} <= set(claims[0].where.data)
+        assert {run.settings.train_limit for run in runs} == {5000}
+        assert {run.settings.dataset.train_count() for run in runs} == {50_000}
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def reported(tmp_path_factory):
 
 def test_the_walk_through_leads_through_the_studys_own_numbers(reported):
     page = (reported / "results" / "tiny" / "walkthrough.html").read_text()
-    assert "digits is not data of the paper" in page
+    assert "digits (60 of 1,437 images) is not data of the paper" in page
     assert "3 runs" in page
     assert "too few seeds to tell" in page  # the study has one seed
     assert "<code>train_limit=60</code>, <code>epochs=1</code>" in page  # the released commands set neither

@@ -11,9 +11,9 @@ from scipy import stats
 
 from anytime_pruning.cli.main import main
 from anytime_pruning.figures import series_metrics
-from anytime_pruning.figures.files import save_table, to_latex, to_markdown
+from anytime_pruning.figures.files import read_table, save_table, to_latex, to_markdown
 from anytime_pruning.figures.gap_curve import measure_reversals
-from anytime_pruning.figures.labels import GAP_NAMES
+from anytime_pruning.figures.labels import GAP_NAMES, describe
 from anytime_pruning.figures.series import SERIES, STREAM, Series
 from anytime_pruning.figures.tables import cost, differences, direction_changes, few_shot, results
 from anytime_pruning.figures.tables.pairs import choose_pairs
@@ -202,6 +202,18 @@ def test_the_metrics_of_each_series_are_means_over_seeds():
         "density": 0.36,
         "seeds": 2,
     }
+
+
+def test_tables_and_metrics_name_the_share_of_images(tmp_path):
+    runs = make_runs(lengths=(2,), dataset="cifar100").assign(images="5,000 of 50,000")
+    runs.to_csv(tmp_path / "runs.csv", index=False)
+    named = read_table(tmp_path / "runs.csv")
+    assert set(named["dataset"]) == {"cifar100 (5,000 of 50,000 images)"}
+    assert describe(named).startswith("CIFAR-100 (5,000 of 50,000 images), ResNet-20, T = 2")
+    assert set(results.tabulate(named)[0]["Dataset"]) == {"CIFAR-100 (5,000 of 50,000 images)"}
+    assert all(
+        name.startswith("cifar100_5000_of_50000_images-resnet20-T2-") for name in series_metrics.summarize(named)
+    )
 
 
 def test_metrics_of_series_that_are_gone_go(tmp_path):

@@ -1,6 +1,6 @@
 """Test the names of variants, which spell out the settings in which runs differ."""
 
-from anytime_pruning.results.variants import name_variants, plain_settings
+from anytime_pruning.results.variants import name_image_counts, name_variants, plain_settings
 from anytime_pruning.settings.run import parse_settings
 
 USUAL = {"dataset": "d", "seed": 0, "pruner": "snip", "lr": 0.1, "tau": 4.5}
@@ -52,3 +52,23 @@ def test_defaults_that_a_run_lacks_look_like_those_that_it_has():
     newer = parse_settings({"dataset": "digits", "model": "resnet20"}).model_dump(mode="json")
     assert older == plain_settings(newer)
     assert older["prunable"] == ["conv"]
+
+
+def counts_of(dataset, *limits):
+    settings = {str(i): {"dataset": dataset, "train_limit": limit} for i, limit in enumerate(limits)}
+    (text,) = set(name_image_counts(settings).values())
+    return text
+
+
+def test_a_part_of_the_images_is_named_and_the_whole_is_not():
+    assert counts_of("cifar100", 5000, 5000) == "5,000 of 50,000"
+    assert counts_of("cifar100", None) == counts_of("cifar100", 50_000, None) == ""
+    assert counts_of("flowers", 600) == "600"  # the settings of a run do not say how many there are
+    assert counts_of("flowers", None) == ""
+
+
+def test_different_numbers_of_images_are_all_named():
+    assert counts_of("cifar10", None, 5000, 200) == "200 or 5,000 or all of 50,000"
+    assert counts_of("flowers", None, 20) == "20 or all"
+    both = {"a": {"dataset": "digits", "train_limit": None}, "b": {"dataset": "cifar10", "train_limit": 7}}
+    assert name_image_counts(both) == {"a": "", "b": "7 of 50,000"}
