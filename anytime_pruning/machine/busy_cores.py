@@ -1,8 +1,8 @@
 """Warn if a run of several threads shares its cores with other work, which makes the threads wait for each other.
 
 The threads of a layer meet at its end, and whoever is there first computes nothing until the last one comes. If another
-process has taken the core of the last one, all others wait for it, hundreds of times in a step. A run of one thread waits
-for nobody and loses only the time that the other process takes.
+process has taken the core of the last one, all others wait for it, hundreds of times in a step. A run of one thread
+waits for nobody and loses only the time that the other process takes.
 """
 
 import os
