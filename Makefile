@@ -94,7 +94,7 @@ zoo: $(VENV)/tries
 # The pieces are for a machine with Python KIT_PYTHON and torch alone, whose hour on a GPU `python -m benchmarks.gpu_day` spends.
 DATA ?= data
 KIT_PYTHON ?= 3.12
-gpu-kit: $(VENV)/develops
+gpu-kit: $(VENV)/runs
 	@$(ACTIVATE) python -m benchmarks.gpu_kit --data "$(DATA)" --out gpu-kit --python $(KIT_PYTHON)
 
 # Every call tries other files, except that a given SEED repeats an earlier call.

@@ -25,7 +25,7 @@ def run(device_name: str, network: str) -> None:
     with profile(activities=activities) as found:
         variant.train(n_steps)
         synchronize(device)
-    order = "self_cuda_time_total" if on_gpu else "self_cpu_time_total"
+    order = "self_device_time_total" if on_gpu else "self_cpu_time_total"
     table = found.key_averages().table(sort_by=order, row_limit=N_ROWS, max_name_column_width=90)
     report("steps", n_steps)
     report("kernels", [line.rstrip() for line in table.splitlines()])
