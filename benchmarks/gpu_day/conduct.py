@@ -1,16 +1,13 @@
 """Run the parts one after another while there is time, and keep every measurement at once."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from anytime_pruning.foundation.errors import SettingError
@@ -95,7 +92,7 @@ def _attend(part: Part, record: Record, clock: Clock, day: Day, grace_s: float) 
     began, limit = time.monotonic(), part.most_s
     outcome = run_process(
         part.command,
-        _environment(),
+        ENVIRONMENT | {"PYTHONUNBUFFERED": "1"},
         day.out / "logs" / f"{part.name.replace('/', '-')}.log",
         lambda: min(clock.left(), limit - (time.monotonic() - began)),
         grace_s,
@@ -186,14 +183,6 @@ def _cancelled_by_signals(clock: Clock, grace_s: float) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of the parts: caches of compiled kernels outlive a part and are not in the checkout."""
-    caches = Path(tempfile.gettempdir()) / f"anytime-pruning-gpu-day-{os.getuid()}"
-    folders = {"TORCHINDUCTOR_CACHE_DIR": "inductor", "TRITON_CACHE_DIR": "triton", "CUDA_CACHE_PATH": "nv"}
-    usual = {name: str(caches / folder) for name, folder in folders.items()}
-    return usual | ENVIRONMENT | {"PYTHONUNBUFFERED": "1"}
 
 
 def _short(value: Any) -> str:
