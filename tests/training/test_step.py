@@ -78,6 +78,12 @@ def test_a_step_that_cannot_be_recorded_runs_as_it_is_with_one_line(capsys):
     )
 
 
+@pytest.fixture(autouse=True)
+def no_folder_for_kernels(monkeypatch):
+    """Nothing is really compiled here, so no folder is made for it, nor named in the environment of later tests."""
+    monkeypatch.setattr("anytime_pruning.training.step.keep_caches_outside", lambda: None)
+
+
 def test_without_a_compiler_the_network_is_not_compiled(monkeypatch, capsys, toy_model):
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert compile_forward(toy_model, 4) is toy_model
