@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None, clock: Clock | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     packed = pack_small_files(day.out)
-    print(summarize(record.content, parts))
+    print(summarize(record.content, [part for part in parts if part in chosen or part.name in record.content["parts"]]))
     print(f"{record.path} holds all numbers, {packed} everything that is small; exit status {status}")
     return status
 

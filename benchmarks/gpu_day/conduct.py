@@ -121,7 +121,7 @@ def _expect(part: Part, record: Record, left: float) -> str:
     """Say how long a run takes at the measured speed, and whether it can be finished."""
     if not part.training:
         return f"{left:.0f} s are left"
-    done = samples_done(part.training.folder)
+    done = samples_done(part.training)
     text = f"{done:,} of {part.training.samples:,} sample passes are done"
     speeds = record.part(f"speed/{part.training.network}")["measured"].get("recorded")
     if not isinstance(speeds, dict):
@@ -155,7 +155,7 @@ def _note_training(part: Part, record: Record) -> None:
         for key in ("final", "cost", "hardware"):
             record.add(part.name, key, content[key])
     else:
-        record.add(part.name, "sample passes", samples_done(part.training.folder))
+        record.add(part.name, "sample passes", samples_done(part.training))
 
 
 def _look_at_the_machine() -> dict[str, Any]:

@@ -64,11 +64,13 @@ class Training:
         folder: the run's folder.
         network: name of the network, whose measured speed says how long the run takes.
         samples: samples of all passes of training.
+        batch_size: samples of one step.
     """
 
     folder: Path
     network: str
     samples: int
+    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _plan_run(study: str, run: PlannedRun, day: Day) -> Part:
         *("--digest", settings.digest(), "--out", str(folder)),
         *("--weights", str(day.out / layout.weights_path(study, run.name))),
     )
-    training = Training(folder, settings.model, count_samples(settings))
+    training = Training(folder, settings.model, count_samples(settings), settings.batch_size)
     name, dataset = f"evidence/{study}/{run.name}", settings.dataset
     # A lent machine has no network, so nothing would be downloaded there.
     is_there = is_loadable(dataset, day.data)
@@ -179,12 +181,13 @@ def count_samples(settings: RunSettings) -> int:
     return plan_cost(settings.epochs, [], parts, 0).train
 
 
-def samples_done(folder: Path) -> int:
+def samples_done(training: Training) -> int:
     """Return how many samples of an unfinished run its newest checkpoint has seen, or 0 without a checkpoint."""
-    checkpoints = sorted((folder / layout.RESUME).glob("*.json"))
+    checkpoints = sorted((training.folder / layout.RESUME).glob("*.json"))
     try:
         state = json.loads(checkpoints[-1].read_text(encoding="utf-8"))["content"]["state"]
         epochs = [*state["rows"]["epochs"], *state["position"]["epochs"]]
-        return sum(epoch["samples"] for epoch in epochs)
+        step = (state["position"]["current"] or {"step": 0})["step"]
+        return sum(epoch["samples"] for epoch in epochs) + step * training.batch_size
     except (IndexError, OSError, ValueError, KeyError, TypeError):
         return 0
