@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from anytime_pruning.foundation.errors import CapacityError, causes
+from anytime_pruning.foundation.errors import ArtifactError, CapacityError, causes
 
 # These numbers name the options of mallopt in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
@@ -67,7 +67,7 @@ def working_on(work: str) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         if is_out_of_memory(error) and not hasattr(error, NEEDED_BY):
             setattr(error, NEEDED_BY, work)
         raise
@@ -87,7 +87,9 @@ def out_of_memory_as_capacity_error(advise: Callable[..., str]) -> Iterator[None
     handled = sys.exception()
     try:
         yield
-    except (MemoryError, RuntimeError) as error:
+    except ArtifactError:
+        raise
+    except Exception as error:
         if not is_out_of_memory(error, handled):
             raise
         noted = {"work": getattr(error, NEEDED_BY)} if hasattr(error, NEEDED_BY) else {}

@@ -30,7 +30,7 @@ class RecordedStep:
     once, such as which layers to leave out.
 
     Args:
-        step: a function that reads and changes tensors at fixed places in memory, and returns tensors.
+        step: a function that reads and changes tensors at fixed places in memory, and returns other tensors.
         batch_size: size of the batches to record.
         record: records a function on the GPU of the batches if it is None; tests pass a replacement.
         look: returns what a step may change in Python, such as states of random generators; None looks at nothing.

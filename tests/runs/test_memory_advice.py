@@ -7,7 +7,7 @@ import torch
 
 import anytime_pruning.runs.memory_advice
 from anytime_pruning import run_stream
-from anytime_pruning.foundation.errors import CapacityError
+from anytime_pruning.foundation.errors import CapacityError, SettingError
 from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
 from anytime_pruning.runs.memory_advice import advice_on_memory
 from anytime_pruning.settings.run import parse_settings
@@ -39,6 +39,45 @@ def test_out_of_memory_names_the_settings_to_lower(work, tiny):
 def test_other_errors_pass_through():
     with pytest.raises(RuntimeError, match="something else"), out_of_memory_as_capacity_error(lambda: "nothing"):
         raise RuntimeError("something else")
+
+
+def hide_a_lack_of_memory():
+    try:
+        run_out_of_gpu_memory()
+    except RuntimeError:
+        raise ValueError("a network's own message") from None
+
+
+def answer_a_lack_of_memory():
+    try:
+        run_out_of_memory()
+    except MemoryError as error:
+        raise SettingError("tau: 7 is not allowed") from error
+
+
+def fail_otherwise_while_handling():
+    try:
+        run_out_of_memory()
+    except MemoryError:
+        with out_of_memory_as_capacity_error(lambda: "nothing"):
+            raise RuntimeError("something else")  # noqa: B904
+
+
+def test_an_error_that_hides_a_lack_of_memory_is_one_of_memory():
+    message = r"^out of memory: lower it$"
+    with pytest.raises(CapacityError, match=message), out_of_memory_as_capacity_error(lambda: "lower it"):
+        hide_a_lack_of_memory()
+
+
+def test_a_message_for_the_user_stays_as_it_is():
+    message = r"^tau: 7 is not allowed$"
+    with pytest.raises(SettingError, match=message), out_of_memory_as_capacity_error(lambda: "nothing"):
+        answer_a_lack_of_memory()
+
+
+def test_an_error_in_the_handling_of_an_earlier_lack_of_memory_is_another_one():
+    with pytest.raises(RuntimeError, match="something else"):
+        fail_otherwise_while_handling()
 
 
 @pytest.fixture
