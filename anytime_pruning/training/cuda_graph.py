@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import InvariantError, causes, first_line, one_line
-from anytime_pruning.machine.capture import record_cuda_graph
 from anytime_pruning.machine.memory import is_out_of_memory
 from anytime_pruning.machine.preservation import Snapshot
+from anytime_pruning.training.capture import record_cuda_graph
 
 Step = Callable[..., tuple[Tensor, ...]]
 # Records a function and returns a function that replays the recording.

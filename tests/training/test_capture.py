@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from anytime_pruning.machine.capture import record_cuda_graph
+from anytime_pruning.training.capture import record_cuda_graph
 
 SECOND = torch.device("cuda", 1)
 
