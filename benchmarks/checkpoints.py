@@ -21,7 +21,7 @@ from anytime_pruning import run_stream
 from anytime_pruning.machine import provenance
 from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer
 from benchmarks.__main__ import describe_machine
-from benchmarks.report import RESULTS, publish
+from benchmarks.report import RESULTS, keep_incomplete, publish
 from benchmarks.speed.run_shares import write_noise
 
 N_TRAIN, N_TEST = 5625, 100  # a tenth of the training images is held out
@@ -34,10 +34,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="folder for the runs (default: a temporary folder)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
+    runs: list[dict[str, Any]] = []
+    result = {"machine": describe_machine(torch.device("cpu"), 1), "code": provenance.describe_code(), "runs": runs}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         write_noise(Path(folder) / "noise", N_TRAIN, N_TEST)
-        runs = [measure(Path(folder), seed) for seed in range(options.repeats)]
-    result = {"machine": describe_machine(torch.device("cpu"), 1), "code": provenance.describe_code(), "runs": runs}
+        for seed in range(options.repeats):
+            runs.append(measure(Path(folder), seed))
+            keep_incomplete(result, options.out, "checkpoints")
     publish(result, to_markdown(result), options.out, "checkpoints")
     return 0
 

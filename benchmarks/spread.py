@@ -23,7 +23,7 @@ from anytime_pruning.machine import provenance
 from anytime_pruning.results import layout
 from benchmarks.__main__ import describe_machine
 from benchmarks.jobs import ENVIRONMENT
-from benchmarks.report import RESULTS, publish
+from benchmarks.report import RESULTS, keep_incomplete, publish
 
 RUN = {"dataset": "digits", "model": "resnet20", "n_megabatches": 4, "epochs": 3, "lr": 0.02, "lr_milestones": [2]}
 REFERENCE = "float32, 1 thread"
@@ -47,17 +47,20 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", type=int, default=10, help="runs of each way (default: 10)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
-    runs = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for way in WAYS:
-            print(f"running {way} ...", file=sys.stderr, flush=True)
-            runs[way] = [run(way, seed, Path(folder)) for seed in range(options.seeds)]
+    runs: dict[str, list[dict[str, Any]]] = {}
     result = {
         "machine": describe_machine(torch.device("cpu"), 1),
         "code": provenance.describe_code(),
         "settings": RUN,
         "runs": runs,
     }
+    with tempfile.TemporaryDirectory() as folder:
+        for way in WAYS:
+            print(f"running {way} ...", file=sys.stderr, flush=True)
+            runs[way] = []
+            for seed in range(options.seeds):
+                runs[way].append(run(way, seed, Path(folder)))
+                keep_incomplete(result, options.out, "spread")
     publish(result, to_markdown(result), options.out, "spread")
     return 0
 

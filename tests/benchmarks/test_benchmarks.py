@@ -17,7 +17,7 @@ from anytime_pruning import build_model
 from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections.unstructured import select_masks
-from benchmarks import __main__, children, growth, jobs, report
+from benchmarks import __main__, checkpoints, children, growth, jobs, report, spread
 from benchmarks.report import to_markdown
 from benchmarks.speed import training_speed, variants
 from benchmarks.speed.ceiling import training_flops
@@ -276,3 +276,22 @@ def test_a_watched_function_does_not_count_the_time_of_those_that_it_calls(monke
     inner = watch.watch(lambda: None, lambda: "inner")
     watch.watch(inner, lambda: "outer")()
     assert watch.seconds == {"inner": 4.0, "outer": 11.0}
+
+
+@pytest.mark.parametrize(("module", "measure"), [(spread, "run"), (checkpoints, "measure")])
+def test_long_measurements_keep_each_run_at_once(module, measure, monkeypatch, tmp_path):
+    """Let the third run fail, and find the first two."""
+    count = itertools.count()
+
+    def measured(*given):
+        if (number := next(count)) == 2:
+            raise RuntimeError
+        return {"number": number}
+
+    monkeypatch.setattr(module, measure, measured)
+    monkeypatch.setattr(checkpoints, "write_noise", lambda *given: None)
+    with pytest.raises(RuntimeError):
+        module.main(["--out", str(tmp_path)])
+    (left,) = tmp_path.glob("*.incomplete")
+    runs = json.loads(left.read_text())["runs"]
+    assert (runs if isinstance(runs, list) else runs[spread.REFERENCE]) == [{"number": 0}, {"number": 1}]
