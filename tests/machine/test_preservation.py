@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from anytime_pruning.machine.preservation import preserved, want_gradients
+from anytime_pruning.machine.preservation import Snapshot, preserved, want_gradients
 
 
 class Counting(nn.Module):
@@ -97,3 +97,22 @@ def test_numbers_inside_stay_within_the_context():
         model(images)
     assert model[0].weight.data_ptr() == address
     assert torch.equal(model(images), before)
+
+
+@pytest.mark.parametrize("on_host", [False, True])
+def test_a_snapshot_brings_back_a_network_other_tensors_and_draws(on_host):
+    model, momentum = Counting(), torch.arange(6.0).view(2, 3).t()
+    place, before, expected = momentum.data_ptr(), describe(model), momentum.clone()
+    snapshot = Snapshot(model, [momentum], on_host)
+    draws = torch.rand(3), random.random(), np.random.rand()  # noqa: NPY002
+    for _ in range(2):  # a snapshot can be restored more than once
+        model(torch.rand(2, 1, 4, 4)).sum().backward()
+        momentum.mul_(7)
+        snapshot.restore()
+        assert describe(model) == before
+        assert all(parameter.grad is None for parameter in model.parameters())
+        assert momentum.data_ptr() == place
+        assert momentum.stride() == (1, 3)
+        assert torch.equal(momentum, expected)
+    assert torch.equal(torch.rand(3), draws[0])
+    assert (random.random(), np.random.rand()) == draws[1:]  # noqa: NPY002

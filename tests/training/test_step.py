@@ -206,3 +206,41 @@ def test_a_cuda_graph_replays_the_step():
         on_gpu = [part.cuda() for part in batch]
         assert float(step(*on_gpu)[0]) == float(plain(*on_gpu)[0])
     assert recorded.calls < plain.calls
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="no two CUDA devices")
+def test_a_cuda_graph_is_recorded_on_the_gpu_of_its_tensors():
+    """Record on the second GPU while the first one is the current one."""
+    plain, recorded = Sum(), Sum()
+    recorded.total = recorded.total.to("cuda:1")
+    step = RecordedStep(recorded, 4)
+    for batch in batches(4, 4, 4, 4, 3, 4, 4):
+        assert float(step(*(part.to("cuda:1") for part in batch))[0]) == float(plain(*batch)[0])
+    assert step.is_recorded
+    assert torch.cuda.current_device() == 0
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_a_cuda_graph_that_cannot_be_recorded_leaves_the_gpu_as_it_was(capsys):
+    """Let a step wait for the GPU, which no recording can; draw and record something else afterwards."""
+    plain, waiting, other = Sum(), Sum(), Sum()
+    waiting.total, other.total = waiting.total.cuda(), other.total.cuda()
+
+    def wait(*batch):
+        torch.nn.functional.dropout(torch.ones(8, device="cuda"), 0.5)
+        total, highest = waiting(*batch)
+        return total + 0 * total.item(), highest
+
+    step, before = RecordedStep(wait, 4), torch.cuda.current_stream()
+    for batch in batches(4, 4, 4, 4, 4, 4):
+        assert float(step(*(part.cuda() for part in batch))[0]) == float(plain(*batch)[0])
+        assert torch.cuda.current_stream() == before
+    assert not step.is_recorded
+    assert len(capsys.readouterr().err.splitlines()) == 1
+    assert torch.rand(8, device="cuda").unique().numel() > 1
+    step = RecordedStep(other, 4)
+    for batch in batches(4, 4, 4, 4, 4):
+        step(*(part.cuda() for part in batch))
+    assert step.is_recorded
