@@ -11,6 +11,7 @@ import pytest
 from conftest import ROOT
 from patience import PATIENCE_S
 
+from anytime_pruning.foundation.console import warn
 from anytime_pruning.settings.run import parse_settings
 from benchmarks.gpu_day import __main__, conduct
 from benchmarks.gpu_day.plan import STAGES, STUDIES, Day, Part, plan_parts
@@ -303,6 +304,20 @@ def test_a_step_that_waits_for_the_gpu_is_found(monkeypatch):
     assert speed.look_for_waiting(waiting, device) == "no: called a synchronizing CUDA operation"
     assert modes[-1] == "default"
     assert waiting.trainer.step == waiting.step
+
+
+def test_a_way_that_is_not_what_its_name_says_is_found(capsys):
+    """Look at a step that is recorded, at one that is not, and at one that warns."""
+    device = type("Device", (), {"type": "cuda"})()
+
+    def make(recorded, warning=""):
+        trainer = type("Trainer", (), {"step": type("Step", (), {"is_recorded": recorded})()})()
+        return type("Variant", (), {"trainer": trainer, "train": lambda self, n: warning and warn(warning)})()
+
+    assert speed.warm_up("recorded", make(True), device) == []
+    assert speed.warm_up("unrecorded", make(False), device) == []
+    assert speed.warm_up("recorded", make(False), device) == ["recorded: the step is not recorded"]
+    assert speed.warm_up("compiled and recorded", make(False, "it fails"), device) == ["it fails"]
 
 
 CONTROL = """#!{python}

@@ -10,7 +10,7 @@ from anytime_pruning.machine.determinism import deterministic_algorithms
 from anytime_pruning.machine.devices import choose_device, prepare_process
 from anytime_pruning.machine.provenance import describe_hardware
 from anytime_pruning.stream.images import ImageSet
-from benchmarks.gpu_day.stages import report
+from benchmarks.gpu_day.stages import is_recorded, report
 from benchmarks.speed.variants import make_images, make_loop, make_options
 
 # On a GPU, enough steps to record one and to replay it several times.
@@ -30,7 +30,7 @@ def run(device_name: str) -> None:
     if not on_gpu:
         report("a recorded step equals an unrecorded one", "not run: no CUDA device")
     if not all(equal):
-        sys.exit("a recorded step does not compute what an unrecorded one computes")
+        sys.exit("a recorded step does not compute what an unrecorded one computes, or was not recorded")
 
 
 def _compare(precision: str, data: ImageSet, on_gpu: bool) -> bool:
@@ -47,6 +47,9 @@ def _compare(precision: str, data: ImageSet, on_gpu: bool) -> bool:
         return False
     what = "a recorded step equals an unrecorded one" if on_gpu else "two unrecorded trainings are equal"
     report(f"{what}, {precision}", is_equal)
+    if on_gpu and [is_recorded(way.trainer) for way in ways] != [True, False]:
+        report(f"the step was recorded, {precision}", False)
+        return False
     return is_equal
 
 

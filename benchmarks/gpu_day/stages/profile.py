@@ -4,7 +4,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from anytime_pruning.machine.devices import choose_device, choose_precision, prepare_process
 from anytime_pruning.stream.images import ImageSet
-from benchmarks.gpu_day.stages import report
+from benchmarks.gpu_day.stages import is_recorded, report
 from benchmarks.speed.ceiling import synchronize
 from benchmarks.speed.variants import make_images, make_loop, make_options
 
@@ -28,4 +28,5 @@ def run(device_name: str, network: str) -> None:
     order = "self_device_time_total" if on_gpu else "self_cpu_time_total"
     table = found.key_averages().table(sort_by=order, row_limit=N_ROWS, max_name_column_width=90)
     report("steps", n_steps)
+    report("recorded", is_recorded(variant.trainer))
     report("kernels", [line.rstrip() for line in table.splitlines()])

@@ -1,5 +1,6 @@
 """Measure ways to train a network in turns, and check that a step does not wait for the GPU."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,7 +11,7 @@ import torch
 from anytime_pruning import build_model
 from anytime_pruning.machine.devices import choose_device, choose_precision, prepare_process
 from anytime_pruning.stream.images import ImageSet
-from benchmarks.gpu_day.stages import report
+from benchmarks.gpu_day.stages import gathering_warnings, is_recorded, report
 from benchmarks.speed.ceiling import gemm_flops_per_s, training_flops
 from benchmarks.speed.training_speed import rotated, spread, steps_of_a_turn, take_turn
 from benchmarks.speed.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_images, make_loop, make_options, make_plain
@@ -32,12 +33,15 @@ def run_compiled(device_name: str, network: str, rounds: str, turn_s: str) -> No
 def _measure(device_name: str, network: str, rounds: int, turn_s: float, is_compiled: bool) -> None:
     device = choose_device(device_name)
     prepare_process(device, 1)
-    ways = _make_ways(network, device, is_compiled)
+    with gathering_warnings() as problems:
+        ways = _make_ways(network, device, is_compiled)
     report("precision", ways["recorded"].trainer.options.precision)
     for way, variant in ways.items():
         if way != "plain":
-            variant.train(WARM_UP[device.type])
+            problems += warm_up(way, variant, device)
             report(f"{way}: steps do not wait for the GPU", look_for_waiting(variant, device))
+    if device.type == "cuda":
+        report("each way is what its name says", not problems or f"no: {'; '.join(problems)}")
     n_steps = {way: steps_of_a_turn(variant, device, turn_s) for way, variant in ways.items()}
     speeds: dict[str, list[float]] = {way: [] for way in ways}
     for turn in range(rounds):
@@ -51,6 +55,8 @@ def _measure(device_name: str, network: str, rounds: int, turn_s: float, is_comp
     report("gemm_gflops_per_s", ceiling / 1e9)
     best = max((way for way in ways if way != "plain"), key=lambda way: spread(speeds[way])["median"])
     report(f"{best}: share of the GEMM ceiling", round(flops * spread(speeds[best])["median"] / ceiling, 3))
+    if device.type == "cuda" and problems:
+        sys.exit(f"the numbers are not of what their names say: {problems[0]}")
 
 
 def _make_ways(network: str, device: torch.device, is_compiled: bool) -> dict[str, Variant]:
@@ -62,6 +68,15 @@ def _make_ways(network: str, device: torch.device, is_compiled: bool) -> dict[st
     else:
         ways["unrecorded"] = make_loop(network, data, replace(options, records_steps=False))
     return ways | {"plain": make_plain(network, device)}
+
+
+def warm_up(way: str, variant: Variant, device: torch.device) -> list[str]:
+    """Take the first steps, and return why this way is not what its name says, if it is not."""
+    with gathering_warnings() as problems:
+        variant.train(WARM_UP[device.type])
+    if not problems and is_recorded(variant.trainer) != ("recorded" in way.split()):
+        problems.append(f"{way}: the step is {'' if is_recorded(variant.trainer) else 'not '}recorded")
+    return problems
 
 
 def look_for_waiting(variant: Variant, device: torch.device) -> bool | str:
