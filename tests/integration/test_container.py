@@ -107,6 +107,27 @@ def test_the_image_keeps_no_cache_and_no_settings_of_the_machine_that_built_it()
     assert str(ROOT) not in labels
 
 
+def test_torch_compile_finds_what_it_needs_in_the_image_and_keeps_kernels_out_of_the_checkout(tmp_path):
+    """Compile in a checkout that is the home folder, as Snakemake makes it."""
+    folder = make_checkout(tmp_path / "project")
+    compile_one = "import torch; print(torch.compile(lambda x: (x.sin() + 1).sum())(torch.zeros(64)).item())"
+    program = f"""
+import torch
+from anytime_pruning.machine.caches import keep_caches_outside
+from anytime_pruning.training.compilers import missing_for_compiling
+
+keep_caches_outside()
+assert missing_for_compiling(torch.device("cpu")) is None
+{compile_one}
+"""
+    before = {path.name for path in folder.iterdir()}
+    inside = ("apptainer", "exec", "--cleanenv", "--home", str(folder), str(IMAGE))
+    done = call(folder, *inside, "python", "-c", program)
+    assert done.stdout.split() == ["64.0"], done.stderr
+    assert call(folder, *inside, "which", "gcc").returncode == 0
+    assert {path.name for path in folder.iterdir()} == before
+
+
 def test_the_image_runs_as_nobody_special():
     """Check the user that docker and podman read from the image; apptainer keeps the user who calls."""
     listed = call(ROOT, "apptainer", "sif", "list", str(IMAGE)).stdout
