@@ -55,10 +55,10 @@ def _settings(device: str, data: str) -> dict[str, Any]:
     from anytime_pruning.datasets.cache import is_loadable
 
     has_cifar = device != "cpu" and is_loadable(parse_dataset("cifar100"), Path(data))
-    dataset, images = ("cifar100", 5000) if has_cifar else ("digits", 400)
+    dataset, images = ("cifar100", 5000) if has_cifar else ("digits", 200)
     execution = {"device": device, "data_dir": data, "checkpoint_share": 1}
-    run = {"dataset": dataset, "model": "resnet20", "n_megabatches": 1, "train_limit": images, "epochs": 3}
-    return run | {"lr_milestones": [2], "execution": execution}
+    run = {"dataset": dataset, "model": "resnet20", "n_megabatches": 1, "train_limit": images, "epochs": 2}
+    return run | {"lr_milestones": [1], "execution": execution}
 
 
 def _compare(settings: dict[str, Any], how: str) -> bool:
