@@ -15,6 +15,7 @@ from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.machine import provenance
+from anytime_pruning.machine.busy_cores import warn_if_threads_would_wait
 from anytime_pruning.machine.determinism import deterministic_algorithms
 from anytime_pruning.machine.devices import choose_device, prepare_process
 from anytime_pruning.machine.gpu_slots import claim_device
@@ -90,6 +91,8 @@ def run_stream(
 def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, folder: RunFolder) -> dict[str, Any]:
     execution = settings.execution
     prepare_process(device, execution.threads, execution.gpu_slots, execution.deterministic)
+    if device.type == "cpu":
+        warn_if_threads_would_wait(execution.threads)
     # The code version is recorded now, because the checkout may change during the run.
     code: dict[str, Any] = {
         "code": provenance.describe_code(),
