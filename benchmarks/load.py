@@ -5,23 +5,30 @@ command and the peak memory of its largest process are written to benchmarks/res
 """
 
 import argparse
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
 
 from benchmarks.fabricate import make_study
 from benchmarks.jobs import ENVIRONMENT, ROOT
-from benchmarks.report import RESULTS, publish
+from benchmarks.report import RESULTS, keep_incomplete, publish
 
 PACKAGE = (sys.executable, "-m", "anytime_pruning")
 PLAN = (
     "import sys; from pathlib import Path; from anytime_pruning.foundation.safe_text import read_yaml; "
     "from anytime_pruning.settings.study import plan_study; plan_study(read_yaml(Path(sys.argv[1])))"
+)
+DESCRIBE = (
+    "import json, torch; from anytime_pruning.machine import provenance; "
+    "from benchmarks.__main__ import describe_machine; "
+    "print(json.dumps({'machine': describe_machine(torch.device('cpu'), 1), 'code': provenance.describe_code()}))"
 )
 
 
@@ -32,23 +39,23 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=int, default=10_000, help="runs of a large results folder (default: 10000)")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
+    result = describe() | {"runs": options.runs, "folder": options.folder, "rows": []}
+
+    def keep(row: dict) -> None:
+        result["rows"].append(row)
+        keep_incomplete(result, options.out, "load")
+
     with tempfile.TemporaryDirectory() as folder:
-        rows = measure(options.runs, options.folder, make_folder(Path(folder), options.runs, options.folder))
-    # torch is imported only now, because a child's peak memory includes the memory of this process at its start.
-    import torch
-
-    from anytime_pruning.machine import provenance
-    from benchmarks.__main__ import describe_machine
-
-    result = {
-        "machine": describe_machine(torch.device("cpu"), 1),
-        "code": provenance.describe_code(),
-        "runs": options.runs,
-        "folder": options.folder,
-        "rows": rows,
-    }
+        measure(options.runs, options.folder, make_folder(Path(folder), options.runs, options.folder), keep)
     publish(result, to_markdown(result), options.out, "load")
     return 0
+
+
+def describe() -> dict:
+    """Return the machine and the code, from a child: the peak memory of later ones would include torch's in here."""
+    answer = subprocess.run((sys.executable, "-c", DESCRIBE), env=ENVIRONMENT, stdout=subprocess.PIPE, check=True)
+    found: dict = json.loads(answer.stdout)
+    return found
 
 
 def make_folder(folder: Path, n_runs: int, n_stored: int) -> Path:
@@ -60,12 +67,12 @@ def make_folder(folder: Path, n_runs: int, n_stored: int) -> Path:
     return folder
 
 
-def measure(n_runs: int, n_stored: int, folder: Path) -> list[dict]:
-    """Run each command once, in the order in which a user would meet them."""
+def measure(n_runs: int, n_stored: int, folder: Path, keep: Callable[[dict], None]) -> None:
+    """Run each command once, in the order in which a user would meet them, and keep each measurement at once."""
 
-    def timed(what: str, *command: str) -> dict:
+    def timed(what: str, *command: str) -> None:
         print(f"{what} ...", file=sys.stderr, flush=True)
-        return {"what": what, **run(command, folder)}
+        keep({"what": what, **run(command, folder)})
 
     def dry_run(name: str) -> tuple[str, ...]:
         return ("snakemake", "--dry-run", "--cores", "1", "--configfile", f"{name}.yaml")
@@ -75,23 +82,16 @@ def measure(n_runs: int, n_stored: int, folder: Path) -> list[dict]:
 
     runs, tables, runs_list = "results/load/runs", "results/load/tables", "results/load/runs.txt"
     grid, large = f"grid of {n_runs:,} runs", f"folder of {n_stored:,} runs"
-    rows = [
-        timed(f"{grid}: planned", sys.executable, "-c", PLAN, "grid.yaml"),
-        timed(f"{grid}, none there: dry run", *dry_run("grid")),
-    ]
+    timed(f"{grid}: planned", sys.executable, "-c", PLAN, "grid.yaml")
+    timed(f"{grid}, none there: dry run", *dry_run("grid"))
     run(fabricate("grid"), folder)
-    rows.append(timed(f"{grid}, all there: dry run", *dry_run("grid")))
+    timed(f"{grid}, all there: dry run", *dry_run("grid"))
     run(("snakemake", "write_plan", "--cores", "1", "--configfile", "grid.yaml"), folder)
-    rows += [
-        timed(f"{grid}: collect", *PACKAGE, "collect", runs_list, runs, tables),
-        timed(f"{grid}: verify, without testing networks", *PACKAGE, "verify", "results/load", "--no-evaluate"),
-    ]
+    timed(f"{grid}: collect", *PACKAGE, "collect", runs_list, runs, tables)
+    timed(f"{grid}: verify, without testing networks", *PACKAGE, "verify", "results/load", "--no-evaluate")
     run(fabricate("large"), folder)
-    return [
-        *rows,
-        timed(f"{large}: list those in no grid", *PACKAGE, "stale", "grid.yaml"),
-        timed(f"{large}, a grid of all: dry run", *dry_run("large")),
-    ]
+    timed(f"{large}: list those in no grid", *PACKAGE, "stale", "grid.yaml")
+    timed(f"{large}, a grid of all: dry run", *dry_run("large"))
 
 
 def run(command: tuple[str, ...], folder: Path) -> dict[str, float]:

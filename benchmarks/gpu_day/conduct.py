@@ -59,7 +59,10 @@ def conduct(parts: list[Part], record: Record, clock: Clock, day: Day) -> int:
     grace_s = REHEARSED_GRACE_S if day.rehearse else GRACE_S
     for part in parts:
         if part.training and (part.training.folder / layout.METRICS).exists():
+            # The program may have died between the end of the training and its own note.
             record.update(part.name, state=DONE)
+            if "final" not in record.part(part.name)["measured"]:
+                _note_training(part, record)
     waiting = [part for part in parts if record.part(part.name)["state"] not in FINISHED]
     waiting.sort(key=lambda part: record.part(part.name)["state"] == FAILED)
     with _cancelled_by_signals(clock, grace_s):

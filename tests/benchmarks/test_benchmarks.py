@@ -17,7 +17,7 @@ from anytime_pruning import build_model
 from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections.unstructured import select_masks
-from benchmarks import __main__, checkpoints, children, growth, jobs, report, spread
+from benchmarks import __main__, checkpoints, children, growth, jobs, load, report, spread
 from benchmarks.report import to_markdown
 from benchmarks.speed import training_speed, variants
 from benchmarks.speed.ceiling import training_flops
@@ -295,3 +295,21 @@ def test_long_measurements_keep_each_run_at_once(module, measure, monkeypatch, t
     (left,) = tmp_path.glob("*.incomplete")
     runs = json.loads(left.read_text())["runs"]
     assert (runs if isinstance(runs, list) else runs[spread.REFERENCE]) == [{"number": 0}, {"number": 1}]
+
+
+def test_the_load_of_commands_is_kept_one_by_one(monkeypatch, tmp_path):
+    """Let the third command fail, and find the first two."""
+    count = itertools.count()
+
+    def run(command, folder):
+        if (number := next(count)) == 2:
+            raise RuntimeError
+        return {"seconds": number, "peak_memory_mb": 1}
+
+    monkeypatch.setattr(load, "run", run)
+    monkeypatch.setattr(load, "describe", lambda: {"machine": {"id": "m"}})
+    monkeypatch.setattr(load, "make_folder", lambda *given: tmp_path)
+    with pytest.raises(RuntimeError):
+        load.main(["--out", str(tmp_path)])
+    kept = json.loads((tmp_path / "m-load.json.incomplete").read_text())
+    assert [row["seconds"] for row in kept["rows"]] == [0, 1]
