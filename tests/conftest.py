@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import shutil
 import signal
 import tarfile
@@ -17,12 +18,16 @@ from torch import nn
 
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.registry import _registered
+from anytime_pruning.machine.nvidia import why_no_cuda
 from anytime_pruning.results import layout
 from anytime_pruning.results.collect import collect
 from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import parse_settings
 
 torch.set_num_threads(1)
+# The tests compute on the CPU of a machine whose GPU torch cannot use, and `device: auto` has to be told so.
+if why_no_cuda():
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 # A shell makes a process in its background ignore SIGINT, and the processes that the tests start would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # Property tests have no deadline, because the first call of torch is slow and no property is about time.
