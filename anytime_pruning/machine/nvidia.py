@@ -94,7 +94,7 @@ def _has_pci_gpu() -> bool:
     """Return whether a graphics card of NVIDIA is in this machine, with or without a driver."""
     for device in PCI_DEVICES.glob("*"):
         try:
-            vendor, kind = ((device / name).read_text().strip() for name in ("vendor", "class"))
+            vendor, kind = ((device / name).read_text(encoding="ascii").strip() for name in ("vendor", "class"))
         except OSError:
             continue
         if vendor == "0x10de" and kind.startswith("0x03"):
