@@ -12,7 +12,7 @@ from anytime_pruning.machine.memory import working_on
 from anytime_pruning.stream.images import ImageSet
 
 # On a CPU, larger batches are not faster, and with batches of 100 ResNet-50 needs less than 2 GB. A GPU is faster with
-# larger batches. Both numbers are for images of up to 32 x 32 pixels.
+# larger batches, as long as its memory holds them; its number is for images of up to 32 x 32 pixels.
 EVALUATION_BATCH = {"cpu": 100, "cuda": 1000}
 EVALUATION_PIXELS = 32 * 32
 
@@ -46,12 +46,15 @@ class Evaluation:
 
 
 def evaluation_batch(device: torch.device, height: int, width: int) -> int:
-    """Return the number of images that are evaluated at once: the larger the images, the fewer.
+    """Return the number of images that are evaluated at once: on a GPU, the larger the images, the fewer.
 
-    A batch needs about as much memory for large images as for small ones. No batch has fewer than two images, because
-    networks are tried out on two.
+    A batch on a GPU then needs about as much memory for large images as for small ones. No batch has fewer than two
+    images, because networks are tried out on two. On a CPU the number stays the same, and with it the rounding of
+    results.
     """
     most = EVALUATION_BATCH[device.type]
+    if device.type == "cpu":
+        return most
     return max(2, min(most, most * EVALUATION_PIXELS // (height * width)))
 
 

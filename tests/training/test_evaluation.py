@@ -5,29 +5,23 @@ import torch
 from torch import nn
 
 from anytime_pruning.stream.images import ImageSet
+from anytime_pruning.training import evaluation
 from anytime_pruning.training.evaluation import evaluate, evaluation_batch
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda", 1)
 
 
 @pytest.mark.parametrize(
-    ("height", "width", "on_a_cpu", "on_a_gpu"),
-    [
-        (8, 8, 100, 1000),
-        (32, 32, 100, 1000),
-        (32, 16, 100, 1000),
-        (64, 64, 25, 250),
-        (224, 224, 2, 20),
-        (40, 48, 53, 533),
-    ],
+    ("height", "width", "on_a_gpu"),
+    [(8, 8, 1000), (32, 32, 1000), (32, 16, 1000), (64, 64, 250), (224, 224, 20), (40, 48, 533)],
 )
-def test_the_larger_the_images_the_fewer_are_evaluated_at_once(height, width, on_a_cpu, on_a_gpu):
-    assert evaluation_batch(CPU, height, width) == on_a_cpu
+def test_the_larger_the_images_the_fewer_are_evaluated_at_once(height, width, on_a_gpu):
     assert evaluation_batch(GPU, height, width) == on_a_gpu
+    assert evaluation_batch(CPU, height, width) == 100
 
 
 def test_at_least_two_images_are_evaluated_at_once():
-    assert evaluation_batch(CPU, 2048, 2048) == evaluation_batch(GPU, 8192, 8192) == 2
+    assert evaluation_batch(GPU, 8192, 8192) == 2
 
 
 class Sizes(nn.Module):
@@ -43,7 +37,8 @@ class Sizes(nn.Module):
 
 
 @pytest.mark.parametrize(("side", "sizes"), [(32, [100, 50]), (64, [25] * 6), (96, [11] * 13 + [7])])
-def test_evaluation_counts_the_same_in_batches_of_any_size(side, sizes):
+def test_evaluation_counts_the_same_in_batches_of_any_size(side, sizes, monkeypatch):
+    monkeypatch.setattr(evaluation, "evaluation_batch", lambda device, *sides: evaluation_batch(GPU, *sides) // 10)
     data = ImageSet(torch.zeros(150, 1, side, side, dtype=torch.uint8), torch.arange(150) % 2)
     model = Sizes()
     found = evaluate(model, data, torch.arange(150))
