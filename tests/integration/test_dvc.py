@@ -15,6 +15,7 @@ from ssh_server import SSHD, SSHServer, closed_port
 
 DVC = Path(sys.executable).parent / "dvc"
 RUNS, STAGES = 4, ("experiments@tiny", "paper@tiny")
+STREAM = "digits_60_of_1437_images-resnet20-T2"
 pytestmark = [
     pytest.mark.integration,
     pytest.mark.skipif(not DVC.exists(), reason="dvc is not installed: pip install -r envs/dvc.txt"),
@@ -139,15 +140,15 @@ def test_one_more_run_in_the_grid_is_the_one_that_trains(clone):
     assert "'lr': 0.02" in params["config/tiny.yaml"]["grid"]["new"]
     metrics = json.loads(works(clone, "dvc", "metrics", "diff", "--json"))
     added = [path for path, diff in metrics.items() if diff["test_acc_pct"]["old"] is None]
-    assert added == ["results/tiny/metrics/digits-resnet20-T2-paper-app-snip-lr=0.02.json"]
+    assert added == [f"results/tiny/metrics/{STREAM}-paper-app-snip-lr=0.02.json"]
 
 
 def test_metrics_and_plots_say_something(trained):
     shown = json.loads(works(trained, "dvc", "metrics", "show", "--json"))[""]["data"]
     series = {Path(path).name: entry["data"] for path, entry in shown.items()}
-    assert set(series) == {f"digits-resnet20-T2-paper-{name}.json" for name in ("app-snip", "dense-none")}
+    assert set(series) == {f"{STREAM}-paper-{name}.json" for name in ("app-snip", "dense-none")}
     assert all(0 < data["test_acc_pct"] <= 100 and data["seeds"] == 2 for data in series.values())
-    assert series["digits-resnet20-T2-paper-dense-none.json"]["density"] == 1
+    assert series[f"{STREAM}-paper-dense-none.json"]["density"] == 1
     works(trained, "dvc", "plots", "show", "--out", "plots")
     page = (trained / "plots" / "index.html").read_text()
     shutil.rmtree(trained / "plots")
