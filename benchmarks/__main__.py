@@ -107,8 +107,7 @@ def measure(
 def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:
     """Return a description of the machine, with `id` as the name for the files of its results."""
     hardware = provenance.describe_hardware(device)
-    processor = f"{hardware['processor']}, {hardware['cores']} cores, {hardware['cpu_capability']}"
-    name = str(hardware.get("gpu", processor))
+    name = str(hardware.get("gpu", f"{provenance.processor_kind()}, {hardware['cores']} cores"))
     return {
         "id": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
         "name": name,

@@ -52,3 +52,26 @@ def test_a_shared_gpu_says_how_it_was_shared(mps, monkeypatch):
     assert (hardware["gpu_slots"], hardware["mps"]) == (4, mps)
     assert Hardware.model_validate(hardware).mps is mps
     assert not {"gpu_slots", "mps"} & provenance.describe_hardware(torch.device("cpu"), gpu_slots=4).keys()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (
+            "processor\t: 0\ncpu family\t: 25\nmodel name\t: AMD EPYC\n\nprocessor\t: 1\ncpu family\t: 99\n",
+            "AMD EPYC, family 25",
+        ),
+        ("processor\t: 0\nBogoMIPS\t: 50.00\n", "aarch64"),
+    ],
+)
+def test_the_kind_of_a_processor_tells_families_of_one_name_apart(text, kind, tmp_path, monkeypatch):
+    (tmp_path / "cpuinfo").write_text(text)
+    monkeypatch.setattr(provenance, "PROCESSORS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(provenance.platform, "processor", lambda: "")
+    monkeypatch.setattr(provenance.platform, "machine", lambda: "aarch64")
+    monkeypatch.setattr(provenance, "has_native_bfloat16", lambda device: True)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    assert provenance.processor_kind() == f"{kind}, AVX512 with bfloat16"
+    monkeypatch.setattr(provenance, "has_native_bfloat16", lambda device: False)
+    monkeypatch.setattr(provenance, "PROCESSORS", tmp_path / "gone")
+    assert provenance.processor_kind() == "aarch64, AVX512"
