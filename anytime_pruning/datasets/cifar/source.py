@@ -25,7 +25,7 @@ class Cifar(DatasetSettings):
 
     Attributes:
         content_sha256: digest of the pixels and labels of all images; the images must have it.
-        channel_sums: sum of all training pixels of each channel, which says whether only the labels differ.
+        channel_sums: sum of all training pixels of each channel, which tells wrong labels from other pixels.
     """
 
     location: ClassVar[frozenset[str]] = frozenset({"path"})
@@ -63,7 +63,7 @@ class Cifar(DatasetSettings):
             train, test, notes = self._read_files(self.path, Path(data_dir))
         ordered_train, train_digest = train.in_order_of_content()
         ordered_test, test_digest = test.in_order_of_content()
-        self._check(hashlib.sha256(train_digest + test_digest).hexdigest(), train.channel_sums())
+        self._check(hashlib.sha256(train_digest + test_digest).hexdigest(), train)
         return ImageArrays(
             train_images=ordered_train.images,
             train_labels=ordered_train.labels,
@@ -88,19 +88,20 @@ class Cifar(DatasetSettings):
             found.notes,
         )
 
-    def _check(self, digest: str, channel_sums: tuple[int, ...]) -> None:
+    def _check(self, digest: str, train: LabelledImages) -> None:
         """Check that the images are the official ones.
 
         Raises:
-            DataError: they are not; the message says whether the pixels or only the labels differ.
+            DataError: they are not; the message says whether the training pixels already differ in sum.
         """
         if digest == self.content_sha256:
             return
+        channel_sums = train.channel_sums()
         name, where = self.torchvision_class.replace("CIFAR", "CIFAR-"), self.path or "the official archive"
         if channel_sums == self.channel_sums:
             raise DataError(
-                f"{where}: the training pixels sum up to {name}'s, but the images are not all in the right split and "
-                f"class: content digest {digest}, expected {self.content_sha256}"
+                f"{where}: the training pixels sum up to {name}'s, but some images are in the wrong class, or test "
+                f"images differ: content digest {digest}, expected {self.content_sha256}"
             )
         raise DataError(
             f"{where}: these are not {name}'s pixels: use an image folder of your own name "
