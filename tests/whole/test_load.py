@@ -129,12 +129,9 @@ def test_the_workflow_plans_what_is_missing_and_nothing_else(stored, tmp_path):
 
 @pytest.mark.parametrize(("kind", "module"), [("load", load), ("spread", spread)])
 def test_the_tables_in_the_repository_are_made_of_the_stored_numbers(kind, module):
-    """Check the results of the machine whose figure the README shows.
-
-    Results of a user's own machine may lie beside them.
-    """
+    """Check the results that the README links, because those of a user's own machine may lie beside them."""
     readme = (ROOT / "README.md").read_text()
-    (stem,) = re.findall(r"\((benchmarks/results/\S+)-growth\.png\)", readme)
-    text = module.to_markdown(json.loads((ROOT / f"{stem}-{kind}.json").read_text()))
-    assert (ROOT / f"{stem}-{kind}.md").read_text() == text
+    (name,) = re.findall(rf"\((benchmarks/results/\S+-{kind}\.md)\)", readme)
+    text = module.to_markdown(json.loads((ROOT / name).with_suffix(".json").read_text()))
+    assert (ROOT / name).read_text() == text
     assert text.split("\n\n")[1].strip() in readme
