@@ -62,31 +62,59 @@ def to_markdown(result: dict[str, Any]) -> str:
         f"{machine['name']}, {machine['threads']} threads, torch {machine['torch']}, batch size 64, 32 x 32 images. "
         f"Median of {result['rounds']} rounds taken in turns, with the lowest and highest.",
         "",
-        "| Network | plain loop (samples/s) | ours (samples/s) | ratio | precision | GEMM (GFLOP/s) | ours of that |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
+        *_speeds({"": result}),
     ]
-    for name, part in result["networks"].items():
-        ceiling = part["gemm_gflops_per_s"][part["precision"]]
-        lines.append(
-            f"| {name} | {_range(part['samples_per_s']['plain'], 0)} | {_range(part['samples_per_s']['ours'], 0)} "
-            f"| {_range(part['ratio_to_plain']['ours'], 2)} | {part['precision']} | {ceiling:,.0f} "
-            f"| {_range(part['fraction_of_ceiling'], 2)} |"
-        )
     ways = {way: None for part in result["networks"].values() for way in part["ratio_to_ours"]}
     del ways["plain"], ways["ours"]
     lines += ["", "Speed relative to ours with one technique changed:", ""]
     lines += [f"| Network | {' | '.join(ways)} |", f"| --- |{' --- |' * len(ways)}"]
     for name, part in result["networks"].items():
-        cells = (_range(part["ratio_to_ours"][way], 2) if way in part["ratio_to_ours"] else "–" for way in ways)
+        cells = (_range(part["ratio_to_ours"].get(way), 2) for way in ways)
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += ["", "| Network | SNIP (samples/s) | evaluation (samples/s) | selecting masks (s) |"]
-    lines += ["| --- | --- | --- | --- |"]
+    lines += [
+        "",
+        "A run's other work: images per second, their ratio to training, and the seconds to select masks:",
+        "",
+    ]
+    lines += ["| Network | SNIP (samples/s) | to training | evaluation (samples/s) | to training | selecting (s) |"]
+    lines += ["| --- | --- | --- | --- | --- | --- |"]
     for name, part in result["networks"].items():
-        lines.append(
-            f"| {name} | {part['snip_samples_per_s']:,.0f} | {part['evaluation_samples_per_s']:,.0f} "
-            f"| {part['select_s']:.3f} |"
-        )
+        # Results of earlier versions have neither.
+        ratios, speeds = part.get("other_work_to_training", {}), part["samples_per_s"]
+        cells = (f"{_range(speeds.get(way), 0)} | {_range(ratios.get(way), 2)}" for way in ("SNIP", "evaluation"))
+        lines.append(f"| {name} | {' | '.join(cells)} | {part['select_s']:.3f} |")
     return "\n".join([*lines, "", *_jobs(result), *_run_shares(result), ""])
+
+
+def compare_kinds(results: dict[str, dict[str, Any]]) -> str:
+    """Return one table of the speed of several machines.
+
+    Args:
+        results: the results by the name that a row gives the machine.
+    """
+    return "\n".join(_speeds(results))
+
+
+def _speeds(results: dict[str, dict[str, Any]]) -> list[str]:
+    columns = ("plain loop (samples/s)", "ours (samples/s)", "ratio", "precision", "GEMM (GFLOP/s)", "ours of that")
+    head = ["Network", *(["Processor"] if len(results) > 1 else []), *columns, "in float32, of its GEMM"]
+    lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
+    for name in {name: None for result in results.values() for name in result["networks"]}:
+        for machine, result in results.items():
+            part = result["networks"][name]
+            cells = [
+                name,
+                *([machine] if len(results) > 1 else []),
+                _range(part["samples_per_s"]["plain"], 0),
+                _range(part["samples_per_s"]["ours"], 0),
+                _range(part["ratio_to_plain"]["ours"], 2),
+                part["precision"],
+                f"{part['gemm_gflops_per_s'][part['precision']]:,.0f}",
+                _range(part["fraction_of_ceiling"], 2),
+                _range(part.get("float32_fraction_of_ceiling"), 2),
+            ]
+            lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
 def _jobs(result: dict[str, Any]) -> list[str]:
@@ -137,6 +165,8 @@ def _run_shares(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _range(spread: dict[str, float], digits: int) -> str:
+def _range(spread: dict[str, float] | None, digits: int) -> str:
+    if spread is None:  # not measured on this machine, or not yet in its day
+        return "–"
     median, low, high = (f"{spread[key]:,.{digits}f}" for key in ("median", "min", "max"))
     return f"{median} ({low}–{high})"

@@ -8,12 +8,11 @@ from typing import Any
 import torch
 
 from anytime_pruning import build_model
-from anytime_pruning.machine.devices import autocast
 from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.pruning.pruners import score
 from anytime_pruning.pruning.selections.unstructured import select_masks
-from anytime_pruning.training.evaluation import evaluate
 from benchmarks.speed.ceiling import copy_bytes_per_s, gemm_flops_per_s, median_seconds, synchronize, training_flops
+from benchmarks.speed.other_work import make_other_work
 from benchmarks.speed.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_variants
 
 # A pause between turns lets the workers of a DataLoader refill, because the refill would slow the next turn down.
@@ -28,7 +27,7 @@ def measure_training(
     turn_s: float,
     keep: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Measure the samples per second of each way to train one network, and the machine's ceiling.
+    """Measure the samples per second of each way to train one network, of its other work, and the machine's ceiling.
 
     Args:
         name: name of the network.
@@ -42,9 +41,11 @@ def measure_training(
         rounds.
     """
     variants = make_variants(name, device)
+    others = make_other_work(variants["ours"])
+    taken = variants | others
     flops = training_flops(build_model(name, 10, IMAGE_SHAPE), IMAGE_SHAPE, BATCH_SIZE)
     precision = variants["ours"].trainer.options.precision
-    speeds: dict[str, list[float]] = {way: [] for way in variants}
+    speeds: dict[str, list[float]] = {way: [] for way in taken}
     ceilings: dict[str, list[float]] = {key: [] for key in DTYPES}
     bandwidth = []
 
@@ -55,36 +56,27 @@ def measure_training(
             "gemm_gflops_per_s": {key: statistics.median(values) / 1e9 for key, values in ceilings.items()},
             "copy_gb_per_s": statistics.median(bandwidth) / 1e9,
             "samples_per_s": {way: spread(values) for way, values in speeds.items()},
-            "ratio_to_plain": {way: spread(_ratios(values, speeds["plain"])) for way, values in speeds.items()},
-            "ratio_to_ours": {way: spread(_ratios(values, speeds["ours"])) for way, values in speeds.items()},
-            "fraction_of_ceiling": spread([flops * s / c for s, c in zip(speeds["ours"], ceilings[precision])]),
+            "ratio_to_plain": {way: spread(_ratios(speeds[way], speeds["plain"])) for way in variants},
+            "ratio_to_ours": {way: spread(_ratios(speeds[way], speeds["ours"])) for way in variants},
+            "fraction_of_ceiling": fraction("ours", precision),
+            "float32_fraction_of_ceiling": fraction(in_float32, "float32"),
+            "other_work_to_training": {way: spread(_ratios(speeds[way], speeds["ours"])) for way in others},
         }
 
-    n_steps = {way: steps_of_a_turn(variant, device, turn_s) for way, variant in variants.items()}
+    def fraction(way: str, of: str) -> dict[str, float]:
+        return spread([flops * speed / ceiling for speed, ceiling in zip(speeds[way], ceilings[of])])
+
+    in_float32 = "without bfloat16" if "without bfloat16" in variants else "ours"
+    n_steps = {way: steps_of_a_turn(variant, device, turn_s) for way, variant in taken.items()}
     for turn in range(rounds):
         for key, dtype in DTYPES.items():
             ceilings[key].append(gemm_flops_per_s(device, dtype))
         bandwidth.append(copy_bytes_per_s(device))
-        for way in rotated(list(variants), turn):
-            speeds[way].append(take_turn(variants[way], n_steps[way], device))
+        for way in rotated(list(taken), turn):
+            speeds[way].append(take_turn(taken[way], n_steps[way], device))
         keep(summary())
-    return summary() | measure_scoring(variants["ours"], device)
-
-
-def measure_scoring(ours: Variant, device: torch.device) -> dict[str, float]:
-    """Measure the samples per second of SNIP and of evaluation, and the seconds to select masks from all scores."""
-    trainer = ours.trainer
-    model, data, precision = trainer.model, trainer.data, trainer.options.precision
-    indices = torch.arange(10 * BATCH_SIZE)
-    with autocast(device, precision):
-        score_s = median_seconds(lambda: score(model, "snip", data.batches(indices, BATCH_SIZE)), device)
-    evaluate_s = median_seconds(lambda: evaluate(model, data, torch.arange(1000), precision), device)
-    scores = score(model, "magnitude", [])
-    return {
-        "snip_samples_per_s": len(indices) / score_s,
-        "evaluation_samples_per_s": 1000 / evaluate_s,
-        "select_s": median_seconds(lambda: select_masks(scores, 0.3), device),
-    }
+    scores = score(variants["ours"].trainer.model, "magnitude", [])
+    return summary() | {"select_s": median_seconds(lambda: select_masks(scores, 0.3), device)}
 
 
 def take_turn(variant: Variant, n_steps: int, device: torch.device) -> float:

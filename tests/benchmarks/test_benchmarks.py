@@ -18,8 +18,8 @@ from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections.unstructured import select_masks
 from benchmarks import __main__, checkpoints, children, growth, jobs, load, report, spread
-from benchmarks.report import to_markdown
-from benchmarks.speed import training_speed, variants
+from benchmarks.report import compare_kinds, to_markdown
+from benchmarks.speed import other_work, training_speed, variants
 from benchmarks.speed.ceiling import training_flops
 from benchmarks.speed.plain_loop import multiply_masks_in_forward
 from benchmarks.speed.run_shares import PARTS, TRAINING, Stopwatch
@@ -83,12 +83,15 @@ def test_a_device_that_is_not_there_is_one_line(monkeypatch, capsys):
 
 
 def test_the_tables_in_the_repository_are_made_of_the_stored_numbers():
-    """Check the results that the README shows, because a user may have added those of another machine."""
+    """Check the results that the README links, because a user may have added those of another machine."""
     readme = (ROOT / "README.md").read_text()
-    (stem,) = re.findall(r"\((benchmarks/results/\S+)-growth\.png\)", readme)
-    text = to_markdown(json.loads((ROOT / f"{stem}.json").read_text()))
-    assert (ROOT / f"{stem}.md").read_text() == text
-    assert text.split("\n\n")[1] in readme  # the README repeats the first table
+    links = dict(re.findall(r"\[([^\]]+)\]\((benchmarks/results/\S+-cores\.md)\)", readme))
+    results = {name: json.loads((ROOT / path).with_suffix(".json").read_text()) for name, path in links.items()}
+    assert results
+    for name, path in links.items():
+        assert (ROOT / path).read_text() == to_markdown(results[name])
+        assert name in results[name]["machine"]["name"]
+    assert compare_kinds(results) in readme
 
 
 @pytest.fixture
@@ -101,9 +104,10 @@ def instant(monkeypatch):
         asked.append(name)
         ways = {"plain": speed, "ours": speed}
         found = {"precision": "float32", "gemm_gflops_per_s": {"float32": 1.0}, "fraction_of_ceiling": speed}
-        found |= {"samples_per_s": ways, "ratio_to_plain": ways, "ratio_to_ours": ways}
+        found |= {"samples_per_s": ways | {"SNIP": speed}, "ratio_to_plain": ways, "ratio_to_ours": ways}
+        found |= {"other_work_to_training": {"SNIP": speed | {"median": 0.75}}}
         keep(found)
-        return found | {"snip_samples_per_s": 1.0, "evaluation_samples_per_s": 1.0, "select_s": 1.0}
+        return found | {"select_s": 1.0}
 
     def sharing(name, device, seconds, turns, keep):
         asked.append(f"{name} shared")
@@ -127,7 +131,9 @@ def test_an_interrupted_measurement_leaves_what_it_has_and_the_earlier_result(in
     assert __main__.main(["--quick", "--device", "cpu", "--out", str(tmp_path)]) == 0
     (whole,) = tmp_path.glob("*.json")
     before = whole.read_bytes()
-    assert "| a | 1.0 | 25.0 % | 9.0 | 90.0 % |" in whole.with_suffix(".md").read_text()
+    table = whole.with_suffix(".md").read_text()
+    assert "| a | 1.0 | 25.0 % | 9.0 | 90.0 % |" in table
+    assert "| resnet18 | 2 (1–3) | 0.75 (1.00–3.00) | – | – | 1.000 |" in table
 
     def interrupted(name):
         raise KeyboardInterrupt
@@ -161,11 +167,31 @@ def test_every_round_of_a_network_is_kept(monkeypatch):
     monkeypatch.setattr(training_speed, "make_variants", lambda name, device: ways)
     monkeypatch.setattr(training_speed, "gemm_flops_per_s", lambda device, dtype: 1.0)
     monkeypatch.setattr(training_speed, "copy_bytes_per_s", lambda device: 1.0)
-    monkeypatch.setattr(training_speed, "measure_scoring", lambda ours, device: {})
     monkeypatch.setattr(training_speed, "SETTLE_S", 0)
-    training_speed.measure_training("resnet20", CPU, 3, 0.1, kept.append)
+    found = training_speed.measure_training("resnet20", CPU, 3, 0.1, kept.append)
     assert len(kept) == 3
-    assert set(kept[0]["samples_per_s"]) == {"plain", "ours"}
+    assert set(kept[0]["samples_per_s"]) == {"plain", "ours", "SNIP", "evaluation"}
+    assert set(kept[0]["ratio_to_plain"]) == set(kept[0]["ratio_to_ours"]) == {"plain", "ours"}
+    assert set(kept[0]["other_work_to_training"]) == {"SNIP", "evaluation"}
+    # Without a way of its own in float32, `ours` computes in it.
+    assert found["float32_fraction_of_ceiling"] == found["fraction_of_ceiling"]
+
+
+def test_other_work_is_that_of_a_run():
+    """A step scores or evaluates one batch; scoring leaves the network as it was, and evaluation counts all images."""
+    ours = variants.make_ours("resnet20", CPU)
+    before = {name: value.clone() for name, value in ours.trainer.model.state_dict().items()}
+    seen = []
+    ours.trainer.model.register_forward_pre_hook(lambda module, given: seen.append((len(given[0]), module.training)))
+    work = other_work.make_other_work(ours)
+    work["SNIP"].train(3)
+    assert seen == [(variants.BATCH_SIZE, True)] * 3
+    del seen[:]
+    work["evaluation"].train(3)
+    assert sum(n for n, _ in seen) == 3 * variants.BATCH_SIZE
+    assert not any(training for _, training in seen)
+    for name, value in ours.trainer.model.state_dict().items():
+        assert torch.equal(value, before[name]), name
 
 
 def test_the_plain_loop_works_as_torch_ships_and_ours_as_it_was_set(monkeypatch):
