@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -57,7 +58,8 @@ def make_dvc_checkout(folder: Path) -> Path:
     for name in (".dvc/config", ".dvc/.gitignore", ".dvc/plots/series.json", ".dvcignore", "dvc.yaml", ".gitignore"):
         text = (ROOT / name).read_text().replace("cifar10-jpeg-resnet20-T8", "digits-resnet20-T2")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text.replace("[demo, cifar10-jpeg]", "[tiny]").replace("cifar10-jpeg", "tiny"))
+        text = re.sub(r"study: \[.*\]", "study: [tiny]", text)
+        (folder / name).write_text(text.replace("cifar10-jpeg", "tiny"))
     assert "tiny" in (folder / "dvc.yaml").read_text()
     works(folder, "git", "init", "--quiet")
     commit(folder)
