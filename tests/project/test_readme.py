@@ -86,8 +86,8 @@ def test_limits_are_the_stated_ones():
 
 
 def test_results_are_the_stored_ones():
-    for study in ("cifar10-jpeg", "cifar100"):
-        assert (ROOT / "paper_figures" / study / "results.md").read_text() in README
+    for name in ("cifar10-jpeg", "cifar100"):
+        assert (ROOT / "paper_figures" / name / "results.md").read_text() in README
 
 
 def test_links_lead_somewhere():
