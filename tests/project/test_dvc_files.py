@@ -4,6 +4,7 @@ import configparser
 import json
 from pathlib import PurePosixPath
 
+import pytest
 import yaml
 from conftest import ROOT
 
@@ -73,20 +74,26 @@ def test_what_is_plotted_is_there():
             assert {options["x"], column} < set((ROOT / table).read_text().splitlines()[0].split(","))
 
 
-def test_the_weights_of_a_study_in_git_are_those_of_its_released_runs():
-    """Count the weights, because `dvc add` in a clone without weights would drop them.
+# The runs of this study that follow the paper were trained by earlier code, which kept no weights; the SHA-256 in
+# metrics.json still names them.
+RELEASED_ONLY = "cifar10-jpeg"
 
-    The released runs were trained last. The weights of the other runs are known by the SHA-256 in metrics.json alone.
-    """
-    (study,) = IN_GIT
+
+@pytest.mark.parametrize("study", sorted(IN_GIT))
+def test_the_weights_of_a_study_in_git_are_those_of_its_runs(study):
+    """Count the weights, because `dvc add` in a clone without weights would drop them."""
     (weights,) = yaml.safe_load((ROOT / "results" / study / "checkpoints.dvc").read_text())["outs"]
     folders = [path.parent for path in (ROOT / "results" / study / "runs").rglob("metrics.json")]
     runs = {folder: json.loads((folder / "metrics.json").read_text()) for folder in folders}
     assert all(len(run["files"]["weights.safetensors"]) == 64 for run in runs.values())
-    released = [run for folder, run in runs.items() if "protocol: released" in (folder / "config.yaml").read_text()]
+    kept = [
+        run
+        for folder, run in runs.items()
+        if study != RELEASED_ONLY or "protocol: released" in (folder / "config.yaml").read_text()
+    ]
     assert weights["path"] == "checkpoints"
-    assert weights["nfiles"] == len(released) == 15
-    assert weights["size"] == sum(run["size"]["dense_bytes"] for run in released)
+    assert weights["nfiles"] == len(kept) > 0
+    assert weights["size"] == sum(run["size"]["dense_bytes"] for run in kept)
 
 
 def test_the_shared_configuration_names_no_machine_and_no_credentials():
