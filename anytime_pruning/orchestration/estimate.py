@@ -90,11 +90,12 @@ def flop_of_run(settings: RunSettings) -> float | None:
     # The setting `buffer_size` counts training images only, but the size of a policy counts training and validation
     # images together.
     buffer_size = settings.buffer_size / (1 - valid_share)
-    used = sum(size(t, part, buffer_size) for t in range(1, settings.n_megabatches + 1))
-    valid, train = valid_share * used, (1 - valid_share) * used
-    n_test = (n_all or n_used) / 5
-    trained = settings.epochs * train
-    evaluated = (settings.epochs + 1) * valid + train + settings.n_megabatches * n_test
+    trained, evaluated = 0.0, settings.n_megabatches * (n_all or n_used) / 5
+    for t, epochs in enumerate(settings.epochs_at(), start=1):
+        used = size(t, part, buffer_size)
+        valid, train = valid_share * used, (1 - valid_share) * used
+        trained += epochs * train
+        evaluated += (max(epochs, 1) + 1) * valid + train
     pixels = (getattr(settings.dataset, "image_size", 32) / 32) ** 2
     return FLOP_PER_MAC * macs * pixels * (TRAINING_PASSES * trained + evaluated)
 

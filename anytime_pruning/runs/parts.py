@@ -23,7 +23,7 @@ def scoring_options(settings: RunSettings) -> ScoringOptions:
 def training_options(settings: RunSettings) -> TrainingOptions:
     """Return the options of training; `precision` in the settings must not be `auto`."""
     return TrainingOptions(
-        epochs=settings.epochs,
+        epochs_at=tuple(settings.epochs_at()),
         batch_size=settings.batch_size,
         learning_rate=learning_rate(settings),
         momentum=settings.momentum,

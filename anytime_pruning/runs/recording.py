@@ -49,16 +49,18 @@ def _make_row(
 ) -> MegabatchRow:
     kept_count = sum(kept for kept, _ in layers.values())
     prunable_count = sum(total for _, total in layers.values())
-    last, evaluations = training.epochs[-1], training.evaluations
+    evaluations = training.evaluations
     train_clean, valid_clean = evaluations.train_clean.acc_pct, evaluations.valid_clean.acc_pct
-    running, augmented = last.train_acc_running_pct, evaluations.valid_augmented.acc_pct
+    # Without an epoch, there is no running accuracy of training.
+    running = training.epochs[-1].train_acc_running_pct if training.epochs else train_clean
+    augmented = evaluations.valid_augmented.acc_pct
     return MegabatchRow(
         t=planned.t,
         density_asked=planned.density,
         density_measured=kept_count / prunable_count,
         kept_count=kept_count,
         prunable_count=prunable_count,
-        train_count=last.samples,
+        train_count=len(planned.train),
         valid_count=len(planned.valid),
         best_epoch=training.best_epoch,
         train_acc_running_pct=running,
@@ -70,7 +72,7 @@ def _make_row(
         test_acc_pct=tested.acc_pct,
         error_count=tested.error_count,
         test_count=tested.total_count,
-        samples=last.samples * len(training.epochs),
+        samples=len(planned.train) * len(training.epochs),
         seconds=round(progress.stop_watch(), 3),
         prune_seconds=round(progress.prune_seconds, 3),
         zero_score_layers=progress.zero_score_layers,

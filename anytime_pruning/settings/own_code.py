@@ -18,13 +18,13 @@ from anytime_pruning.foundation.source_code import describe_code, normalized, re
 # one of these packages is the user's own.
 SHIPPED: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "model": ("models", ("resnet_cifar", "torchvision_nets")),
-    "method": ("pruning.schedules", ("app", "app_cubic", "dense", "osp")),
+    "method": ("pruning.schedules", ("app", "app_cubic", "dense", "dense_small", "offline", "osp", "prune_last")),
     "pruner": ("pruning.pruners", ("grasp", "magnitude", "random", "snip", "synflow")),
     "prunable": ("pruning.prunable", ("rules",)),
     "protocol": ("pruning.protocols", ("paper", "released")),
     "replay": ("stream", ("replay",)),
     "selection": ("pruning.selections", ("unstructured",)),
-    "start": ("runs.starts", ("warm",)),
+    "start": ("runs.starts", ("cold", "dash", "rewind", "shrink_perturb", "warm")),
 }
 PACKAGE = __name__.partition(".")[0]
 SHIPPED_MODULES = frozenset(f"{PACKAGE}.{room}.{name}" for room, names in SHIPPED.values() for name in names)

@@ -11,7 +11,7 @@ class TrainingOptions:
     """Holds the options of training.
 
     Attributes:
-        epochs: number of epochs on each megabatch.
+        epochs_at: number of epochs at each megabatch; 0 where the network waits and is only evaluated.
         batch_size: samples of one SGD step.
         learning_rate: learning rate of each epoch and step.
         momentum: momentum of SGD, in [0, 1); its buffers are kept from megabatch to megabatch.
@@ -24,7 +24,7 @@ class TrainingOptions:
         fuses_updates: whether a single fused kernel computes each update of the parameters.
     """
 
-    epochs: int
+    epochs_at: tuple[int, ...]
     batch_size: int
     learning_rate: LearningRate
     momentum: float

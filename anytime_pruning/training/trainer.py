@@ -33,8 +33,8 @@ class MegabatchTraining:
     """Holds the results of training on one megabatch.
 
     Attributes:
-        epochs: one row for each epoch.
-        best_epoch: number of the epoch whose weights the network holds now.
+        epochs: one row for each epoch; none where the network waits.
+        best_epoch: number of the epoch whose weights the network holds now; 0 where it waits.
         evaluations: evaluations of the last epoch's weights.
     """
 
@@ -88,6 +88,8 @@ class Trainer:
     ) -> MegabatchTraining:
         """Train on a replay-inclusive set, and restore the weights that had the best validation accuracy.
 
+        Without an epoch, the network is only evaluated.
+
         Args:
             progress: progress on this megabatch. Training continues from this position and keeps `progress` up to date.
             masks: bool masks; weights that they do not keep are exactly zero after every step. An empty mapping prunes
@@ -103,13 +105,14 @@ class Trainer:
         """
         if not self.optimizer.set_masks(masks) and isinstance(self.step, RecordedStep):
             self.step.forget()
-        while len(progress.epochs) < self.options.epochs:
+        while len(progress.epochs) < self.options.epochs_at[progress.t - 1]:
             self._add_epoch(progress, train, valid)
             for listener in listeners:
                 listener(progress.epochs[-1])
         if progress.evaluations is None:
             progress.evaluations = self._evaluate_last(progress, train, valid)
-            restore_state(self.model, progress.best_state)
+            if progress.best_state:
+                restore_state(self.model, progress.best_state)
             progress.best_state = {}
             self.mark()
         return MegabatchTraining(progress.epochs, progress.best_epoch, progress.evaluations)

@@ -93,8 +93,14 @@ def _check_accuracies(row: MegabatchRow) -> Iterator[Finding]:
 
 def _check_epochs(row: MegabatchRow, epochs: list[EpochRow], settings: RunSettings) -> Iterator[Finding]:
     """Check the number of epochs, the choice of the best epoch, and the numbers that the megabatch's row repeats."""
-    if [epoch.epoch for epoch in epochs] != list(range(1, settings.epochs + 1)):
-        yield problem(f"{len(epochs)} epochs at t={row.t}, not 1 to {settings.epochs}", layout.EPOCHS)
+    n_epochs = settings.epochs_at()[row.t - 1]
+    if [epoch.epoch for epoch in epochs] != list(range(1, n_epochs + 1)):
+        yield problem(f"{len(epochs)} epochs at t={row.t}, not 1 to {n_epochs}", layout.EPOCHS)
+        return
+    if not epochs:
+        yield from check_equal(f"best_epoch at t={row.t}", row.best_epoch, 0)
+        yield from check_equal(f"train_acc_running_pct at t={row.t}", row.train_acc_running_pct, row.train_acc_pct)
+        yield from check_equal(f"samples at t={row.t}", row.samples, 0)
         return
     rules = make_protocol(settings.protocol).training
     best_acc_pct = max(epoch.valid_acc_pct for epoch in epochs)
@@ -149,6 +155,6 @@ def _check_totals(settings: RunSettings, stored: MetricsFile, rows: Rows) -> Ite
             yield from check_equal(f"{part}.{name}", found.get(name), expected.get(name), layout.METRICS)
     # The rows do not contain the samples to score on. `reevaluation` plans these samples again if the images exist.
     parts = [(row.train_count, row.valid_count, 0) for row in rows.megabatches]
-    again = plan_cost(settings.epochs, settings.prunes_at(), parts, rows.megabatches[0].test_count)
+    again = plan_cost(settings, parts, rows.megabatches[0].test_count)
     yield from check_equal("cost.planned_samples.train", planned.train, again.train, layout.METRICS)
     yield from check_equal("cost.planned_samples.evaluate", planned.evaluate, again.evaluate, layout.METRICS)

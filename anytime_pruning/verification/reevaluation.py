@@ -146,7 +146,7 @@ def _compare_plan(run: StoredRun, arrays: ImageArrays) -> Iterator[Finding]:
     for row, (train, valid, _) in zip(run.rows.megabatches, counts):
         yield from _check(f"train_count at t={row.t}", row.train_count, train, layout.MEGABATCHES)
         yield from _check(f"valid_count at t={row.t}", row.valid_count, valid, layout.MEGABATCHES)
-    cost = plan_cost(settings.epochs, settings.prunes_at(), counts, test_count=0)
+    cost = plan_cost(settings, counts, test_count=0)
     yield from _check("cost.planned_samples.score", run.metrics.cost.planned_samples.score, cost.score)
 
 

@@ -97,6 +97,11 @@ VARIANTS = {
     "rounds": {"pruner": "synflow", "scope": "local", "augment": False},
     "osp": {"method": "osp", "replay": "none", "batch_size": 7, "precision": "bfloat16"},
     "dense": {"method": "dense"},
+    "rewind": {"start": "rewind", "rewind_epoch": 1},
+    "dash": {"start": "dash", "start_momentum": "reset"},
+    "shrink_perturb": {"start": "shrink_perturb"},
+    "cold": {"start": "cold", "method": "prune_last"},
+    "offline": {"method": "offline"},
 }
 
 

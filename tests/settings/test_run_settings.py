@@ -42,7 +42,10 @@ FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
             {"precision": "float16"},
             "precision: 'float16' is not allowed: Input should be 'auto', 'float32' or 'bfloat16'",
         ),
-        ({"method": "iterative"}, "method: 'iterative' is not known; allowed: app, app_cubic, dense, osp"),
+        (
+            {"method": "iterative"},
+            "method: 'iterative' is not known; allowed: app, app_cubic, dense, dense_small, offline, osp, prune_last",
+        ),
         ({"model": "../x"}, "model: '../x' is not allowed"),
         ({"epoch": 3}, r"epoch: unknown setting \(value 3\); allowed: dataset, model, "),
         ({"prune_on": "past"}, "prune_on: 'past' is not allowed: Input should be 'replay' or 'megabatch'"),
@@ -120,7 +123,7 @@ def test_digest_depends_on_declared_content():
 
 def test_raising_the_results_version_changes_every_digest(monkeypatch):
     before = parse_settings(BASE).digest()
-    monkeypatch.setattr(anytime_pruning.settings.run, "RESULTS_VERSION", anytime_pruning.RESULTS_VERSION + 1)
+    monkeypatch.setattr(anytime_pruning.settings.run.settings, "RESULTS_VERSION", anytime_pruning.RESULTS_VERSION + 1)
     assert parse_settings(BASE).digest() != before
 
 

@@ -69,6 +69,8 @@ class ReleasedProtocol(Protocol):
         "pruner": ("snip", "magnitude", "random"),
         "selection": ("unstructured",),
         "start": ("warm",),
+        "start_momentum": ("keep",),
+        "wait": (1,),
         "prunable": (("conv",),),
         "keep": (("classifier", "frozen"),),
     }

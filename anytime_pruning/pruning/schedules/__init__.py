@@ -6,7 +6,7 @@ Each schedule is one module, which is imported here so that the schedule is regi
 never be here.
 """
 
-from anytime_pruning.pruning.schedules import app, app_cubic, dense, osp
+from anytime_pruning.pruning.schedules import app, app_cubic, dense, dense_small, offline, osp, prune_last
 from anytime_pruning.pruning.schedules.base import Schedule, make_schedule
 
-__all__ = ["Schedule", "app", "app_cubic", "dense", "make_schedule", "osp"]
+__all__ = ["Schedule", "app", "app_cubic", "dense", "dense_small", "make_schedule", "offline", "osp", "prune_last"]

@@ -15,10 +15,17 @@ class Schedule(ABC):
         prunes: whether the schedule ever removes a weight. For a schedule that never does, pruning settings have no
             meaning.
         prunes_once: whether weights are pruned at the first megabatch alone.
+        trains_once: whether the network trains at the last megabatch alone, as long as on the whole stream.
+        narrows_network: whether the network is built with fewer channels, so that it has as many parameters as the
+            pruned network of usual width would have at density `base_density ** tau`.
+        uses: pruning settings that have a meaning although the schedule never removes a weight.
     """
 
     prunes: ClassVar[bool] = True
     prunes_once: ClassVar[bool] = False
+    trains_once: ClassVar[bool] = False
+    narrows_network: ClassVar[bool] = False
+    uses: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def densities(self, n_megabatches: int, tau: float, base_density: float) -> list[float]:

@@ -1,7 +1,7 @@
 """Gather the state of a run in memory: everything that its later numbers depend on."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from torch import Tensor
@@ -24,12 +24,14 @@ class RunState:
         records: rows of the finished megabatches.
         masks: the current bool masks by parameter name; empty before the first pruning.
         progress: progress of training on the current megabatch.
+        origin: state of the network that the start goes back to; empty if it goes nowhere or that epoch is to come.
     """
 
     trainer: Trainer
     records: Records
     masks: Masks
     progress: MegabatchProgress
+    origin: dict[str, Tensor] = field(default_factory=dict)
 
     @property
     def samples(self) -> int:
@@ -55,6 +57,7 @@ class RunState:
             "velocity": {str(i): velocity for i, velocity in enumerate(self.trainer.optimizer.velocities)},
             "mask": self.masks,
             "random": self.trainer.random_states,
+            "origin": self.origin,
         }
         named = {f"{group}/{name}": tensor for group, tensors in groups.items() for name, tensor in tensors.items()}
         return named | self.progress.tensors()
@@ -68,6 +71,7 @@ class RunState:
         trainer.random_states = tensors_below("random/", tensors)
         restore_random_states(trainer.random_states, trainer.generator, device)
         self.masks = {name: mask.to(device) for name, mask in tensors_below("mask/", tensors).items()}
+        self.origin = {name: tensor.to(device) for name, tensor in tensors_below("origin/", tensors).items()}
         self.progress = MegabatchProgress.restored(content["position"], tensors, device)
         rows = content["rows"]
         self.records.megabatches = [MegabatchRow(**row) for row in rows["megabatches"]]

@@ -2,11 +2,11 @@
 
 A start is a function (context: StartContext) -> None that may change the network and the momentum in place, before the
 network is pruned for the megabatch. Each start is one module, which is imported here so that the start is registered.
-This package imports from `training`, `pruning` and `foundation`. It must never decide when a start is called, which
-`runs.loop` does.
+This package imports from `training`, `pruning`, `models`, `settings`, `machine` and `foundation`. It must never decide
+when a start is called, which `runs.preparation` does.
 """
 
-from anytime_pruning.runs.starts import warm
-from anytime_pruning.runs.starts.base import StartContext
+from anytime_pruning.runs.starts import cold, dash, rewind, shrink_perturb, warm
+from anytime_pruning.runs.starts.base import StartContext, goes_back, needs_origin
 
-__all__ = ["StartContext", "warm"]
+__all__ = ["StartContext", "cold", "dash", "goes_back", "needs_origin", "rewind", "shrink_perturb", "warm"]

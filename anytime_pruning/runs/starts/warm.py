@@ -6,4 +6,4 @@ from anytime_pruning.runs.starts.base import StartContext
 
 @register("start", "warm")
 def start_warm(context: StartContext) -> None:
-    """Continue with the weights, batch norm and momentum of the megabatch before, without any change."""
+    """Continue with the weights and batch norm of the megabatch before, without any change."""

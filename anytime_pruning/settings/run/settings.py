@@ -1,105 +1,44 @@
 """Define the settings of one run, and the digest that names the run.
 
 The settings are a frozen model that rejects unknown keys and values out of range. Grids of runs are defined in
-`study.py`. Names of models, pruners and replay policies are checked later, where they are looked up.
+`settings/study.py`. Names of models, pruners and replay policies are checked later, where they are looked up.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializeAsAny, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.datasets.base import DatasetSettings, parse_dataset
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.foundation.fields import Count, Name, Names, Number, Patterns, refuse_bool, validate
+from anytime_pruning.foundation.fields import validate
 from anytime_pruning.pruning.protocols import PruningStep, make_protocol
 from anytime_pruning.pruning.schedules import Schedule, make_schedule
-from anytime_pruning.settings.execution import ExecutionSettings, StartFile
+from anytime_pruning.settings.execution import ExecutionSettings
 from anytime_pruning.settings.own_code import own_code_of
+from anytime_pruning.settings.run.fields import (
+    PruningFields,
+    StartFields,
+    StreamFields,
+    SubjectFields,
+    TrainingFields,
+)
+from anytime_pruning.settings.run.meaning import PRUNING_SETTINGS, meaningless_settings
+from anytime_pruning.settings.run.waiting import epochs_of_training, hold_densities, trains_at
 from anytime_pruning.settings.versions import narrow_versions
 
-# T has a limit, because a schedule is a list of T densities. T = 10,000 still cuts ImageNet into megabatches of 128
-# images.
-MAX_MEGABATCHES = 10_000
-# These settings have no meaning for a method that never prunes.
-PRUNING_SETTINGS = ("pruner", "scope", "selection", "base_density", "tau", "sample_frac", "prune_on")
-# These replay policies ignore `buffer_size`. A policy that is registered from outside may use the setting.
-REPLAY_WITHOUT_BUFFER = ("full", "none", "previous")
 # The content of these files is part of a run's identity, but their paths are not.
 START_FILES = ("initial_mask", "initial_weights")
 
 
-class RunSettings(BaseModel):
+class RunSettings(TrainingFields, StartFields, StreamFields, PruningFields, SubjectFields):
     """Holds everything that determines the numbers of one run, and where to compute the run (`execution`).
 
-    The defaults are those of the released commands. The description of each field documents the setting; the command
-    line and the JSON schema show the same text.
+    The defaults are those of the released commands. `fields.py` defines the groups of settings.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    dataset: SerializeAsAny[DatasetSettings] = Field(description="name of a dataset, or a mapping with name and source")
-    model: Name = Field(description="architecture; the command `list` shows all")
-    n_megabatches: Count = Field(8, le=MAX_MEGABATCHES, description="T, the length of the stream")
-    method: Name = Field("app", description="density schedule: app, app_cubic, osp or dense")
-    pruner: Name = Field("snip", description="scoring criterion; dense runs have none")
-    scope: Literal["global", "local"] = Field("global", description="one ranking of all weights, or one for each layer")
-    selection: Name = Field(
-        "unstructured", description="how weights are chosen by their scores: unstructured, one by one"
-    )
-    seed: Annotated[int, BeforeValidator(refuse_bool)] = Field(
-        0, ge=0, lt=2**53, description="determines the stream, the initial weights and every draw"
-    )
-
-    base_density: Number = Field(
-        0.8, gt=0, le=1, description="density at level 1; app and osp take density = base_density ** level"
-    )
-    tau: Number = Field(4.5, ge=1, le=1000, description="level at the last megabatch")
-    sample_frac: Number = Field(
-        0.2, gt=0, le=1, description="share of the images named by `prune_on` that weights are scored on"
-    )
-    prune_on: Literal["replay", "megabatch"] = Field(
-        "replay", description="what pi_t is drawn from: the replay-inclusive set, or the current megabatch alone"
-    )
-    protocol: Name = Field("paper", description="paper: its rules; released: those of the published code")
-    prunable: Names = Field(
-        ("conv",), min_length=1, description="kinds of layers that may be pruned: conv, linear, conv_transpose"
-    )
-    keep: Patterns = Field(
-        ("classifier", "frozen"),
-        description="layers to leave alone: classifier, frozen (parameters without a gradient), patterns of names",
-    )
-    initial_mask: StartFile | None = Field(None, description="begin with these masks: {path, sha256} of safetensors")
-    initial_weights: StartFile | None = Field(
-        None, description="begin with these weights: {path, sha256} of safetensors"
-    )
-    replay: Name = Field("full", description="which earlier data is trained on: full, none, previous or buffer")
-    buffer_size: Count = Field(1000, description="training images of earlier megabatches that replay `buffer` keeps")
-    valid_frac: Number = Field(0.1, gt=0, lt=1, description="share of each megabatch held out for validation")
-    train_limit: Count | None = Field(None, description="use only this many training images, drawn at random")
-    start: Name = Field(
-        "warm", description="how each megabatch starts: warm goes on with the weights of the one before"
-    )
-
-    epochs: Count = Field(50, description="epochs on each megabatch")
-    batch_size: Annotated[Count, Field(ge=2)] = Field(64, description="samples of one SGD step")
-    lr: Number = Field(0.1, gt=0, le=1e30, description="learning rate at the start of each megabatch")
-    lr_milestones: tuple[Count, ...] = Field(
-        (20, 40), max_length=1000, description="epochs after which lr is multiplied by lr_gamma"
-    )
-    lr_gamma: Number = Field(0.1, gt=0, le=1, description="factor of each milestone")
-    warmup_epochs: Annotated[int, BeforeValidator(refuse_bool)] = Field(
-        0, ge=0, le=10**9, description="first epochs of each megabatch, in which lr rises linearly from step to step"
-    )
-    momentum: Number = Field(0.9, ge=0, lt=1, description="SGD momentum; its buffers live on across megabatches")
-    weight_decay: Number = Field(1e-4, ge=0, le=1e30, description="L2 penalty on all parameters")
-    augment: bool = Field(True, description="random crop and flip, as the dataset allows them")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
-        "auto", description="bfloat16: mixed precision by autocast; auto: bfloat16 where the device has it natively"
-    )
 
     own_code: dict[str, str] = Field({}, description="digests of the code of your own network and pruner; filled in")
     execution: ExecutionSettings = Field(ExecutionSettings(), description="device, threads and data folder")
@@ -122,12 +61,9 @@ class RunSettings(BaseModel):
 
         The checks below run on the result, so a setting without meaning cannot fail them.
         """
-        prunes = self.schedule.prunes
-        meaningless = [] if prunes else list(PRUNING_SETTINGS)
-        if self.replay in REPLAY_WITHOUT_BUFFER:
-            meaningless.append("buffer_size")
+        meaningless = meaningless_settings(self.schedule, self.replay, self.start, sum(self.trains_at()))
         defaults = {key: type(self).model_fields[key].default for key in meaningless}
-        if not prunes:
+        if not self.schedule.prunes:
             defaults["pruner"] = "none"
         return self.model_copy(update=defaults)
 
@@ -138,7 +74,7 @@ class RunSettings(BaseModel):
 
     @model_validator(mode="after")
     def _check_densities(self) -> Self:
-        densities = self.densities()
+        densities = self._scheduled()
         if len(densities) != self.n_megabatches:
             raise SettingError(
                 f"method: {self.method!r} is not allowed: its schedule has {len(densities)} densities for "
@@ -163,6 +99,31 @@ class RunSettings(BaseModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _check_stream(self) -> Self:
+        if self.start == "cold" and self.replay == "none" and self.epochs == 1:
+            raise SettingError(
+                "start: 'cold' is not allowed with replay none and epochs 1: each megabatch would begin with fresh "
+                "weights, see its own images once and leave nothing to the next; allowed: another start, replay or "
+                "number of epochs"
+            )
+        if self.wait > self.n_megabatches:
+            raise SettingError(
+                f"wait: {self.wait} is not allowed with n_megabatches {self.n_megabatches}: the network would never "
+                f"train; allowed: 1 to {self.n_megabatches}"
+            )
+        if self.schedule.trains_once and self.replay != "full":
+            raise SettingError(
+                f"replay: {self.replay!r} is not allowed with method {self.method}, which trains once on the images of "
+                "all megabatches; allowed: full"
+            )
+        if self.rewind_epoch > self.epochs:
+            raise SettingError(
+                f"rewind_epoch: {self.rewind_epoch} is not allowed with epochs {self.epochs}: the first megabatch has "
+                f"no such epoch; allowed: 0 to {self.epochs}"
+            )
+        return self
+
     @property
     def schedule(self) -> Schedule:
         """Return the density schedule that `method` names."""
@@ -170,7 +131,19 @@ class RunSettings(BaseModel):
 
     def densities(self) -> list[float]:
         """Return the density asked for at each of the T megabatches."""
+        return hold_densities(self._scheduled(), self.trains_at())
+
+    def _scheduled(self) -> list[float]:
         return self.schedule.densities(self.n_megabatches, self.tau, self.base_density)
+
+    def trains_at(self) -> list[bool]:
+        """Return for each of the T megabatches whether the network is trained."""
+        return trains_at(self.schedule, self.n_megabatches, self.wait)
+
+    def epochs_at(self) -> list[int]:
+        """Return the number of epochs at each of the T megabatches; 0 where the network waits."""
+        epochs = epochs_of_training(self.schedule, self.n_megabatches, self.epochs)
+        return [epochs if is_trained else 0 for is_trained in self.trains_at()]
 
     def prunes_at(self) -> list[bool]:
         """Return for each of the T megabatches whether weights are scored and pruned."""

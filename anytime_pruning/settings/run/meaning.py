@@ -1,0 +1,41 @@
+"""Say which settings have no meaning for a run, given its other settings."""
+
+from collections.abc import Iterator
+
+from anytime_pruning.pruning.schedules import Schedule
+
+# These settings have no meaning for a method that never prunes.
+PRUNING_SETTINGS = ("pruner", "scope", "selection", "base_density", "tau", "sample_frac", "prune_on")
+# These replay policies ignore `buffer_size`. A policy that is registered from outside may use the setting.
+REPLAY_WITHOUT_BUFFER = ("full", "none", "previous")
+# The settings that each start uses beside its name. A start that is registered from outside may use all of them.
+START_SETTINGS = ("start_momentum", "rewind_epoch", "shrink", "perturb")
+USED_BY_START = {
+    "warm": ("start_momentum",),
+    "cold": (),
+    "rewind": ("rewind_epoch",),
+    "shrink_perturb": ("start_momentum", "shrink", "perturb"),
+    "dash": ("start_momentum", "shrink"),
+}
+
+
+def meaningless_settings(schedule: Schedule, replay: str, start: str, n_trainings: int) -> Iterator[str]:
+    """Yield the settings that have no meaning for a run, so that it gets one name whatever their values are.
+
+    Args:
+        schedule: the density schedule of the run's method.
+        replay: name of the replay policy.
+        start: name of the start.
+        n_trainings: number of megabatches at which the run trains; the first of them starts with the initial weights.
+    """
+    if not schedule.prunes:
+        yield from (key for key in PRUNING_SETTINGS if key not in schedule.uses)
+    if replay in REPLAY_WITHOUT_BUFFER:
+        yield "buffer_size"
+    if schedule.trains_once:
+        yield "wait"
+    if start in USED_BY_START and n_trainings == 1:
+        yield "start"
+        yield from START_SETTINGS
+    used = USED_BY_START.get(start, START_SETTINGS)
+    yield from (key for key in START_SETTINGS if key not in used)
