@@ -10,6 +10,7 @@ from anytime_pruning.export.sparse_weights import is_packed, unpack
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.models import build_model
 from anytime_pruning.models.state import copy_state, make_late_buffers, restore_state, state_forms
+from anytime_pruning.pruning.narrowing import architecture_of
 from anytime_pruning.pruning.prunable import set_prunable
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import read_metrics, read_settings
@@ -33,7 +34,8 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
     settings, images = read_settings(run), read_metrics(run).input
     name = settings["model"]
     path = Path(weights) if weights else layout.find_weights(run)
-    model = build_model(name, images.n_classes, images.image_shape, images.mean, images.std)
+    architecture = architecture_of(settings, images.n_classes, images.image_shape)
+    model = build_model(architecture, images.n_classes, images.image_shape, images.mean, images.std)
     state = _read_weights(path)
     if wrong := _differing(model, state, images.image_shape):
         raise DataError(f"{path}: not the weights of this {name}: {wrong[0]} is missing or differs")

@@ -7,6 +7,6 @@ models and datasets must never be here.
 """
 
 from anytime_pruning.models import resnet_cifar, torchvision_nets  # noqa: F401
-from anytime_pruning.models.build import Builder, Normalize, build_model
+from anytime_pruning.models.build import Architecture, Builder, Normalize, build_model, takes_channels
 
-__all__ = ["Builder", "Normalize", "build_model"]
+__all__ = ["Architecture", "Builder", "Normalize", "build_model", "takes_channels"]

@@ -1,6 +1,8 @@
 """Build a network from the name of its architecture; the network normalises its images itself."""
 
+import inspect
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -10,8 +12,32 @@ from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.models.lazy import has_lazy_layers, materialize
 
 # A builder takes the number of classes and (channels, height, width) of the images, and returns a network that maps
-# images [B, C, H, W] to logits [B, n_classes].
-Builder = Callable[[int, tuple[int, int, int]], nn.Module]
+# images [B, C, H, W] to logits [B, n_classes]. A builder that also takes the keyword `channels`, a function from the
+# usual number of channels of a layer to the wanted one, can build narrower networks of its family.
+Builder = Callable[..., nn.Module]
+Channels = Callable[[int], int]
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Names a registered architecture, and the numbers of channels of its layers.
+
+    Attributes:
+        name: a registered architecture, such as `resnet20`.
+        channels: the number of channels of a layer by its usual number; None means the usual ones.
+    """
+
+    name: str
+    channels: Channels | None = None
+
+
+def takes_channels(name: str) -> bool:
+    """Return whether a registered architecture can be built with other numbers of channels.
+
+    Raises:
+        SettingError: the architecture is not registered.
+    """
+    return "channels" in inspect.signature(lookup("model", name)).parameters
 
 
 class Normalize(nn.Module):
@@ -37,7 +63,7 @@ class Normalize(nn.Module):
 
 
 def build_model(
-    name: str,
+    architecture: str | Architecture,
     n_classes: int,
     image_shape: tuple[int, int, int],
     mean: Sequence[float] | None = None,
@@ -47,7 +73,7 @@ def build_model(
     """Build a network with fresh weights that maps images in [0, 1] to logits.
 
     Args:
-        name: a registered architecture, such as `resnet20`.
+        architecture: name of a registered architecture, such as `resnet20`, or one of its narrower forms.
         n_classes: width of the output.
         image_shape: (channels, height, width).
         mean: the dataset's mean of each channel; 0 if absent.
@@ -60,12 +86,16 @@ def build_model(
     Raises:
         SettingError: the architecture is not registered, or its builder returns no network.
     """
+    if isinstance(architecture, str):
+        architecture = Architecture(architecture)
+    name = architecture.name
     builder: Builder = lookup("model", name)
-    channels = image_shape[0]
-    normalize = Normalize([0.0] * channels if mean is None else mean, [1.0] * channels if std is None else std)
+    n_channels = image_shape[0]
+    normalize = Normalize([0.0] * n_channels if mean is None else mean, [1.0] * n_channels if std is None else std)
+    narrow = {} if architecture.channels is None else {"channels": architecture.channels}
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = builder(n_classes, image_shape)
+        network = builder(n_classes, image_shape, **narrow)
         if not isinstance(network, nn.Module):
             raise SettingError(
                 f"model: {name!r} is not allowed: its builder returns {type(network).__name__}, not a torch.nn.Module"

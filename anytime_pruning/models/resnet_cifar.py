@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anytime_pruning.foundation.registry import register
+from anytime_pruning.models.build import Channels
 
 
 class ResidualBlock(nn.Module):
@@ -42,21 +43,22 @@ class CifarResNet(nn.Module):
         n_blocks: n, the number of blocks in each stage.
         n_classes: width of the output.
         in_channels: channels of the images.
+        channels: number of channels of a stage by its usual number, 16, 32 or 64.
 
     Source: He, Zhang, Ren, Sun, "Deep Residual Learning for Image Recognition" (arXiv 1512.03385), section 4.2.
     """
 
-    def __init__(self, n_blocks: int, n_classes: int, in_channels: int) -> None:
+    def __init__(self, n_blocks: int, n_classes: int, in_channels: int, channels: Channels = int) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
-        widths = [16] * n_blocks + [32] * n_blocks + [64] * n_blocks
-        blocks = [
-            ResidualBlock(before, width, stride=1 if before == width else 2)
-            for before, width in zip([16, *widths], widths)
-        ]
+        first, second, third = (channels(number) for number in (16, 32, 64))
+        self.conv1 = nn.Conv2d(in_channels, first, 3, padding=1, bias=False)
+        self.bn1 = nn.BatchNorm2d(first)
+        blocks = []
+        for stage, (before, width) in enumerate(((first, first), (first, second), (second, third))):
+            blocks.append(ResidualBlock(before, width, stride=1 if stage == 0 else 2))
+            blocks += [ResidualBlock(width, width, stride=1) for _ in range(n_blocks - 1)]
         self.blocks = nn.Sequential(*blocks)
-        self.fc = nn.Linear(64, n_classes)
+        self.fc = nn.Linear(third, n_classes)
         for module in self.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 nn.init.kaiming_normal_(module.weight)
@@ -70,18 +72,18 @@ class CifarResNet(nn.Module):
 
 
 @register("model", "resnet20")
-def build_resnet20(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+def build_resnet20(n_classes: int, image_shape: tuple[int, int, int], channels: Channels = int) -> nn.Module:
     """Build ResNet-20: 0.27 million parameters with three channels and ten classes."""
-    return CifarResNet(3, n_classes, image_shape[0])
+    return CifarResNet(3, n_classes, image_shape[0], channels)
 
 
 @register("model", "resnet44")
-def build_resnet44(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+def build_resnet44(n_classes: int, image_shape: tuple[int, int, int], channels: Channels = int) -> nn.Module:
     """Build ResNet-44: 0.66 million parameters with three channels and ten classes."""
-    return CifarResNet(7, n_classes, image_shape[0])
+    return CifarResNet(7, n_classes, image_shape[0], channels)
 
 
 @register("model", "resnet56")
-def build_resnet56(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+def build_resnet56(n_classes: int, image_shape: tuple[int, int, int], channels: Channels = int) -> nn.Module:
     """Build ResNet-56: 0.85 million parameters with three channels and ten classes."""
-    return CifarResNet(9, n_classes, image_shape[0])
+    return CifarResNet(9, n_classes, image_shape[0], channels)

@@ -4,12 +4,16 @@ torchvision is imported when a network is built, because most runs of the demons
 """
 
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.foundation.torchvision_shim import import_torchvision
+from anytime_pruning.models.build import Channels
+
+# Channels of the four stages of every ResNet; those of a bottleneck block are its inner ones.
+STAGES = (64, 128, 256, 512)
 
 # These are the published ResNets for ImageNet. Each entry has the block, the number of blocks in each stage, and the
 # width of the inner convolutions as a multiple of the usual width.
@@ -23,7 +27,9 @@ RESNETS = {
 }
 
 
-def build_resnet(name: str, imagenet_stem: bool, n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+def build_resnet(
+    name: str, imagenet_stem: bool, n_classes: int, image_shape: tuple[int, int, int], channels: Channels = int
+) -> nn.Module:
     """Build torchvision's ResNet with its fan-out initialisation in all convolutions: [B, C, H, W] -> [B, n_classes].
 
     Args:
@@ -32,19 +38,40 @@ def build_resnet(name: str, imagenet_stem: bool, n_classes: int, image_shape: tu
             false begins as is usual for CIFAR, with a 3 x 3 convolution of stride 1.
         n_classes: width of the output.
         image_shape: (channels, height, width).
+        channels: number of inner channels of a stage by its usual number, 64, 128, 256 or 512.
 
     Source: He, Zhang, Ren, Sun (arXiv 1512.03385); wide: Zagoruyko, Komodakis (arXiv 1605.07146).
     """
     resnet = import_torchvision().models.resnet
     block, layers, width = RESNETS[name]
-    network = resnet.ResNet(getattr(resnet, block), list(layers), num_classes=n_classes, width_per_group=64 * width)
+    network = _with_channels(resnet.ResNet, channels)(
+        getattr(resnet, block), list(layers), num_classes=n_classes, width_per_group=64 * width
+    )
+    first = channels(STAGES[0])
+    if network.inplanes != network.fc.in_features:
+        network.fc = nn.Linear(network.inplanes, n_classes)
     if not imagenet_stem:
-        network.conv1 = nn.Conv2d(image_shape[0], 64, 3, padding=1, bias=False)
+        network.conv1 = nn.Conv2d(image_shape[0], first, 3, padding=1, bias=False)
         network.maxpool = nn.Identity()
-    elif image_shape[0] != 3:
-        network.conv1 = nn.Conv2d(image_shape[0], 64, 7, stride=2, padding=3, bias=False)
+    elif image_shape[0] != 3 or first != STAGES[0]:
+        network.conv1 = nn.Conv2d(image_shape[0], first, 7, stride=2, padding=3, bias=False)
     nn.init.kaiming_normal_(network.conv1.weight, mode="fan_out", nonlinearity="relu")
     return cast(nn.Module, network)
+
+
+def _with_channels(resnet: type[Any], channels: Channels) -> type[Any]:
+    """Return torchvision's ResNet with other numbers of channels in its stages; the usual numbers change nothing."""
+    if all(channels(number) == number for number in STAGES):
+        return resnet
+
+    class Narrow(resnet):
+        def _make_layer(self, block: Any, planes: int, *given: Any, **named: Any) -> nn.Module:
+            width = channels(planes)
+            if planes == STAGES[0]:  # The stem was made before, with the usual width.
+                self.inplanes, self.bn1 = width, nn.BatchNorm2d(width)
+            return super()._make_layer(block, width, *given, **named)
+
+    return Narrow
 
 
 for _name in RESNETS:
@@ -56,15 +83,16 @@ class PooledVgg(nn.Module):
     """Classifies images with convolutional features, a global average pool and one linear layer.
 
     Args:
-        features: maps images [B, C, H, W] to feature maps of 512 channels.
+        features: maps images [B, C, H, W] to feature maps.
+        n_channels: number of channels of these maps.
         n_classes: width of the output.
     """
 
-    def __init__(self, features: nn.Module, n_classes: int) -> None:
+    def __init__(self, features: nn.Module, n_channels: int, n_classes: int) -> None:
         super().__init__()
         self.features = features
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(512, n_classes)
+        self.classifier = nn.Linear(n_channels, n_classes)
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -80,7 +108,7 @@ class PooledVgg(nn.Module):
 
 
 @register("model", "vgg16_bn")
-def build_vgg16_bn(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Module:
+def build_vgg16_bn(n_classes: int, image_shape: tuple[int, int, int], channels: Channels = int) -> nn.Module:
     """Build VGG-16 with batch norm as published: 14.73 million parameters with three channels and ten classes.
 
     Four max-pools turn an image of 32 x 32 pixels into maps of 2 x 2, and an average pool takes these maps to one value
@@ -92,15 +120,15 @@ def build_vgg16_bn(n_classes: int, image_shape: tuple[int, int, int]) -> nn.Modu
     of larger images are averaged as a whole.
     """
     vgg = import_torchvision().models.vgg
-    channels, height, width = image_shape
+    in_channels, height, width = image_shape
     plan, side = [], min(height, width)
     for step in vgg.cfgs["D"][:-1]:
         if step != "M":
-            plan.append(step)
+            plan.append(channels(step))
         elif side >= 2:
             plan.append(step)
             side //= 2
     features = vgg.make_layers(plan, batch_norm=True)
-    if channels != 3:
-        features[0] = nn.Conv2d(channels, 64, 3, padding=1)
-    return PooledVgg(features, n_classes)
+    if in_channels != 3:
+        features[0] = nn.Conv2d(in_channels, channels(64), 3, padding=1)
+    return PooledVgg(features, channels(512), n_classes)

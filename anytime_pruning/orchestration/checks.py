@@ -11,6 +11,7 @@ import anytime_pruning.runs.trackers  # noqa: F401
 import anytime_pruning.stream.replay  # noqa: F401  (these imports register names)
 from anytime_pruning.datasets.cache import cached_train_count
 from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.pruning.narrowing import check_width
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.megabatches import check_stream
 
@@ -31,6 +32,8 @@ def check_runs(runs: Iterable[RunSettings]) -> None:
         lookup("tracker", settings.execution.tracker)
         for rule in settings.prunable:
             lookup("prunable", rule)
+        if settings.schedule.narrows_network:
+            check_width(settings.model)
         if settings.schedule.prunes:
             lookup("pruner", settings.pruner)
             lookup("selection", settings.selection)

@@ -12,6 +12,7 @@ from anytime_pruning.models.state import copy_state
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.mask_chooser import MaskChooser
 from anytime_pruning.pruning.masks import Masks
+from anytime_pruning.pruning.narrowing import architecture_of
 from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.results.rows import EpochRow
 from anytime_pruning.runs.checkpointing.state import RunState
@@ -36,8 +37,9 @@ class Preparation:
         self._prunes_at, self._trains_at = settings.prunes_at(), settings.trains_at()
         self._protocol = make_protocol(settings.protocol)
         self._start = lookup("start", settings.start)
+        form = (arrays.n_classes, arrays.image_shape)
         self._build_afresh = partial(
-            build_model, settings.model, arrays.n_classes, arrays.image_shape, arrays.mean, arrays.std
+            build_model, architecture_of(dict(settings), *form), *form, arrays.mean, arrays.std
         )
         trainer = state.trainer
         self._chooser = MaskChooser(trainer.model, trainer.data, scoring_options(settings))

@@ -9,6 +9,7 @@ from anytime_pruning.foundation.errors import SettingError, name_some
 from anytime_pruning.machine.randomness import derive_seed
 from anytime_pruning.models import build_model
 from anytime_pruning.models.state import check_state
+from anytime_pruning.pruning.narrowing import architecture_of
 from anytime_pruning.pruning.prunable import set_prunable
 from anytime_pruning.runs.initial_state import load_initial_weights
 from anytime_pruning.runs.networks.identity import network_digest
@@ -32,7 +33,7 @@ def build_network(settings: RunSettings, arrays: ImageArrays, device: torch.devi
         DataError: the initial weights are missing or do not fit the network.
     """
     model = build_model(
-        settings.model,
+        architecture_of(dict(settings), arrays.n_classes, arrays.image_shape),
         arrays.n_classes,
         arrays.image_shape,
         arrays.mean,

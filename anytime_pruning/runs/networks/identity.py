@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.models import build_model
+from anytime_pruning.pruning.narrowing import architecture_of
 from anytime_pruning.results.metrics_file import MetricsFile
 from anytime_pruning.settings.run import RunSettings
 
@@ -50,7 +51,8 @@ def check_same_network(stored: MetricsFile, settings: RunSettings, out_dir: Path
     if stored.network_sha256 is None:
         return
     images = stored.input
-    model = build_model(settings.model, images.n_classes, images.image_shape, images.mean, images.std)
+    architecture = architecture_of(dict(settings), images.n_classes, images.image_shape)
+    model = build_model(architecture, images.n_classes, images.image_shape, images.mean, images.std)
     found = network_digest(model, settings)
     if found != stored.network_sha256:
         raise SettingError(
