@@ -7,8 +7,22 @@ import pandas as pd
 from anytime_pruning.figures.seed_statistics import name_interval
 from anytime_pruning.figures.series import SERIES, STREAM, Series
 
-METHOD_LABELS = {"app": "APP", "osp": "Anytime OSP", "dense": "Dense baseline", "app_cubic": "APP, cubic"}
-PRUNER_LABELS = {"none": "not pruned", "snip": "SNIP", "grasp": "GraSP", "synflow": "SynFlow"}
+METHOD_LABELS = {
+    "app": "APP",
+    "osp": "Anytime OSP",
+    "dense": "Dense baseline",
+    "app_cubic": "APP, cubic",
+    "dense_small": "Dense, small",
+    "prune_last": "Pruned last",
+    "offline": "Offline",
+}
+PRUNER_LABELS = {
+    "none": "not pruned",
+    "snip": "SNIP",
+    "snip_shuffled": "SNIP, shuffled",
+    "grasp": "GraSP",
+    "synflow": "SynFlow",
+}
 DATASET_LABELS = {"cifar10": "CIFAR-10", "cifar100": "CIFAR-100"}
 MODEL_LABELS = {
     **{f"resnet{depth}": f"ResNet-{depth}" for depth in (18, 20, 34, 44, 50, 56, 101)},

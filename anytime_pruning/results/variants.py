@@ -7,6 +7,7 @@ from typing import Any
 
 from anytime_pruning.datasets import parse_dataset
 from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import find
 from anytime_pruning.settings.grid import NOT_IN_A_GRID
 from anytime_pruning.settings.run import PRUNING_SETTINGS, RunSettings
 
@@ -55,7 +56,7 @@ def name_variants(settings: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
         name: {
             key: _text_of(value)
             for key, value in values.items()
-            if key not in AXES and not (values["pruner"] == "none" and key in PRUNING_SETTINGS)
+            if key not in AXES and (values["pruner"] != "none" or key not in PRUNING_SETTINGS or key in _used(values))
         }
         for name, values in settings.items()
     }
@@ -102,6 +103,12 @@ def _count_images(dataset: str, limits: set[int | None]) -> str:
         return ""
     counts = [f"{part:,}" for part in parts] + ["all"] * (len(limits) > len(parts))
     return " or ".join(counts) + (f" of {total:,}" if total else "")
+
+
+def _used(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the pruning settings that a method uses although it never prunes."""
+    method = find("method", settings["method"])
+    return () if method is None else method.thing.uses  # type: ignore[attr-defined]  # of a schedule
 
 
 def _text_of(value: Any) -> str:

@@ -19,7 +19,7 @@ from anytime_pruning.foundation.source_code import describe_code, normalized, re
 SHIPPED: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "model": ("models", ("resnet_cifar", "torchvision_nets")),
     "method": ("pruning.schedules", ("app", "app_cubic", "dense", "dense_small", "offline", "osp", "prune_last")),
-    "pruner": ("pruning.pruners", ("grasp", "magnitude", "random", "snip", "synflow")),
+    "pruner": ("pruning.pruners", ("grasp", "magnitude", "random", "snip", "snip_shuffled", "synflow")),
     "prunable": ("pruning.prunable", ("rules",)),
     "protocol": ("pruning.protocols", ("paper", "released")),
     "replay": ("stream", ("replay",)),

@@ -72,3 +72,10 @@ def test_different_numbers_of_images_are_all_named():
     assert counts_of("flowers", None, 20) == "20 or all"
     both = {"a": {"dataset": "digits", "train_limit": None}, "b": {"dataset": "cifar10", "train_limit": 7}}
     assert name_image_counts(both) == {"a": "", "b": "7 of 50,000"}
+
+
+def test_a_small_dense_network_is_told_apart_by_its_size():
+    small = USUAL | {"method": "dense_small", "pruner": "none"}
+    assert name_variants({"a": small, "b": small | {"tau": 3.0}}) == {"a": "tau=4.5", "b": "tau=3.0"}
+    dense = small | {"method": "dense"}
+    assert name_variants({"a": dense, "b": dense | {"tau": 3.0}}) == {"a": "", "b": ""}

@@ -9,7 +9,7 @@ This package imports from `pruning.prunable`, `stream` and `foundation`. The cho
 never be here.
 """
 
-from anytime_pruning.pruning.pruners import grasp, magnitude, random, snip, synflow
+from anytime_pruning.pruning.pruners import grasp, magnitude, random, snip, snip_shuffled, synflow
 from anytime_pruning.pruning.pruners.scoring import check_informative, layers_without_score, rounds_of, score
 
 __all__ = [
@@ -21,5 +21,6 @@ __all__ = [
     "rounds_of",
     "score",
     "snip",
+    "snip_shuffled",
     "synflow",
 ]
