@@ -65,6 +65,11 @@ def chance_zeros(prunable_count: int) -> int:
     return 1 + prunable_count // 1_000_000
 
 
+# Training on a sample costs as much as three evaluations: the forward pass, the gradient of the maps and that of
+# the weights.
+TRAINING_PASSES = 3
+
+
 @dataclass(frozen=True)
 class MacCount:
     """Holds the multiply-accumulates of a network for one image; each of them is two floating point operations.

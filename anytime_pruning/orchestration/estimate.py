@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from anytime_pruning.datasets.cache import cached_train_count
+from anytime_pruning.foundation.metrics import TRAINING_PASSES
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.orchestration.machines import Machine, Work
 from anytime_pruning.settings.run import RunSettings
@@ -17,8 +18,8 @@ from anytime_pruning.stream.sizes import count_valid, megabatch_sizes
 
 # This file holds the multiply-accumulates of one image; `python -m benchmarks.macs` writes the file.
 NETWORK_MACS = Path(__file__).with_name("network_macs.json")
-# A multiply-accumulate is two operations. Training on a sample costs as much as three evaluations of the sample.
-FLOP_PER_MAC, TRAINING_PASSES = 2, 3
+# A multiply-accumulate is two operations.
+FLOP_PER_MAC = 2
 # Without a measured GPU, the estimate assumes the operations per second of a mid-range GPU on these networks.
 ASSUMED_GPU_FLOPS = 20e12
 # Below a tenth of an hour on the assumed GPU, the time of a study depends on start-up and not on operations, so no

@@ -11,6 +11,7 @@ from pandas.api.types import is_numeric_dtype
 
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.files import write_text
+from anytime_pruning.foundation.metrics import TRAINING_PASSES
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import REMEDY, MetricsFile
 from anytime_pruning.results.rows import NEWER_COLUMNS, TABLES
@@ -55,12 +56,10 @@ def collect(names: Sequence[str], runs_dir: Path, tables_dir: Path, present_only
         ]
     )
     rows = {name: {table: read_rows(runs_dir / name / table) for table in COLUMNS} for name in names}
-    for tables_of_run in rows.values():
+    for name, tables_of_run in rows.items():
         _add_newer_columns(tables_of_run)
-    summaries = [
-        summarize(metrics[name]) | {"empty_layers": rows[name][layout.MEGABATCHES]["empty_layers"].iloc[-1]}
-        for name in names
-    ]
+        _add_training_macs(tables_of_run, metrics[name].final.macs_count)
+    summaries = [summarize(metrics[name]) | _totals(rows[name][layout.MEGABATCHES]) for name in names]
     tables = {"runs.csv": keys.join(pd.DataFrame(summaries))}
     for table in COLUMNS:
         joined = pd.concat([rows[name][table] for name in names], keys=range(len(names)))
@@ -141,6 +140,32 @@ def _add_newer_columns(tables: dict[str, pd.DataFrame]) -> None:
     known = megabatches.get("zero_score_layers", pd.Series(pd.NA, index=megabatches.index))
     megabatches["zero_score_layers"] = known.astype("Int64")
     megabatches["empty_layers"] = megabatches["t"].map(n_empty).fillna(0).astype(int)
+
+
+def _add_training_macs(tables: dict[str, pd.DataFrame], macs_count: int) -> None:
+    """Give megabatches.csv the multiply-accumulates of the training on each megabatch.
+
+    `train_macs` are those of the whole network, which dense hardware computes, and `train_macs_kept` those of the
+    weights that are not pruned, which a machine for sparse networks would compute. Scoring and evaluation do not count.
+
+    Args:
+        tables: the tables of a run; megabatches.csv changes in place.
+        macs_count: multiply-accumulates of the whole network for one image.
+    """
+    megabatches, layers = tables[layout.MEGABATCHES], tables[layout.LAYERS]
+    pruned = layers["macs"] // layers["total"] * (layers["total"] - layers["kept"])
+    saved = megabatches["t"].map(pruned.groupby(layers["t"]).sum()).fillna(0).astype(int)
+    trained = TRAINING_PASSES * megabatches["samples"].astype(int)
+    megabatches["train_macs"], megabatches["train_macs_kept"] = trained * macs_count, trained * (macs_count - saved)
+
+
+def _totals(megabatches: pd.DataFrame) -> dict[str, int]:
+    """Return the columns of runs.csv that come from the table of megabatches: the last or the sum of a column."""
+    return {
+        "empty_layers": megabatches["empty_layers"].iloc[-1],
+        "train_macs": megabatches["train_macs"].sum(),
+        "train_macs_kept": megabatches["train_macs_kept"].sum(),
+    }
 
 
 def check_same_data(datasets: Mapping[str, str], metrics: Mapping[str, MetricsFile]) -> None:

@@ -23,9 +23,9 @@ from anytime_pruning.runs.checkpointing.state import RunState
 from anytime_pruning.runs.console import Console
 from anytime_pruning.runs.initial_state import load_initial_masks
 from anytime_pruning.runs.invariants import check_weights
+from anytime_pruning.runs.megabatch.preparation import Preparation
+from anytime_pruning.runs.megabatch.recording import record_megabatch
 from anytime_pruning.runs.parts import training_options
-from anytime_pruning.runs.preparation import Preparation
-from anytime_pruning.runs.recording import record_megabatch
 from anytime_pruning.runs.stream_plan import check_single_samples, plan_stream
 from anytime_pruning.runs.trackers import Tracking
 from anytime_pruning.settings.cost import plan_cost
@@ -88,8 +88,8 @@ def run_megabatches(
     apply_masks(model, masks)
     records = Records(planned=cost, macs=count_macs(model, arrays.image_shape))
     state = RunState(trainer, records, masks, MegabatchProgress())
-    preparation = Preparation(settings, arrays, state)
     checkpointer = Checkpointer(checkpoints, state)
+    preparation = Preparation(settings, arrays, state)
     name = f"{settings.dataset.name} {settings.model} {settings.method}"
     with (
         Console(name, cost, settings.n_megabatches, _prunable_share(model)) as console,
@@ -98,7 +98,6 @@ def run_megabatches(
     ):
         if checkpointer.has_begun:
             console.go_on(state)
-        preparation.remember_origin(0)
         # The checkpoint comes last, so that it holds what the others have noted.
         listeners = (preparation.epoch_done, console.epoch_done, tracking.epoch_done, checkpointer.epoch_done)
         for megabatch in plan[state.progress.t - 1 :]:

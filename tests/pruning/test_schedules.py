@@ -34,7 +34,16 @@ def test_with_one_megabatch_app_ends_at_080_and_osp_at_0366():
 
 def test_dense_is_never_pruned():
     assert make_schedule("dense").densities(3, 4.5, 0.8) == [1.0] * 3
-    assert [name for name in names("method") if not make_schedule(name).prunes] == ["dense"]
+    assert [name for name in names("method") if not make_schedule(name).prunes] == [
+        "dense",
+        "dense_small",
+        "offline",
+    ]
+
+
+def test_prune_last_is_dense_until_the_last_megabatch():
+    assert make_schedule("prune_last").densities(3, 4.5, 0.8) == pytest.approx([1, 1, 0.3664], abs=5e-5)
+    assert make_schedule("prune_last").densities(1, 4.5, 0.8) == pytest.approx([0.3664], abs=5e-5)
 
 
 @pytest.mark.parametrize("name", names("method"))

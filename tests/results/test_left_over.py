@@ -145,7 +145,7 @@ def test_verification_counts_them_by_the_last_grid_of_the_workflow(capsys):
     write_runs_list(STUDY / "runs.txt", [run.name for run in plan_study(content([2]))[1]])
     assert main(["verify", "--no-evaluate", str(STUDY)]) == 1  # these runs are empty files
     said = capsys.readouterr()
-    assert f"{STUDY}: 4 runs, 7 figures and 0 left-overs of runs are of no grid" in said.out
+    assert f"{STUDY}: 4 runs, 9 figures and 0 left-overs of runs are of no grid" in said.out
     assert "files and runs of no grid; " in said.err
     make_study([2])
     assert main(["stale", "config.yaml", "--remove"]) == 0

@@ -3,7 +3,7 @@
 from anytime_pruning.results.variants import name_image_counts, name_variants, plain_settings
 from anytime_pruning.settings.run import parse_settings
 
-USUAL = {"dataset": "d", "seed": 0, "pruner": "snip", "lr": 0.1, "tau": 4.5}
+USUAL = {"dataset": "d", "seed": 0, "method": "app", "pruner": "snip", "lr": 0.1, "tau": 4.5}
 
 
 def test_only_what_is_unlike_the_other_runs_is_spelled_out():

@@ -12,7 +12,7 @@ from anytime_pruning.machine.randomness import derive_seed, make_generator
 from anytime_pruning.models import build_model
 from anytime_pruning.models.state import copy_state
 from anytime_pruning.orchestration.checks import check_runs
-from anytime_pruning.runs.preparation import Preparation
+from anytime_pruning.runs.megabatch.preparation import Preparation
 from anytime_pruning.runs.starts import StartContext, dash
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.training.trainer import Trainer

@@ -177,3 +177,32 @@ register("figure", "ablation")(
         draw=_draw_ablation,
     )
 )
+
+
+def _plan_budget(study: StudyRuns) -> dict[str, Contents]:
+    """Plan a figure of the main runs for each stream on which several series compete."""
+    return {
+        f"budget-{stream}": Contents(names_of(main))
+        for stream, _, main in study.by_stream()
+        if len({run.series for run in main}) > 1
+    }
+
+
+def _draw_budget(megabatches: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
+    from anytime_pruning.figures.plots import budget
+
+    return budget.draw(megabatches)
+
+
+register("figure", "budget")(
+    PlotKind(
+        tables=("megabatches",),
+        category="7 Cost",
+        caption="Accuracy and errors against the multiply-accumulates of training so far. On the left all series cost "
+        "the same, because dense kernels compute pruned weights, too; on the right only weights that are kept count. A "
+        "series is better where its accuracy lies higher, and its errors lower, at the same cost. CER belongs to whole "
+        "streams, so it has one mark for each series.",
+        plan=_plan_budget,
+        draw=_draw_budget,
+    )
+)

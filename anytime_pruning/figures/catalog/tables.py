@@ -116,3 +116,27 @@ register("figure", "cost")(
         tabulate=_tabulate_cost,
     )
 )
+
+
+def _plan_best_within(study: StudyRuns) -> dict[str, Contents]:
+    """Plan a table of the best series within a budget if a study has more than one series."""
+    has_pairs = len({(run.series, run.variant) for run in study.shown}) > 1
+    return _one_table("best_within_budget", study.shown if has_pairs else [])
+
+
+def _tabulate_best_within(megabatches: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    from anytime_pruning.figures.tables import budget
+
+    return budget.tabulate(megabatches)
+
+
+register("figure", "best_within_budget")(
+    TableKind(
+        tables=("megabatches",),
+        category="7 Cost",
+        caption="The series that reaches most within a quarter, half, three quarters and all of the computation of the "
+        "dearest one, and the next best.",
+        plan=_plan_best_within,
+        tabulate=_tabulate_best_within,
+    )
+)

@@ -1,4 +1,4 @@
-"""Score weights by SNIP and shuffle the scores within each layer, as a check whether SNIP tells single weights apart."""
+"""Score weights by SNIP and shuffle the scores within each layer, to see whether SNIP tells single weights apart."""
 
 from collections.abc import Iterable
 

@@ -29,7 +29,7 @@ class Preparation:
     Args:
         settings: settings of the run.
         arrays: the dataset.
-        state: the run in memory, which changes in place.
+        state: the run in memory, which changes in place; a run that goes on has been restored.
     """
 
     def __init__(self, settings: RunSettings, arrays: ImageArrays, state: RunState):
@@ -43,6 +43,7 @@ class Preparation:
         )
         trainer = state.trainer
         self._chooser = MaskChooser(trainer.model, trainer.data, scoring_options(settings))
+        self._remember_origin(0)
 
     def prepare(self, megabatch: PlannedMegabatch) -> None:
         """Start the megabatch, unless the network waits or trains for the first time, and prune the network."""
@@ -65,9 +66,9 @@ class Preparation:
     def epoch_done(self, epoch: EpochRow) -> None:
         """Keep the network of the epoch that the start goes back to."""
         if epoch.t == self._trains_at.index(True) + 1:
-            self.remember_origin(epoch.epoch)
+            self._remember_origin(epoch.epoch)
 
-    def remember_origin(self, epoch: int) -> None:
+    def _remember_origin(self, epoch: int) -> None:
         """Keep the present network if the start goes back to this epoch of the first training.
 
         Args:
