@@ -64,12 +64,12 @@ def _with_channels(resnet: type[Any], channels: Channels) -> type[Any]:
     if all(channels(number) == number for number in STAGES):
         return resnet
 
-    class Narrow(resnet):
+    class Narrow(resnet):  # type: ignore[misc]  # torchvision has no type hints
         def _make_layer(self, block: Any, planes: int, *given: Any, **named: Any) -> nn.Module:
             width = channels(planes)
             if planes == STAGES[0]:  # The stem was made before, with the usual width.
                 self.inplanes, self.bn1 = width, nn.BatchNorm2d(width)
-            return super()._make_layer(block, width, *given, **named)
+            return cast(nn.Module, super()._make_layer(block, width, *given, **named))
 
     return Narrow
 

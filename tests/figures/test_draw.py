@@ -95,7 +95,11 @@ def test_a_damaged_table_is_one_line_that_names_the_column(change, message, tabl
     ("plan", "name", "message"),
     [
         (planned("short", []), "long", "error: long: {tables_dir}/plan.json has no entry 'long'; planned: short"),
-        (planned("own", []), "short", "error: short: figure: 'own' is not known; allowed: ablation, best_within_budget, budget, cost, "),
+        (
+            planned("own", []),
+            "short",
+            "error: short: figure: 'own' is not known; allowed: ablation, best_within_budget, budget, cost, ",
+        ),
         ({"draw": "short"}, "short", "error: short: a planned figure is not readable: "),
     ],
 )
