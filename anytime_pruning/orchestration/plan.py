@@ -144,7 +144,7 @@ def make_plan(content: Mapping[str, Any]) -> Plan:
         study=study,
         runs={run.name: run.settings for run in planned},
         missing=tuple(run.name for run in planned if not paths.is_done(run.name)),
-        figures=plan_figures(planned),
+        figures=plan_figures(planned, study.margins),
         paths=paths,
         container=study.container if "://" in study.container else find_file(study.container),
     )

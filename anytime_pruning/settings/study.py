@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from anytime_pruning.foundation.errors import SettingError, show
-from anytime_pruning.foundation.fields import Name, validate
+from anytime_pruning.foundation.fields import Name, Number, validate
 from anytime_pruning.settings.dataset_entries import find_dataset
 from anytime_pruning.settings.grid import combine, count_combinations, read_axes
 from anytime_pruning.settings.naming import run_name
@@ -15,6 +15,20 @@ from anytime_pruning.settings.run import RunSettings, parse_settings
 
 # The most runs that a grid may name, counted before entries that name the same run are merged.
 MAX_RUNS = 20_000
+
+
+class Margins(BaseModel):
+    """Holds the differences that have no practical meaning, by which tables call series equivalent.
+
+    Attributes:
+        test_acc_pct: points of test accuracy.
+        cumulative_error_count: percent of the cumulative errors of the series that is compared with.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    test_acc_pct: Number = Field(1.0, gt=0, le=100)
+    cumulative_error_count: Number = Field(2.0, gt=0, le=100)
 
 
 class Study(BaseModel):
@@ -25,6 +39,7 @@ class Study(BaseModel):
         container: image that jobs run in with --use-singularity: a SIF file, or an address such as docker://...
         execution: execution settings of every run, such as the device.
         datasets: settings of datasets by name; `digits`, `cifar10` and `cifar100` need no entry.
+        margins: differences that have no practical meaning.
         defaults: settings of every run; an entry of the grid may override them.
         grid: entries of settings. A list of values stands for one run with each value, and several lists stand for one
             run with each combination.
@@ -36,6 +51,7 @@ class Study(BaseModel):
     container: str = Field("envs/anytime-pruning.sif", max_length=1024, pattern=r"^[^{}\x00-\x1f\x7f]+$")
     execution: dict[str, Any] = Field(default_factory=dict)
     datasets: dict[Name, dict[str, Any]] = Field(default_factory=dict)
+    margins: Margins = Margins()
     defaults: dict[str, Any] = Field(default_factory=dict)
     grid: list[dict[str, Any]] = Field(min_length=1)
 

@@ -33,7 +33,7 @@ def test_a_study_of_one_stream():
     figures = plan(METHODS, {"pruner": "magnitude"})
     name = "digits-resnet20-T8"
     plots = {"short", "framework", f"dynamics-{name}", f"long-{name}", f"layers-{name}", f"budget-{name}"}
-    tables = {"results", "differences", "cost", "direction_changes", "best_within_budget"}
+    tables = {"results", "differences", "cost", "direction_changes", "best_within_budget", "equivalence"}
     assert set(figures) == plots | tables
     assert {figures[plot].kinds for plot in plots} == {("pdf", "png", "csv")}
     assert figures["results"].kinds == ("md", "html", "tex", "csv")

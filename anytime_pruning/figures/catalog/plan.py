@@ -5,14 +5,15 @@ from collections.abc import Iterable
 from anytime_pruning.figures.catalog.kind import Figure, FigureKind
 from anytime_pruning.figures.catalog.study_runs import StudyRuns
 from anytime_pruning.foundation.registry import lookup, names
-from anytime_pruning.settings.study import PlannedRun
+from anytime_pruning.settings.study import Margins, PlannedRun
 
 
-def plan_figures(runs: Iterable[PlannedRun]) -> dict[str, Figure]:
+def plan_figures(runs: Iterable[PlannedRun], margins: Margins = Margins()) -> dict[str, Figure]:  # noqa: B008  (frozen)
     """Return the figures and tables of a study.
 
     Args:
         runs: all runs of the study, whether or not they have results.
+        margins: differences that have no practical meaning.
 
     Returns:
         The figures by file name without suffix.
@@ -20,7 +21,7 @@ def plan_figures(runs: Iterable[PlannedRun]) -> dict[str, Figure]:
     Raises:
         ValueError: two kinds plan a figure of the same name.
     """
-    study = StudyRuns.of(runs)
+    study = StudyRuns.of(runs, margins)
     figures: dict[str, Figure] = {}
     for kind_name in names("figure"):
         kind: FigureKind = lookup("figure", kind_name)

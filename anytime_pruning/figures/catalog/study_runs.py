@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from anytime_pruning.results.variants import name_variants, plain_settings
 from anytime_pruning.settings.run import RunSettings
-from anytime_pruning.settings.study import PlannedRun
+from anytime_pruning.settings.study import Margins, PlannedRun
 
 
 class Stream(NamedTuple):
@@ -54,18 +54,20 @@ class StudyRuns:
         planned: all runs, with their settings.
         shown: all runs, in the same order.
         main: the runs of the main series with the reference settings.
+        margins: differences that have no practical meaning.
     """
 
     planned: list[PlannedRun]
     shown: list[ShownRun]
     main: list[ShownRun]
+    margins: Margins
 
     @classmethod
-    def of(cls, runs: Iterable[PlannedRun]) -> "StudyRuns":
+    def of(cls, runs: Iterable[PlannedRun], margins: Margins) -> "StudyRuns":
         """Describe the runs of a study and choose the main ones."""
         planned = list(runs)
         shown = _describe(planned)
-        return cls(planned, shown, _choose_main(shown))
+        return cls(planned, shown, _choose_main(shown), margins)
 
     def by_stream(self) -> list[tuple[Stream, list[ShownRun], list[ShownRun]]]:
         """Return each stream in sorted order, with all its runs and its main runs."""

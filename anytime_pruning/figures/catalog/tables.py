@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from anytime_pruning.figures.catalog.kind import Contents, TableKind
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
 def _one_table(name: str, runs: list[ShownRun]) -> dict[str, Contents]:
     """Plan a single table of runs, or no table if there are no runs."""
     return {name: Contents(names_of(runs))} if runs else {}
+
+
+def _plan_pairs(name: str, study: StudyRuns) -> dict[str, Contents]:
+    """Plan a single table of runs if the study has more than one series, which the table compares."""
+    has_pairs = len({(run.series, run.variant) for run in study.shown}) > 1
+    return _one_table(name, study.shown if has_pairs else [])
 
 
 def _tabulate_results(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
@@ -36,12 +43,6 @@ register("figure", "results")(
 )
 
 
-def _plan_differences(study: StudyRuns) -> dict[str, Contents]:
-    """Plan a table of differences if a study has more than one series."""
-    has_pairs = len({(run.series, run.variant) for run in study.shown}) > 1
-    return _one_table("differences", study.shown if has_pairs else [])
-
-
 def _tabulate_differences(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
     from anytime_pruning.figures.tables import differences
 
@@ -54,7 +55,7 @@ register("figure", "differences")(
         category="2 Results",
         caption="One series minus another, seed by seed, because runs of one seed share stream and initial weights. A "
         "star marks a difference whose p-value is below 0.05 after Holm's correction over the whole table.",
-        plan=_plan_differences,
+        plan=partial(_plan_pairs, "differences"),
         tabulate=_tabulate_differences,
     )
 )
@@ -118,12 +119,6 @@ register("figure", "cost")(
 )
 
 
-def _plan_best_within(study: StudyRuns) -> dict[str, Contents]:
-    """Plan a table of the best series within a budget if a study has more than one series."""
-    has_pairs = len({(run.series, run.variant) for run in study.shown}) > 1
-    return _one_table("best_within_budget", study.shown if has_pairs else [])
-
-
 def _tabulate_best_within(megabatches: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
     from anytime_pruning.figures.tables import budget
 
@@ -136,7 +131,31 @@ register("figure", "best_within_budget")(
         category="7 Cost",
         caption="The series that reaches most within a quarter, half, three quarters and all of the computation of the "
         "dearest one, and the next best.",
-        plan=_plan_best_within,
+        plan=partial(_plan_pairs, "best_within_budget"),
         tabulate=_tabulate_best_within,
+    )
+)
+
+
+def _plan_equivalence(study: StudyRuns) -> dict[str, Contents]:
+    """Plan a table of verdicts on the pairs of the table of differences."""
+    options = {"margins": study.margins.model_dump()}
+    return {name: Contents(contents.runs, options) for name, contents in _plan_pairs("equivalence", study).items()}
+
+
+def _tabulate_equivalence(runs: pd.DataFrame, margins: dict[str, float]) -> tuple[pd.DataFrame, str, pd.DataFrame]:
+    from anytime_pruning.figures.tables import equivalence
+
+    return equivalence.tabulate(runs, margins)
+
+
+register("figure", "equivalence")(
+    TableKind(
+        tables=("runs",),
+        category="2 Results",
+        caption="Whether the first of two series is better, worse or equivalent within the margins of the study, and "
+        "how many seeds would decide what is undecided.",
+        plan=_plan_equivalence,
+        tabulate=_tabulate_equivalence,
     )
 )

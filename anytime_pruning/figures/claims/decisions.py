@@ -14,6 +14,7 @@ the range and beyond the negligible margin.
 """
 
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -96,20 +97,28 @@ def p_refuted(claim: Claim, measured: Measured) -> Any:
 
 
 def seeds_to_decide(claim: Claim, measured: Measured) -> float:
-    """Return how many seeds would decide a claim if estimate and spread so far were the true ones.
+    """Return how many seeds would decide a claim if estimate and spread so far were the true ones."""
+    low, high = claim.claimed_range
+    tests = [((low, high), ALPHA), ((-math.inf, low), ALPHA / 2), ((high, math.inf), ALPHA / 2)]
+    if claim.negligible_range is not None:
+        tests.append((claim.negligible_range, ALPHA))
+    return seeds_for(measured, tests)
 
-    This is the least number of seeds with which one of the tests of the verdicts rejects with a chance of at least
-    80 % (`POWER`). The chance is that of a one-sided t-test; for two edges, the two chances are combined by the
-    inequality of Bonferroni.
+
+def seeds_for(measured: Measured, tests: Sequence[tuple[tuple[float, float], float]]) -> float:
+    """Return how many seeds would let one of several tests reject, if estimate and spread so far were the true ones.
+
+    This is the least number of seeds with which a test rejects with a chance of at least 80 % (`POWER`). The chance is
+    that of a one-sided t-test; for two edges, the two chances are combined by the inequality of Bonferroni.
+
+    Args:
+        measured: what was measured.
+        tests: for each test the range in which it would show the true value to lie, and its level.
 
     Returns:
         The number of seeds, or not a number if `MAX_SEEDS` seeds are too few, as at the very edge of a range.
     """
     counts = np.arange(MIN_SEEDS, MAX_SEEDS + 1)
-    low, high = claim.claimed_range
-    tests = [((low, high), ALPHA), ((-math.inf, low), ALPHA / 2), ((high, math.inf), ALPHA / 2)]
-    if claim.negligible_range is not None:
-        tests.append((claim.negligible_range, ALPHA))
     chances = [_chance_within(measured, *ends, alpha, counts) for ends, alpha in tests]
     # The chance rises with the number of seeds. A running maximum skips counts for which it cannot be computed.
     enough = counts[np.fmax.accumulate(np.fmax.reduce(chances)) >= POWER]
