@@ -12,6 +12,7 @@ from anytime_pruning.models import build_model
 from anytime_pruning.models.state import copy_state, make_late_buffers, restore_state, state_forms
 from anytime_pruning.pruning.narrowing import architecture_of
 from anytime_pruning.pruning.prunable import set_prunable
+from anytime_pruning.pruning.selections import make_selection
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import read_metrics, read_settings
 
@@ -43,7 +44,8 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
         restore_state(model, state)
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: not the weights of this {name}: {' '.join(str(error).split())}") from None
-    set_prunable(model, settings["prunable"], settings["keep"])
+    accepts = make_selection(settings["selection"], settings["pattern"]).accepts
+    set_prunable(model, settings["prunable"], settings["keep"], accepts=accepts)
     return model.eval()
 
 

@@ -10,7 +10,6 @@ from torch import Generator, Tensor, nn
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DivergenceError, SettingError, name_some
-from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.devices import autocast, searching_for_full
 from anytime_pruning.machine.memory import working_on
 from anytime_pruning.machine.preservation import preserved
@@ -20,7 +19,8 @@ from anytime_pruning.pruning.masks import Masks, count_masked
 from anytime_pruning.pruning.prunable import count_prunable
 from anytime_pruning.pruning.pruners import check_informative, layers_without_score, rounds_of, score
 from anytime_pruning.pruning.released_masks import draw_scoring_weights, score_all_weights, select_above_threshold
-from anytime_pruning.pruning.selections import Selection
+from anytime_pruning.pruning.selections import make_selection
+from anytime_pruning.pruning.selections.unstructured import count_weights
 from anytime_pruning.stream.images import ImageSet
 
 
@@ -31,6 +31,7 @@ class ScoringOptions:
     Attributes:
         pruner: name of the registered criterion that scores weights.
         selection: name of the registered way to choose weights by their scores.
+        pattern: the pattern N:M of selections that have one, such as `2:4`.
         scope: `global` ranks all weights together; `local` ranks the weights of each layer separately.
         batch_size: images in one batch for scoring.
         precision: `float32` or `bfloat16`.
@@ -40,6 +41,7 @@ class ScoringOptions:
 
     pruner: str
     selection: str
+    pattern: str
     scope: str
     batch_size: int
     precision: str
@@ -66,8 +68,7 @@ class MaskChooser:
     def keeps_fewer(self, density: float, masks: Masks) -> bool:
         """Return whether a density asks for fewer weights than the masks keep now."""
         n_prunable = count_prunable(self.model)
-        wanted: int = lookup("selection", self.options.selection).count(n_prunable, density)
-        return wanted < count_masked(masks, n_prunable)
+        return count_weights(n_prunable, density) < count_masked(masks, n_prunable)
 
     @working_on("scoring")
     def choose(self, masks: Masks, density: float, sample: Tensor, t: int) -> Masks:
@@ -93,7 +94,7 @@ class MaskChooser:
         n_prunable = count_prunable(network)
         before = count_masked(masks, n_prunable) / n_prunable
         generator, ties = self._generator(f"pruner {t}"), self._generator(f"equal scores {t}")
-        selection: Selection = lookup("selection", options.selection).drawing_by(ties)
+        selection = make_selection(options.selection, options.pattern).drawing_by(ties)
         for k in range(1, rounds + 1):
             with _naming_megabatch(t), autocast(self.data.images.device, options.precision):
                 batches = searching_for_full(self.data.batches(sample, options.batch_size), options.batch_size)

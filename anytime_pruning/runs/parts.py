@@ -12,6 +12,7 @@ def scoring_options(settings: RunSettings) -> ScoringOptions:
     return ScoringOptions(
         pruner=settings.pruner,
         selection=settings.selection,
+        pattern=settings.pattern,
         scope=settings.scope,
         batch_size=settings.batch_size,
         precision=settings.precision,

@@ -23,7 +23,7 @@ SHIPPED: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "prunable": ("pruning.prunable", ("rules",)),
     "protocol": ("pruning.protocols", ("paper", "released")),
     "replay": ("stream", ("replay",)),
-    "selection": ("pruning.selections", ("unstructured",)),
+    "selection": ("pruning.selections", ("filter", "n_m", "unstructured")),
     "start": ("runs.starts", ("cold", "dash", "rewind", "shrink_perturb", "warm")),
 }
 PACKAGE = __name__.partition(".")[0]

@@ -89,6 +89,9 @@ def _expected_kept(
 ) -> tuple[int, int]:
     """Return the fewest and the most weights that may be counted at a megabatch."""
     fewest, most = make_protocol(settings.protocol).expected_kept(settings.pruning_step(row.t), layer_sizes)
+    # The tables do not tell the sizes of filters, which are at most those of layers.
+    missed = settings.density_slack(layer_sizes)
+    fewest, most = fewest - missed, most + missed
     # An initial mask may keep fewer weights than the schedule asks for.
     return 0 if settings.initial_mask else fewest - _uncounted(settings, row, zeros_at_start), most
 

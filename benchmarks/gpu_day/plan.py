@@ -178,7 +178,7 @@ def count_samples(settings: RunSettings) -> int:
     length = settings.n_megabatches
     trained = round(n_images * (1 - settings.valid_frac))
     parts = [(trained * t // length, 0, 0) for t in range(1, length + 1)]
-    return plan_cost(settings.epochs, [], parts, 0).train
+    return plan_cost(settings, parts, 0).train
 
 
 def samples_done(training: Training) -> int:

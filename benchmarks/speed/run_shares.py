@@ -163,6 +163,7 @@ def _watched(watch: Stopwatch) -> Any:
     from anytime_pruning.pruning import mask_chooser
     from anytime_pruning.runs import job, loop
     from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer
+    from anytime_pruning.runs.megabatch import preparation
     from anytime_pruning.training import trainer
 
     cleaned: list[Any] = []
@@ -186,7 +187,7 @@ def _watched(watch: Stopwatch) -> Any:
         (trainer.Trainer, "_evaluate_last", remember, None),
         (trainer, "evaluate", evaluation, count),
         (loop, "evaluate", always(TEST), count),
-        (loop._Preparation, "prune", always(SELECTING), None),
+        (preparation.Preparation, "_prune", always(SELECTING), None),
         (mask_chooser, "score", always(SCORING), None),
         (Checkpointer, "write", always(CHECKPOINTS), None),
         (job, "write_run", always(WRITING), None),

@@ -51,8 +51,9 @@ def test_the_grid_becomes_runs_tables_and_figures(trained):
         for seed in (0, 1)
     ]
     figures = {path.name for path in (folder / "paper_figures" / "tiny").iterdir()}
-    plots = ("short", "framework", "dynamics-digits-resnet20-T2", "layers-digits-resnet20-T2")
-    tables = ("results", "differences", "cost", "claims")
+    streams = ("dynamics", "layers", "budget")
+    plots = ("short", "framework", *(f"{name}-digits-resnet20-T2" for name in streams))
+    tables = ("results", "differences", "equivalence", "cost", "best_within_budget", "claims")
     assert figures == {
         f"{stem}.{kind}"
         for stems, kinds in ((plots, ("pdf", "png", "csv")), (tables, ("md", "html", "tex", "csv")))

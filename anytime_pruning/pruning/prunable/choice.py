@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
-from torch import nn
+from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
@@ -47,6 +47,7 @@ def set_prunable(
     prunable: Sequence[str] = DEFAULT_RULES,
     keep: Sequence[str] = DEFAULT_KEEP,
     called: Sequence[str] | None = None,
+    accepts: Callable[[Tensor], bool] = lambda weight: True,
 ) -> dict[str, nn.Parameter]:
     """Choose the weights of a network that pruning may remove, for everything that prunes the network from now on.
 
@@ -57,6 +58,7 @@ def set_prunable(
             parameters that need no gradient, and everything else is a pattern of layer names, such as `layer4.*`.
         called: names of layers in the order in which a forward pass calls them. They tell which linear layer is the
             last; without them it is the last one in the network's own order.
+        accepts: says whether the selection can prune a weight; other weights are left alone.
 
     Returns:
         Weights by parameter name, in the network's order; empty if the rules name none.
@@ -64,7 +66,7 @@ def set_prunable(
     Raises:
         SettingError: a rule is not registered, a pattern matches no layer, or a weight cannot be pruned.
     """
-    weights = _choose(model, prunable, keep, called)
+    weights = {name: weight for name, weight in _choose(model, prunable, keep, called).items() if accepts(weight)}
     setattr(model, _CHOSEN, tuple(weights))
     return weights
 

@@ -7,6 +7,19 @@ from typing import Self
 
 from torch import Generator, Tensor
 
+from anytime_pruning.foundation.registry import lookup
+
+
+def make_selection(name: str, pattern: str) -> "Selection":
+    """Return the selection that is registered under a name, for a pattern such as `2:4`.
+
+    Raises:
+        SettingError: the name is not registered.
+    """
+    selection: Selection = lookup("selection", name)
+    n, m = (int(part) for part in pattern.split(":"))
+    return selection.with_pattern(n, m)
+
 
 class Selection(ABC):
     """Chooses which weights to keep, given a score for each weight and a density.
@@ -22,6 +35,14 @@ class Selection(ABC):
         selection = copy.copy(self)
         selection.generator = generator
         return selection
+
+    def with_pattern(self, n: int, m: int) -> Self:
+        """Return this selection for a pattern N:M; a selection without patterns returns itself."""
+        return self
+
+    def accepts(self, weight: Tensor) -> bool:
+        """Return whether a weight can be pruned by this selection; the weights of other layers are left alone."""
+        return True
 
     @abstractmethod
     def select(
@@ -46,7 +67,3 @@ class Selection(ABC):
             SettingError: a value is out of range.
             DivergenceError: a score is not a number.
         """
-
-    @abstractmethod
-    def count(self, n_prunable: int, density: float) -> int:
-        """Return exactly how many of `n_prunable` weights this selection keeps at a density."""

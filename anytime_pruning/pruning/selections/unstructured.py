@@ -38,7 +38,7 @@ def select_masks(
         SettingError: density or scope is out of range, or more weights are asked for than are still kept.
         DivergenceError: a score is NaN.
     """
-    _check_arguments(scores, density, scope)
+    check_arguments(scores, density, scope)
     if kept is None:
         kept = {name: torch.ones_like(score, dtype=torch.bool) for name, score in scores.items()}
     if generator is None:
@@ -77,15 +77,17 @@ class Unstructured(Selection):
         """Choose the weights to keep, as `select_masks` does."""
         return select_masks(scores, density, scope, kept, self.generator)
 
-    def count(self, n_prunable: int, density: float) -> int:
-        """Return how many weights are kept, rounded to a whole number."""
-        return count_weights(n_prunable, density)
-
 
 register("selection", "unstructured")(Unstructured())
 
 
-def _check_arguments(scores: Mapping[str, Tensor], density: float, scope: str) -> None:
+def check_arguments(scores: Mapping[str, Tensor], density: float, scope: str) -> None:
+    """Check the arguments of a selection.
+
+    Raises:
+        SettingError: density or scope is out of range.
+        DivergenceError: a score is not a number.
+    """
     if not 0 < density <= 1:
         raise SettingError(f"density: {density} is not allowed: it must be in (0, 1]")
     if scope not in SCOPES:

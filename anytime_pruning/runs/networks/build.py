@@ -11,6 +11,7 @@ from anytime_pruning.models import build_model
 from anytime_pruning.models.state import check_state
 from anytime_pruning.pruning.narrowing import architecture_of
 from anytime_pruning.pruning.prunable import set_prunable
+from anytime_pruning.pruning.selections import make_selection
 from anytime_pruning.runs.initial_state import load_initial_weights
 from anytime_pruning.runs.networks.identity import network_digest
 from anytime_pruning.runs.networks.trial import try_out
@@ -54,7 +55,8 @@ def build_network(settings: RunSettings, arrays: ImageArrays, device: torch.devi
 
 def _choose_prunable(model: nn.Module, settings: RunSettings, used: list[str]) -> None:
     """Choose the prunable weights by the settings, and name layers that no image passes through."""
-    weights = set_prunable(model, settings.prunable, settings.keep, used)
+    accepts = make_selection(settings.selection, settings.pattern).accepts
+    weights = set_prunable(model, settings.prunable, settings.keep, used, accepts)
     n_prunable = sum(weight.numel() for weight in weights.values())
     if n_prunable == 0:
         raise SettingError(

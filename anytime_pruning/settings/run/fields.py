@@ -32,7 +32,11 @@ class SubjectFields(_Fields):
     pruner: Name = Field("snip", description="scoring criterion; dense runs have none")
     scope: Literal["global", "local"] = Field("global", description="one ranking of all weights, or one for each layer")
     selection: Name = Field(
-        "unstructured", description="how weights are chosen by their scores: unstructured, one by one"
+        "unstructured",
+        description="how weights are chosen by their scores: unstructured (one by one), n_m (N of M) or filter (whole)",
+    )
+    pattern: str = Field(
+        "2:4", pattern=r"^[1-9]\d?:[1-9]\d?$", description="N:M, how many of M weights selection `n_m` keeps in a group"
     )
     seed: Annotated[NaturalNumber, Field(lt=2**53)] = Field(
         0, description="determines the stream, the initial weights and every draw"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from anytime_pruning.pruning.schedules import Schedule
 
 # These settings have no meaning for a method that never prunes.
-PRUNING_SETTINGS = ("pruner", "scope", "selection", "base_density", "tau", "sample_frac", "prune_on")
+PRUNING_SETTINGS = ("pruner", "scope", "selection", "pattern", "base_density", "tau", "sample_frac", "prune_on")
 # These replay policies ignore `buffer_size`. A policy that is registered from outside may use the setting.
 REPLAY_WITHOUT_BUFFER = ("full", "none", "previous")
 # The settings that each start uses beside its name. A start that is registered from outside may use all of them.
@@ -19,7 +19,13 @@ USED_BY_START = {
 }
 
 
-def meaningless_settings(schedule: Schedule, replay: str, start: str, n_trainings: int) -> Iterator[str]:
+# These selections ignore `pattern`. A selection that is registered from outside may use the setting.
+SELECTION_WITHOUT_PATTERN = ("unstructured", "filter")
+
+
+def meaningless_settings(
+    schedule: Schedule, replay: str, start: str, n_trainings: int, selection: str
+) -> Iterator[str]:
     """Yield the settings that have no meaning for a run, so that it gets one name whatever their values are.
 
     Args:
@@ -27,9 +33,12 @@ def meaningless_settings(schedule: Schedule, replay: str, start: str, n_training
         replay: name of the replay policy.
         start: name of the start.
         n_trainings: number of megabatches at which the run trains; the first of them starts with the initial weights.
+        selection: name of the selection.
     """
     if not schedule.prunes:
         yield from (key for key in PRUNING_SETTINGS if key not in schedule.uses)
+    if selection in SELECTION_WITHOUT_PATTERN:
+        yield "pattern"
     if replay in REPLAY_WITHOUT_BUFFER:
         yield "buffer_size"
     if schedule.trains_once:

@@ -6,7 +6,7 @@ The settings are a frozen model that rejects unknown keys and values out of rang
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -27,6 +27,7 @@ from anytime_pruning.settings.run.fields import (
     TrainingFields,
 )
 from anytime_pruning.settings.run.meaning import PRUNING_SETTINGS, meaningless_settings
+from anytime_pruning.settings.run.pattern import attainable, parse_pattern, slack
 from anytime_pruning.settings.run.waiting import epochs_of_training, hold_densities, trains_at
 from anytime_pruning.settings.versions import narrow_versions
 
@@ -61,7 +62,9 @@ class RunSettings(TrainingFields, StartFields, StreamFields, PruningFields, Subj
 
         The checks below run on the result, so a setting without meaning cannot fail them.
         """
-        meaningless = meaningless_settings(self.schedule, self.replay, self.start, sum(self.trains_at()))
+        meaningless = meaningless_settings(
+            self.schedule, self.replay, self.start, sum(self.trains_at()), self.selection
+        )
         defaults = {key: type(self).model_fields[key].default for key in meaningless}
         if not self.schedule.prunes:
             defaults["pruner"] = "none"
@@ -74,6 +77,8 @@ class RunSettings(TrainingFields, StartFields, StreamFields, PruningFields, Subj
 
     @model_validator(mode="after")
     def _check_densities(self) -> Self:
+        if self.selection == "n_m":
+            parse_pattern(self.pattern)
         densities = self._scheduled()
         if len(densities) != self.n_megabatches:
             raise SettingError(
@@ -131,7 +136,16 @@ class RunSettings(TrainingFields, StartFields, StreamFields, PruningFields, Subj
 
     def densities(self) -> list[float]:
         """Return the density asked for at each of the T megabatches."""
-        return hold_densities(self._scheduled(), self.trains_at())
+        possible = attainable(self._scheduled(), self.selection, self.pattern)
+        return hold_densities(possible, self.trains_at())
+
+    def density_slack(self, filter_sizes: Sequence[int]) -> int:
+        """Return by how many weights masks may miss a density.
+
+        Args:
+            filter_sizes: number of weights in one filter of each layer, or more.
+        """
+        return slack(self.selection, self.pattern, self.scope, filter_sizes)
 
     def _scheduled(self) -> list[float]:
         return self.schedule.densities(self.n_megabatches, self.tau, self.base_density)
