@@ -5,11 +5,13 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.filter_parameters import with_filter_parameters
 
 
 class MaskEnforcer:
     """Binds masks to a network's weights once, so that no step has to look up weights by name.
+
+    Where whole filters are removed, `find_filter_parameters` has named the biases and batch norms that go with them.
 
     Args:
         model: the network whose weights are masked.
@@ -17,10 +19,11 @@ class MaskEnforcer:
     """
 
     def __init__(self, model: nn.Module, masks: Mapping[str, Tensor]):
-        weights = prunable_weights(model)
-        self._names = list(masks)
-        self._weights = [weights[name].data for name in masks]
-        self._factors = [mask.to(weights[name].dtype) for name, mask in masks.items()]
+        parameters = dict(model.named_parameters(remove_duplicate=False))
+        bound = [(parameters[name].data, mask) for name, mask in with_filter_parameters(model, masks)]
+        self._model, self._names = model, list(masks)
+        self._weights = [weight for weight, _ in bound]
+        self._factors = [mask.to(weight.dtype) for weight, mask in bound]
 
     def update(self, masks: Mapping[str, Tensor]) -> bool:
         """Replace the masks in place by other masks of the same weights.
@@ -30,7 +33,7 @@ class MaskEnforcer:
         """
         if list(masks) != self._names:
             return False
-        for factor, mask in zip(self._factors, masks.values()):
+        for factor, (_, mask) in zip(self._factors, with_filter_parameters(self._model, masks)):
             factor.copy_(mask)
         return True
 

@@ -13,9 +13,12 @@ from anytime_pruning.datasets.cache import cache_path, is_loadable
 from anytime_pruning.export.describe import count_parameters, describe_input, measure_files
 from anytime_pruning.export.network import load_network
 from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.metrics import chance_zeros
 from anytime_pruning.machine.devices import prepare_process
 from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.pruning.macs import count_macs
+from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.selections import make_selection
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import Hardware
 from anytime_pruning.runs.stream_plan import plan_stream
@@ -84,6 +87,7 @@ class Evaluator:
         yield from _compare_input(run, arrays)
         model = load_network(run.folder, run.weights)
         yield from _compare_network(run, model, arrays)
+        yield from _check_groups(run, model)
         yield from _compare_plan(run, arrays)
         arrange(model, arrays.image_shape, device)
         test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
@@ -137,6 +141,23 @@ def _compare_network(run: StoredRun, model: nn.Module, arrays: ImageArrays) -> I
     yield from _check("final.macs_count", metrics.final.macs_count, macs.total(totals))
     expected = {name: macs.positions[name] * total for name, total in totals.items()}
     yield from _check("macs", {row.layer: row.macs for row in layers}, expected, layout.LAYERS)
+
+
+def _check_groups(run: StoredRun, model: nn.Module) -> Iterator[Finding]:
+    """Check that weights were removed in the groups of the run's selection.
+
+    Initial weights or masks from a file may have zeros anywhere, and a kept weight may be zero by chance.
+    """
+    settings = run.settings
+    if settings.initial_mask or settings.initial_weights or not settings.schedule.prunes:
+        return
+    selection = make_selection(settings.selection, settings.pattern)
+    for name, weight in prunable_weights(model).items():
+        misfits = selection.count_misfits(weight.detach())
+        if misfits > (run.metrics.zeros_at_start or 0) + chance_zeros(weight.numel()):
+            yield problem(
+                f"{misfits} groups of {name} are not as selection {settings.selection} leaves them", layout.WEIGHTS
+            )
 
 
 def _compare_plan(run: StoredRun, arrays: ImageArrays) -> Iterator[Finding]:

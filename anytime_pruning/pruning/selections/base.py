@@ -26,9 +26,11 @@ class Selection(ABC):
 
     Attributes:
         generator: CPU generator that draws among weights with equal scores; None means one with a fixed seed.
+        removes_filters: whether masks remove whole filters, whose biases and batch norms then go with them.
     """
 
     generator: Generator | None = None
+    removes_filters = False
 
     def drawing_by(self, generator: Generator) -> Self:
         """Return this selection with a generator for its draws."""
@@ -43,6 +45,10 @@ class Selection(ABC):
     def accepts(self, weight: Tensor) -> bool:
         """Return whether a weight can be pruned by this selection; the weights of other layers are left alone."""
         return True
+
+    def count_misfits(self, weight: Tensor) -> int:
+        """Count the groups of a pruned weight that this selection cannot have left so; 0 for one without groups."""
+        return 0
 
     @abstractmethod
     def select(

@@ -16,7 +16,16 @@ class WholeFilters(Selection):
 
     The filters with the lowest sums of scores go first, and each layer keeps at least one. The density is met up to one
     filter, with scope `local` up to one filter in each layer.
+
+    Source: Li and others, "Pruning Filters for Efficient ConvNets" (arXiv 1608.08710), where the norms of filters rank
+    them.
     """
+
+    removes_filters = True
+
+    def accepts(self, weight: Tensor) -> bool:
+        """Return whether a weight has filters."""
+        return weight.dim() >= 2
 
     def select(
         self, scores: Mapping[str, Tensor], density: float, scope: str, kept: Mapping[str, Tensor] | None
@@ -31,6 +40,11 @@ class WholeFilters(Selection):
         for names in [[name] for name in scores] if scope == "local" else [list(scores)]:
             self._prune(names, scores, masks, density, generator)
         return masks
+
+    def count_misfits(self, weight: Tensor) -> int:
+        """Count the filters that have lost some of their weights, but not all."""
+        kept, size = weight.flatten(1).count_nonzero(1), weight[0].numel()
+        return int(((kept > 0) & (kept < size)).sum())
 
     def _prune(
         self,

@@ -54,6 +54,11 @@ class NOfM(Selection):
             self._prune(names, groups, masks, density, generator)
         return {name: self._as_weight(masks[name], score) for name, score in scores.items()}
 
+    def count_misfits(self, weight: Tensor) -> int:
+        """Count the groups that are neither whole nor have at most N weights."""
+        kept = self._groups_of(weight).count_nonzero(1)
+        return int(((kept > self.n) & (kept < self.m)).sum())
+
     def _prune(
         self,
         names: list[str],

@@ -9,9 +9,10 @@ from anytime_pruning.foundation.errors import SettingError, name_some
 from anytime_pruning.machine.randomness import derive_seed
 from anytime_pruning.models import build_model
 from anytime_pruning.models.state import check_state
+from anytime_pruning.pruning.filter_parameters import find_filter_parameters
 from anytime_pruning.pruning.narrowing import architecture_of
 from anytime_pruning.pruning.prunable import set_prunable
-from anytime_pruning.pruning.selections import make_selection
+from anytime_pruning.pruning.selections import Selection, make_selection
 from anytime_pruning.runs.initial_state import load_initial_weights
 from anytime_pruning.runs.networks.identity import network_digest
 from anytime_pruning.runs.networks.trial import try_out
@@ -48,16 +49,24 @@ def build_network(settings: RunSettings, arrays: ImageArrays, device: torch.devi
         raise SettingError(f"model: {settings.model!r} cannot be moved to {device}: {error}") from error
     check_state(model)
     used = try_out(model, settings.model, arrays.image_shape, arrays.n_classes)
-    _choose_prunable(model, settings, used)
+    selection = make_selection(settings.selection, settings.pattern)
+    _choose_prunable(model, settings, used, selection)
+    if selection.removes_filters:
+        find_filter_parameters(model, arrays.image_shape)
     load_initial_weights(model, settings.initial_weights, settings.model)
     return model, digest
 
 
-def _choose_prunable(model: nn.Module, settings: RunSettings, used: list[str]) -> None:
+def _choose_prunable(model: nn.Module, settings: RunSettings, used: list[str], selection: Selection) -> None:
     """Choose the prunable weights by the settings, and name layers that no image passes through."""
-    accepts = make_selection(settings.selection, settings.pattern).accepts
-    weights = set_prunable(model, settings.prunable, settings.keep, used, accepts)
+    weights = set_prunable(model, settings.prunable, settings.keep, used, selection.accepts)
     n_prunable = sum(weight.numel() for weight in weights.values())
+    if n_prunable == 0 and set_prunable(model, settings.prunable, settings.keep, used):
+        raise SettingError(
+            f"selection: {settings.selection!r} with pattern {settings.pattern} is not allowed: it can prune none of "
+            f"the layers of {settings.model!r} that prunable and keep choose; n_m needs input channels that are a "
+            "multiple of M"
+        )
     if n_prunable == 0:
         raise SettingError(
             f"prunable: {list(settings.prunable)} is not allowed: {settings.model!r} has no such layer to prune beside "

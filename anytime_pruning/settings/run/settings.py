@@ -19,6 +19,7 @@ from anytime_pruning.pruning.protocols import PruningStep, make_protocol
 from anytime_pruning.pruning.schedules import Schedule, make_schedule
 from anytime_pruning.settings.execution import ExecutionSettings
 from anytime_pruning.settings.own_code import own_code_of
+from anytime_pruning.settings.run.combinations import combinations_without_meaning
 from anytime_pruning.settings.run.fields import (
     PruningFields,
     StartFields,
@@ -105,28 +106,11 @@ class RunSettings(TrainingFields, StartFields, StreamFields, PruningFields, Subj
         return self
 
     @model_validator(mode="after")
-    def _check_stream(self) -> Self:
-        if self.start == "cold" and self.replay == "none" and self.epochs == 1:
-            raise SettingError(
-                "start: 'cold' is not allowed with replay none and epochs 1: each megabatch would begin with fresh "
-                "weights, see its own images once and leave nothing to the next; allowed: another start, replay or "
-                "number of epochs"
-            )
-        if self.wait > self.n_megabatches:
-            raise SettingError(
-                f"wait: {self.wait} is not allowed with n_megabatches {self.n_megabatches}: the network would never "
-                f"train; allowed: 1 to {self.n_megabatches}"
-            )
-        if self.schedule.trains_once and self.replay != "full":
-            raise SettingError(
-                f"replay: {self.replay!r} is not allowed with method {self.method}, which trains once on the images of "
-                "all megabatches; allowed: full"
-            )
-        if self.rewind_epoch > self.epochs:
-            raise SettingError(
-                f"rewind_epoch: {self.rewind_epoch} is not allowed with epochs {self.epochs}: the first megabatch has "
-                f"no such epoch; allowed: 0 to {self.epochs}"
-            )
+    def _check_combinations(self) -> Self:
+        for key, reason in combinations_without_meaning(self):
+            value = getattr(self, key)
+            shown = repr(value) if isinstance(value, str) else value
+            raise SettingError(f"{key}: {shown} is not allowed {reason}")
         return self
 
     @property
