@@ -1,18 +1,15 @@
 """Say which combinations of a run's settings have no meaning, so that they are refused before any job starts."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from anytime_pruning.settings.run.settings import RunSettings
+from anytime_pruning.pruning.schedules import make_schedule
+from anytime_pruning.settings.run.fields import RunFields
 
 # These selections remove weights in groups that lie along the dimensions of a convolution's or linear layer's weight.
 STRUCTURED = ("n_m", "filter")
 
 
-def combinations_without_meaning(settings: RunSettings) -> Iterator[tuple[str, str]]:
+def combinations_without_meaning(settings: RunFields) -> Iterator[tuple[str, str]]:
     """Yield the setting and the reason of each combination without meaning, and what is allowed instead."""
     if settings.start == "cold" and settings.replay == "none" and settings.epochs == 1:
         yield (
@@ -26,7 +23,7 @@ def combinations_without_meaning(settings: RunSettings) -> Iterator[tuple[str, s
             f"with n_megabatches {settings.n_megabatches}: the network would never train; allowed: 1 to "
             f"{settings.n_megabatches}",
         )
-    if settings.schedule.trains_once and settings.replay != "full":
+    if make_schedule(settings.method).trains_once and settings.replay != "full":
         yield (
             "replay",
             f"with method {settings.method}, which trains once on the images of all megabatches; allowed: full",

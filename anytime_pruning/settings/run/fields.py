@@ -124,3 +124,7 @@ class TrainingFields(_Fields):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="bfloat16: mixed precision by autocast; auto: bfloat16 where the device has it natively"
     )
+
+
+class RunFields(TrainingFields, StartFields, StreamFields, PruningFields, SubjectFields):
+    """All settings that a user chooses for a run, before their combinations are checked."""

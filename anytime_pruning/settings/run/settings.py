@@ -20,13 +20,7 @@ from anytime_pruning.pruning.schedules import Schedule, make_schedule
 from anytime_pruning.settings.execution import ExecutionSettings
 from anytime_pruning.settings.own_code import own_code_of
 from anytime_pruning.settings.run.combinations import combinations_without_meaning
-from anytime_pruning.settings.run.fields import (
-    PruningFields,
-    StartFields,
-    StreamFields,
-    SubjectFields,
-    TrainingFields,
-)
+from anytime_pruning.settings.run.fields import RunFields
 from anytime_pruning.settings.run.meaning import PRUNING_SETTINGS, meaningless_settings
 from anytime_pruning.settings.run.pattern import attainable, parse_pattern, slack
 from anytime_pruning.settings.run.waiting import epochs_of_training, hold_densities, trains_at
@@ -36,7 +30,7 @@ from anytime_pruning.settings.versions import narrow_versions
 START_FILES = ("initial_mask", "initial_weights")
 
 
-class RunSettings(TrainingFields, StartFields, StreamFields, PruningFields, SubjectFields):
+class RunSettings(RunFields):
     """Holds everything that determines the numbers of one run, and where to compute the run (`execution`).
 
     The defaults are those of the released commands. `fields.py` defines the groups of settings.
