@@ -18,6 +18,7 @@ RESULTS_VERSION = 2
 _PUBLIC = {
     "build_model": "anytime_pruning.models",
     "load_network": "anytime_pruning.export.network",
+    "make_compact": "anytime_pruning.export.compact",
     "register": "anytime_pruning.foundation.registry",
     "released_masks": "anytime_pruning.pruning.released_masks",
     "run_stream": "anytime_pruning.runs.job",

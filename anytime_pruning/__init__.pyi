@@ -1,3 +1,4 @@
+from anytime_pruning.export.compact import make_compact as make_compact
 from anytime_pruning.export.network import load_network as load_network
 from anytime_pruning.foundation.registry import register as register
 from anytime_pruning.models import build_model as build_model

@@ -13,12 +13,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for the files (default: the folder of the weights)"
     )
+    parser.add_argument(
+        "--compact",
+        action="store_true",
+        help="write the network without its empty channels, too (runs with selection filter)",
+    )
 
 
 def run(options: argparse.Namespace) -> None:
-    """Write the network of a finished run as ONNX and as a compact file of the weights that were kept."""
+    """Write the network of a finished run as ONNX and as a sparse file, and without its empty channels if asked."""
     from anytime_pruning.export.onnx import export_run
 
-    for path in export_run(options.run, options.weights, options.out).values():
+    for path in export_run(options.run, options.weights, options.out, options.compact).values():
         print(f"{path}: {path.stat().st_size:,} bytes")
+    if options.compact:
+        print("The compact files hold a smaller dense network with the same logits.")
     print("Scattered zeros make the sparse file smaller; dense hardware runs the network no faster for them.")

@@ -1,4 +1,4 @@
-"""Write a trained network for use elsewhere: as ONNX, and as a compact file of the weights that were kept."""
+"""Write a trained network for use elsewhere: as ONNX, as a sparse file of its weights, or made smaller."""
 
 import logging
 import warnings
@@ -8,8 +8,10 @@ from io import StringIO
 from pathlib import Path
 
 import torch
+from safetensors.torch import save
 from torch import nn
 
+from anytime_pruning.export.compact import make_compact
 from anytime_pruning.export.network import load_network
 from anytime_pruning.export.onnx_check import check_onnx
 from anytime_pruning.export.sparse_weights import pack
@@ -21,21 +23,26 @@ from anytime_pruning.results import layout
 from anytime_pruning.results.store import read_metrics
 
 ONNX, SPARSE = "network.onnx", "network.sparse.safetensors"
+COMPACT_ONNX, COMPACT = "network.compact.onnx", "network.compact.safetensors"
 
 
-def export_run(run: str | Path, weights: str | Path | None = None, out: str | Path | None = None) -> dict[str, Path]:
-    """Write the network of a finished run as ONNX and as a compact sparse file.
+def export_run(
+    run: str | Path, weights: str | Path | None = None, out: str | Path | None = None, compact: bool = False
+) -> dict[str, Path]:
+    """Write the network of a finished run as ONNX and as a sparse file.
 
     Args:
         run: folder of the run, with config.yaml and metrics.json.
         weights: file of the final weights; None means the file that the workflow or `train --out` wrote.
         out: folder for the files; None means the folder of the weights.
+        compact: whether to write the network without its empty channels, too, as ONNX and as safetensors.
 
     Returns:
-        The paths of the two files by name, and the path of the weights as `weights`.
+        The paths of the files by name, and the path of the weights as `weights`.
 
     Raises:
-        SettingError: a package that ONNX needs is not installed, or the network is not registered.
+        SettingError: a package that the export needs is not installed, the network is not registered, or `compact` is
+            asked of a network without empty channels.
         DataError: the run or its weights are missing or damaged, or the weights do not fit the run; nothing is
             written.
     """
@@ -49,6 +56,9 @@ def export_run(run: str | Path, weights: str | Path | None = None, out: str | Pa
         ONNX: make_onnx(model, image_shape),
         SPARSE: pack(copy_state(model), prunable_weights(model)),
     }
+    if compact:
+        smaller = make_compact(model, image_shape)
+        contents |= {COMPACT_ONNX: make_onnx(smaller, image_shape), COMPACT: save(copy_state(smaller))}
     for name, content in contents.items():
         _write(folder / name, content)
     return {"weights": path} | {name: folder / name for name in contents}

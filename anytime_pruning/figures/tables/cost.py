@@ -18,7 +18,7 @@ TIMES = (
 NOTE = (
     "FLOPs are those of one image through convolutions and linear layers, two for each multiply-accumulate with a "
     "weight that is kept. They say what remains to be computed and are not a speed: dense hardware gains nothing from "
-    "scattered zeros. File compares the compact sparse file with the dense one. All numbers are means over seeds. "
+    "scattered zeros. File compares the sparse file with the dense one. All numbers are means over seeds. "
     "Seconds and samples/s were measured on the device that the row names, samples/s during training passes only."
 )
 

@@ -1,0 +1,105 @@
+"""Remove the channels of a trained network that are zero for every image, so that what is left is small and dense."""
+
+import copy
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from anytime_pruning.foundation.errors import DataError, SettingError
+from anytime_pruning.pruning.prunable.rules import CONVOLUTIONS, LINEAR, is_of_kind
+
+# Share of the largest logit by which logits may differ, because sums of fewer numbers are rounded otherwise.
+TOLERANCE = 1e-5
+N_IMAGES = 4
+_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+
+
+def make_compact(model: nn.Module, image_shape: tuple[int, int, int]) -> nn.Module:
+    """Return a smaller copy of a network, without the channels that removed filters have left empty.
+
+    The library Torch-Pruning finds which layers share a channel. A channel goes if every layer that writes to it has
+    only zeros there, biases and batch norms included. Channels stay where the library misreads how layers share them,
+    as at a shortcut that adds channels of zeros.
+
+    Args:
+        model: the network in eval mode, on the CPU.
+        image_shape: (channels, height, width).
+
+    Returns:
+        A network with the same logits up to 1e-5 of the largest one, in eval mode.
+
+    Raises:
+        SettingError: Torch-Pruning is not installed, or no channel is empty.
+        DataError: no empty channel can be removed without a change of the logits.
+    """
+    try:
+        import torch_pruning  # noqa: F401
+    except ImportError as error:
+        raise SettingError(
+            f"compact: the package {error.name} is not installed; pip install -r envs/extras.txt"
+        ) from None
+    images = torch.rand(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0))
+    layers = [name for name, _, _ in _empty_channels(model, images)]
+    if not layers:
+        raise SettingError(
+            "compact: no channel of this network is empty; allowed: networks of runs with selection filter, which "
+            "removes whole filters"
+        )
+    if smaller := _without(model, images, layers):
+        return smaller
+    smaller = model
+    for layer in layers:
+        smaller = _without(smaller, images, [layer]) or smaller
+    if smaller is model:
+        raise DataError("compact: no empty channel of this network can be removed without a change of its logits")
+    return smaller
+
+
+def _without(model: nn.Module, images: Tensor, layers: Collection[str]) -> nn.Module | None:
+    """Return a copy without the empty channels of some layers, or None if it would compute something else."""
+    smaller = copy.deepcopy(model)
+    for layer, group, channels in list(_empty_channels(smaller, images)):
+        if layer in layers:
+            group.prune(channels)
+    try:
+        with torch.no_grad():
+            expected, found = model(images), smaller(images)
+    except (RuntimeError, ValueError, IndexError):
+        return None  # layers of a misread group no longer fit together
+    margin = TOLERANCE * float(expected.abs().amax())
+    return smaller if found.shape == expected.shape and torch.allclose(found, expected, 0, margin) else None
+
+
+def _empty_channels(model: nn.Module, images: Tensor) -> Iterator[tuple[str, Any, list[int]]]:
+    """Yield the first layer of each group of layers that share channels, the group, and its empty channels.
+
+    A group keeps at least one channel. Layers whose channels nobody reads give the logits, and are left out.
+    """
+    from torch_pruning import DependencyGraph
+
+    with torch.enable_grad():  # the library follows the gradient back through the network
+        graph = DependencyGraph().build_dependency(model, images[:1], verbose=False)
+    names = {layer: name for name, layer in model.named_modules()}
+    for group in list(graph.get_all_groups()):
+        first = group[0].dep.target.module
+        if not any(graph.is_in_channel_pruning_fn(item.dep.handler) for item in group.items):
+            continue
+        writers = [item for item in group.items if graph.is_out_channel_pruning_fn(item.dep.handler)]
+        used = {root for item in writers for root in _used_by(item)}
+        n_channels = graph.get_out_channels(first)
+        empty = [channel for channel in range(n_channels) if channel not in used]
+        if empty := empty[: n_channels - 1]:
+            yield names[first], group, empty
+
+
+def _used_by(item: Any) -> Iterator[int]:
+    """Yield the channels of the group's first layer to which one of its layers may write something else than zeros."""
+    layer = item.dep.target.module
+    if is_of_kind(layer, (*CONVOLUTIONS, *LINEAR, *_BATCH_NORMS)):
+        tensors = [tensor for tensor in (layer.weight, layer.bias) if tensor is not None]
+        writes = [(tensor != 0).flatten(1).any(1) if tensor.dim() > 1 else tensor != 0 for tensor in tensors]
+        yield from (root for root, c in zip(item.root_idxs, item.idxs) if any(bool(written[c]) for written in writes))
+    elif isinstance(layer, nn.Parameter) or next(layer.parameters(), None) is not None:
+        yield from item.root_idxs  # a layer of another kind, of which nothing is known here
