@@ -18,7 +18,7 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: demo test figures report dvc bench zoo gpu-kit image archive integration lock lint fuzz clean help
+.PHONY: demo test figures report dvc bench bench-inference zoo gpu-kit image archive integration lock lint fuzz clean help
 
 help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
@@ -27,6 +27,7 @@ help:
 	@echo "make report    do what make figures does, and write a page for each study: results/<study>/report.html"
 	@echo "make dvc       install DVC and call dvc repro, which does what make demo does and versions the results"
 	@echo "make bench     measure the speed of this machine (15 minutes; 3 minutes with make bench QUICK=1)"
+	@echo "make bench-inference  measure the latency of trained networks (2 minutes; RUNS='folders of runs' or the study starts)"
 	@echo "make zoo       try 44 networks of timm and torchvision (15 minutes): benchmarks/results/zoo.md"
 	@echo "make gpu-kit   gather wheels and data for a GPU machine without a network (2 minutes): gpu-kit/; see benchmarks/gpu_day"
 	@echo "make image     build the container image, envs/anytime-pruning.sif (for CPUs: make image REQUIREMENTS=envs/requirements.txt)"
@@ -86,6 +87,10 @@ report: $(FIGURES_VENV)/reports
 
 bench: $(VENV)/develops
 	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
+
+RUNS ?=
+bench-inference: $(VENV)/develops
+	@$(ACTIVATE) python -m benchmarks.inference $(RUNS)
 
 # An interrupted call is continued by make zoo RESUME=1.
 zoo: $(VENV)/tries

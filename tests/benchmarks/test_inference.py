@@ -1,0 +1,156 @@
+"""Test that latencies are measured of the right networks, and that the table says what was measured."""
+
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from anytime_pruning import build_model, run_stream
+from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.selections import make_selection
+from benchmarks.inference import __main__ as inference
+from benchmarks.inference.latency import measure_latencies
+from benchmarks.inference.semi_structured import MatrixConvolution, with_sparse_kernels
+from benchmarks.inference.subjects import choose_runs
+
+pytest.importorskip("onnxruntime")
+pytest.importorskip("torch_pruning")
+
+
+@pytest.fixture(scope="module")
+def study(data_dir, tmp_path_factory):
+    """Return the folder of a study with a dense run, one of whole filters, and one of another seed."""
+    root = tmp_path_factory.mktemp("results") / "study"
+    settings = {
+        "dataset": "digits",
+        "model": "resnet20",
+        "n_megabatches": 2,
+        "train_limit": 60,
+        "epochs": 2,
+        "lr": 0.05,
+    }
+    settings |= {"batch_size": 16, "execution": {"device": "cpu", "data_dir": str(data_dir)}}
+    changes = {"a": {"selection": "filter"}, "b": {"method": "dense"}, "c": {"selection": "filter", "seed": 1}}
+    for name, changed in changes.items():
+        run_stream(settings | changed, root / "runs" / name, root / "checkpoints" / name / "weights.safetensors")
+    return root
+
+
+def test_dense_comes_first_and_one_seed_is_measured(study):
+    assert [run.name for run in choose_runs(study)] == ["b", "a"]
+
+
+def test_each_form_is_measured_in_both_programs(study, tmp_path, capsys):
+    arguments = ["--study", str(study), "--device", "cpu", "--rounds", "2", "--turn", "0.001", "--out", str(tmp_path)]
+    assert inference.main(arguments) == 0
+    (stored,) = tmp_path.glob("*-inference.json")
+    rows = json.loads(stored.read_text())["networks"]
+    assert [(row["network"], row["form"]) for row in rows] == [
+        ("resnet20 dense", "as trained"),
+        ("resnet20 app filter", "as trained"),
+        ("resnet20 app filter", "compact"),
+    ]
+    dense, trained, compact = rows
+    assert dense["parameters"] == trained["parameters"] > 1.5 * compact["parameters"]
+    assert dense["macs"] == trained["macs"] > 1.2 * compact["macs"]
+    assert trained["test_accuracy"] == compact["test_accuracy"] != dense["test_accuracy"]
+    for row in rows:
+        assert row["latency_ms"].keys() == {"torch", "onnxruntime"}
+        for found in row["latency_ms"].values():
+            assert found.keys() == {"1", "64"}
+            assert all(0 < batch["lowest"] <= batch["median"] <= batch["p95"] for batch in found.values())
+            assert all(batch["calls"] >= 2 for batch in found.values())
+    table = stored.with_suffix(".md").read_text().splitlines()
+    assert len({line.count("|") for line in table if line.startswith("|")}) == 1
+    assert len([line for line in table if line.startswith("| digits")]) == 3
+    assert capsys.readouterr().out.count("compact") >= 1
+
+
+def test_calls_take_turns():
+    said = []
+    calls = {name: lambda images, name=name: said.append(name) for name in "ab"}
+    found = measure_latencies(calls, torch.zeros(1), rounds=3, turn_s=0)
+    order = [name for i, name in enumerate(said) if i == 0 or said[i - 1] != name]
+    assert order == ["a", "b"] * 4  # warm-up and three rounds
+    assert found.keys() == {"a", "b"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--study", "nowhere"], "--study: 'nowhere' is not allowed: it has no run with weights to compare"),
+        (["nowhere"], "nowhere"),
+        (["--rounds", "0"], "--rounds: 0 is not allowed; allowed: numbers above 0"),
+        (["--turn", "-1"], "--turn: -1.0 is not allowed; allowed: numbers above 0"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message, study, tmp_path, capsys):
+    if "--study" not in arguments and arguments != ["nowhere"]:
+        arguments = [*arguments, "--study", str(study)]
+    assert inference.main([*arguments, "--device", "cpu", "--out", str(tmp_path / "out")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("changes", [{}, {"stride": 2, "bias": False}, {"padding": (0, 2), "dilation": (2, 1)}])
+def test_a_convolution_is_a_matrix_product(changes):
+    convolution = nn.Conv2d(
+        **{"in_channels": 8, "out_channels": 5, "kernel_size": (3, 2), "padding": 1} | changes
+    ).double()
+    images = torch.rand(3, 8, 9, 7, dtype=torch.float64)
+    computed = MatrixConvolution(convolution, lambda matrix: matrix)
+    assert torch.allclose(computed(images), convolution(images))
+
+
+def test_the_matrix_of_a_pruned_convolution_has_the_pattern_in_its_columns():
+    convolution = nn.Conv2d(8, 16, 3)
+    score = {"w": convolution.weight.detach().abs()}
+    convolution.weight.data *= make_selection("n_m", "2:4").select(score, 0.5, "global", None)["w"]
+    seen = []
+    MatrixConvolution(convolution, lambda matrix: seen.append(matrix) or matrix)
+    assert set(seen[0].reshape(-1, 4).count_nonzero(1).tolist()) == {2}
+
+
+def test_convolutions_of_the_pattern_are_replaced_and_the_logits_stay():
+    model = build_model("resnet20", 10, (3, 32, 32)).eval()
+    weights = dict(list(prunable_weights(model).items())[1:])
+    scores = {name: weight.detach().abs() for name, weight in weights.items()}
+    for name, mask in make_selection("n_m", "2:4").select(scores, 0.5, "local", None).items():
+        weights[name].data *= mask
+    replaced = with_sparse_kernels(model, lambda matrix: matrix)
+    kinds = [type(layer) for layer in replaced.modules()]
+    assert kinds.count(MatrixConvolution) == 18
+    assert type(replaced.network.conv1) is nn.Conv2d
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.allclose(replaced(images), model(images), atol=1e-5)
+    with pytest.raises(RuntimeError, match="no convolution of this network has pattern 2:4"):
+        with_sparse_kernels(build_model("resnet20", 10, (3, 32, 32)))
+
+
+def test_convolutions_that_the_kernels_do_not_take_stay():
+    def refuse(matrix):
+        raise RuntimeError("not a multiple of 64")
+
+    model = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Conv2d(8, 8, 1))
+    nn.init.zeros_(model[0].weight)
+    with pytest.raises(RuntimeError, match="no convolution of this network"):
+        with_sparse_kernels(model, refuse)
+    only_first = with_sparse_kernels(model, lambda matrix: matrix)
+    assert [type(layer) for layer in only_first] == [MatrixConvolution, nn.Conv2d]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_sparse_kernels_give_the_same_on_a_gpu():
+    torch.manual_seed(0)
+    convolution = nn.Conv2d(64, 128, 3, padding=1, bias=False)
+    score = {"w": convolution.weight.detach().abs()}
+    convolution.weight.data *= make_selection("n_m", "2:4").select(score, 0.5, "global", None)["w"]
+    model = nn.Sequential(convolution).half().cuda()
+    images = torch.rand(8, 64, 16, 16, dtype=torch.float16, device="cuda")
+    with torch.inference_mode():
+        expected, found = model(images), with_sparse_kernels(model)(images)
+    assert torch.allclose(found, expected, atol=1e-2, rtol=1e-2)
