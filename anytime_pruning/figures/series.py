@@ -9,8 +9,8 @@ STREAM = ["dataset", "model", "n_megabatches"]
 # These columns tell the lines of a panel apart, because a panel has only one dataset, model and T.
 SERIES = ["protocol", "method", "pruner", "variant"]
 PROTOCOLS = ("paper", "released")
-METHODS = ("app", "app_cubic", "osp", "dense")
-PRUNERS = ("snip", "magnitude", "random", "grasp", "synflow")
+METHODS = ("app", "app_cubic", "osp", "prune_last", "dense_small", "dense", "offline")
+PRUNERS = ("snip", "snip_shuffled", "magnitude", "random", "grasp", "synflow")
 
 
 class Series(NamedTuple):
