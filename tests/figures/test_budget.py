@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from anytime_pruning.figures.budget.spending import add_spent, affordable, compare_best
+from anytime_pruning.figures.budget.spending import add_spent, affordable, compare_best, unit_of
 from anytime_pruning.figures.plots import budget as plot
 from anytime_pruning.figures.series import Series
 from anytime_pruning.figures.tables import budget as table
@@ -75,14 +75,14 @@ def test_the_best_is_compared_with_the_next_seed_by_seed(both):
 def test_the_table_names_who_is_best_within_each_budget(both):
     shown, note, numbers = table.tabulate(both)
     rows = {(row["Cost"], row["Budget"], row["Measure"]): row for row in shown.to_dict("records")}
-    at_half = rows["of kept weights", "0.0·10¹² (50 %)", "Test accuracy (%)"]
+    at_half = rows["of kept weights", "300.0 (50 %)", "Test accuracy (%)"]
     assert at_half["Best"] == "APP, SNIP (t = 3)"
     assert at_half["Next"] == "Dense baseline (t = 2)"
     assert at_half["Difference"] == "+9.80 ± 0.50"
-    at_end = rows["executed", "0.0·10¹² (100 %)", "Test accuracy (%)"]
+    at_end = rows["executed", "600.0 (100 %)", "Test accuracy (%)"]
     assert at_end["Best"] == "Dense baseline (t = 3)"
-    assert rows["of kept weights", "0.0·10¹² (50 %)", "CER (count)"]["Next"] == "no other"
-    assert ("executed", "0.0·10¹² (50 %)", "CER (count)") not in rows
+    assert rows["of kept weights", "300.0 (50 %)", "CER (count)"]["Next"] == "no other"
+    assert ("executed", "300.0 (50 %)", "CER (count)") not in rows
     assert len(numbers) == len(shown)
     assert "dearest" in note
 
@@ -101,9 +101,17 @@ def test_the_figure_has_a_mark_for_each_megabatch_and_cer_at_the_end(both):
     figure, numbers = plot.draw(both)
     above = [axis for axis in figure.axes if axis.get_title()]
     assert [len(axis.get_lines()) for axis in above] == [2, 2]
-    kept = {tuple(line.get_xdata() * 1e12) for line in above[1].get_lines()}
+    kept = {tuple(line.get_xdata()) for line in above[1].get_lines()}
     assert {tuple(map(round, xs)) for xs in kept} == {(100, 300, 600), (50, 150, 300)}
     below = figure.axes[3]
-    ends = sorted(round(container[0].get_xdata()[0] * 1e12) for container in below.containers)
+    ends = sorted(round(container[0].get_xdata()[0]) for container in below.containers)
     assert ends == [300, 600]
     assert len(numbers) == 2 * 3
+
+
+@pytest.mark.parametrize(
+    ("cost", "unit", "name"),
+    [(0, 1, ""), (999, 1, ""), (1000, 1e3, "10³"), (73.4e9, 1e9, "10⁹"), (1e12, 1e12, "10¹²"), (2.5e17, 1e15, "10¹⁵")],
+)
+def test_a_cost_has_the_unit_in_which_it_is_readable(cost, unit, name):
+    assert unit_of(cost) == (unit, name)

@@ -1,5 +1,6 @@
 """Compute what training has cost after each megabatch, and which series is best within a budget."""
 
+import math
 from typing import NamedTuple
 
 import pandas as pd
@@ -13,6 +14,7 @@ COSTS = {
     "train_macs_kept": "of the weights that are kept, as hardware for sparse networks would compute",
 }
 SPENT = {column: f"spent_{column}" for column in COSTS}
+_SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def add_spent(megabatches: pd.DataFrame) -> pd.DataFrame:
@@ -20,6 +22,12 @@ def add_spent(megabatches: pd.DataFrame) -> pd.DataFrame:
     ordered = megabatches.sort_values("t", kind="stable")
     sums = ordered.groupby([*STREAM, *SERIES, "seed"])[[*COSTS, "error_count"]].cumsum()
     return megabatches.join(sums.rename(columns={**SPENT, "error_count": "cer_count"}))
+
+
+def unit_of(largest: float) -> tuple[float, str]:
+    """Return the power of 1000 below a cost, in which it is readable, as a number and in print, where 1 is empty."""
+    power = 3 * int(math.log10(max(largest, 1)) // 3)
+    return 10.0**power, f"10{str(power).translate(_SUPERSCRIPTS)}" if power else ""
 
 
 class Affordable(NamedTuple):

@@ -4,7 +4,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from anytime_pruning.figures.budget.spending import COSTS, SPENT, add_spent
+from anytime_pruning.figures.budget.spending import COSTS, SPENT, add_spent, unit_of
 from anytime_pruning.figures.labels import caption, describe, series_label
 from anytime_pruning.figures.plots.grid import make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds
@@ -12,7 +12,6 @@ from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_se
 from anytime_pruning.figures.style import Style, add_legend, fill_interval, set_title, styles_of
 
 TITLES = {"train_macs": "as executed (dense kernels)", "train_macs_kept": "of kept weights (sparse hardware)"}
-UNIT = 1e12
 
 
 def draw(megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
@@ -29,17 +28,18 @@ def draw(megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
     """
     spent = add_spent(megabatches)
     summary = summarize_seeds(spent, [*STREAM, *SERIES, "t"], [*SPENT.values(), "test_acc_pct", "cer_count"])
+    unit, unit_name = unit_of(spent[list(SPENT.values())].to_numpy().max())
     styles = styles_of(ordered_series(megabatches))
     grid = make_grid(len(COSTS), 2, len(COSTS), (4.2, 0.6), sharey="row", sharex="col")
     for number, cost in enumerate(COSTS):
         above, below = grid.column(number)
         for series, style in styles.items():
             table = of_series(summary, series)
-            table = table.assign(cost=table[f"{SPENT[cost]}_mean"] / UNIT)
+            table = table.assign(cost=table[f"{SPENT[cost]}_mean"] / unit)
             _draw_line(above, table, style)
             _draw_end(below, table, style)
         above.set_title(TITLES[cost])
-        below.set(xlabel="Training so far (10¹² multiply-accumulates)", xlim=(0, None))
+        below.set(xlabel=f"Training so far ({unit_name}{' ' if unit_name else ''}multiply-accumulates)", xlim=(0, None))
         below.yaxis.set_major_formatter("{x:,.0f}")
     grid.column(0)[0].set_ylabel("Test accuracy (%)")
     grid.column(0)[1].set_ylabel("CER (misclassified test\nimages, summed over t)")

@@ -5,7 +5,15 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from anytime_pruning.figures.budget.spending import COSTS, SPENT, Comparison, add_spent, affordable, compare_best
+from anytime_pruning.figures.budget.spending import (
+    COSTS,
+    SPENT,
+    Comparison,
+    add_spent,
+    affordable,
+    compare_best,
+    unit_of,
+)
 from anytime_pruning.figures.labels import dataset_label, model_label, series_label
 from anytime_pruning.figures.seed_statistics import MIN_SEEDS, Estimate
 from anytime_pruning.figures.series import STREAM
@@ -62,12 +70,13 @@ def tabulate(megabatches: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame
 
 def _render(place: dict[str, Any], measure: Measure, comparison: Comparison) -> dict[str, str]:
     best, second, difference = comparison
+    unit, name = unit_of(place["budget_macs"] / place["share"])
     return {
         "Dataset": dataset_label(place["dataset"]),
         "Network": model_label(place["model"]),
         "T": str(place["n_megabatches"]),
         "Cost": "executed" if place["cost"] == "train_macs" else "of kept weights",
-        "Budget": f"{place['budget_macs'] / 1e12:,.1f}·10¹² ({100 * place['share']:.0f} %)",
+        "Budget": f"{place['budget_macs'] / unit:,.1f}{'·' if name else ''}{name} ({100 * place['share']:.0f} %)",
         "Measure": measure.heading,
         "Best": f"{series_label(best.series)} (t = {best.t})",
         "Value": mean_and_interval(*best.estimate[:4], measure.decimals),

@@ -152,6 +152,10 @@ def _note(margins: dict[str, float]) -> str:
         "correction over all tests of this table. Undecided: neither; with the given number of seeds one of the tests "
         "would decide with a chance of 80 %, at the strictest level of the correction, if mean and spread so far were "
         "the true ones. "
-        f"Margins of this study: {margins['test_acc_pct']:g} points of accuracy, "
+        f"Margins of this study: {_points(margins['test_acc_pct'])} of accuracy, "
         f"{margins['cumulative_error_count']:g} % of the second's CER."
     )
+
+
+def _points(number: float) -> str:
+    return f"{number:g} point{'' if number == 1 else 's'}"
