@@ -127,7 +127,7 @@ def test_no_list_without_hashes_names_a_build_for_gpus():
             "train",
             ["*"],
             {"matplotlib", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "scipy", "statsmodels", "wandb"}
-            | {"nbclient", "nbconvert", "pillow-heif"},
+            | {"nbclient", "nbconvert", "pillow-heif", "torch-pruning"},
         ),
         ("figures", ["foundation", "settings", "results", "figures"], {"nbclient", "nbconvert", "nbformat"}),
         ("report", ["foundation", "settings", "results", "figures"], set()),

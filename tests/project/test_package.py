@@ -161,5 +161,5 @@ def test_the_installed_package_plans_a_study_in_a_folder_of_the_users_own(site, 
     assert not (folder / "results").exists()
     done = call(site, folder, "snakemake", "--cores", "1", "write_plan")
     assert done.returncode == 0, done.stderr
-    assert len((folder / "results" / "mine" / "runs.txt").read_text().splitlines()) == 30
+    assert len((folder / "results" / "mine" / "runs.txt").read_text().splitlines()) == 36
     assert not (ROOT / "results" / "mine").exists()
