@@ -53,13 +53,7 @@ def plan_stream(settings: RunSettings, n_images: int) -> list[PlannedMegabatch]:
         SettingError: the dataset is too small for the stream.
         InvariantError: an image would be used before it arrives, or in the wrong part.
     """
-    stream = split_stream(
-        n_images,
-        settings.n_megabatches,
-        settings.valid_frac,
-        make_generator(settings.seed, "stream"),
-        settings.train_limit,
-    )
+    stream = split_images(settings, n_images)
     arrivals = [stream[:t] for t in range(1, len(stream) + 1)]
     replayed = [replay_parts(settings, arrived) for arrived in arrivals]
     samples = [draw_sample(settings, arrived, train) for arrived, (train, _) in zip(arrivals, replayed)]
@@ -68,6 +62,20 @@ def plan_stream(settings: RunSettings, n_images: int) -> list[PlannedMegabatch]:
         PlannedMegabatch(megabatch.t, *parts, sample, density)
         for megabatch, parts, sample, density in zip(stream, replayed, samples, settings.densities())
     ]
+
+
+def split_images(settings: RunSettings, n_images: int) -> list[Megabatch]:
+    """Return the images that arrive with each of the T megabatches of a run, without those that are replayed.
+
+    Args:
+        settings: settings of the run.
+        n_images: number of training images in the dataset.
+
+    Raises:
+        SettingError: the dataset is too small for the stream.
+    """
+    generator = make_generator(settings.seed, "stream")
+    return split_stream(n_images, settings.n_megabatches, settings.valid_frac, generator, settings.train_limit)
 
 
 def replay_parts(settings: RunSettings, arrived: Sequence[Megabatch]) -> tuple[Tensor, Tensor]:
