@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare, train, verify, walkthrough, workflow
-from anytime_pruning.cli.study import names, plan, schema, stale, stream, studies
+from anytime_pruning.cli.study import external, names, plan, schema, stale, stream, studies
 from anytime_pruning.foundation.console import escape_what_cannot_be_printed
 from anytime_pruning.foundation.errors import ArtifactError, one_line
 from anytime_pruning.foundation.signals import Interrupted, handling
@@ -41,6 +41,7 @@ COMMANDS: dict[str, Command] = {
     "train": train,
     "prepare": prepare,
     "stream": stream,
+    "import": external,
     "collect": collect,
     "draw": draw,
     "claims": claims,

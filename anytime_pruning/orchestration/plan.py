@@ -15,6 +15,8 @@ from anytime_pruning.orchestration.inputs import find_file
 from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.orchestration.places import project_root
 from anytime_pruning.orchestration.study_paths import COLLECTED_TABLES, StudyPaths
+from anytime_pruning.results.external import check_streams, external_results
+from anytime_pruning.results.layout import RESULTS
 from anytime_pruning.results.run_list import format_runs_list
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.settings.study import Study, plan_study
@@ -136,15 +138,18 @@ def make_plan(content: Mapping[str, Any]) -> Plan:
     """Plan the runs and figures of a study whose names were checked before, or need no check.
 
     Raises:
-        SettingError: a setting is not allowed.
+        SettingError: a setting is not allowed, or an external result belongs to no stream of the study.
+        DataError: an external result is damaged.
     """
     study, planned = plan_study(content)
     paths = StudyPaths(study.study)
+    external = external_results(RESULTS / study.study)
+    check_streams(external, (run.settings for run in planned))
     return Plan(
         study=study,
         runs={run.name: run.settings for run in planned},
         missing=tuple(run.name for run in planned if not paths.is_done(run.name)),
-        figures=plan_figures(planned, study.margins),
+        figures=plan_figures(planned, study.margins, external),
         paths=paths,
         container=study.container if "://" in study.container else find_file(study.container),
     )

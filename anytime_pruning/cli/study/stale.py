@@ -26,13 +26,15 @@ def run(options: argparse.Namespace) -> None:
     from anytime_pruning.figures.catalog import plan_figures
     from anytime_pruning.foundation.safe_text import read_yaml
     from anytime_pruning.results import layout
+    from anytime_pruning.results.external import external_results
     from anytime_pruning.results.left_over import find_left_over, runs_there
     from anytime_pruning.settings.study import plan_study
 
     study, planned = plan_study(read_yaml(options.config))
     folder = layout.RESULTS / study.study
     count = len(runs_there(folder))
-    figures = {name: figure.kinds for name, figure in plan_figures(planned).items()}
+    external = external_results(folder)
+    figures = {name: figure.kinds for name, figure in plan_figures(planned, study.margins, external).items()}
     left = find_left_over(folder, [run.name for run in planned], figures, _series(folder, planned))
     for path in left:
         print(path)

@@ -5,7 +5,7 @@ outside registers itself with `register("figure", "mine")` and is planned like t
 `settings`, `results` and `foundation`. Importing it must never load torch, matplotlib or pandas.
 """
 
-from anytime_pruning.figures.catalog import plots, tables  # noqa: F401 (they register their kinds)
+from anytime_pruning.figures.catalog import external, plots, tables  # noqa: F401 (they register their kinds)
 from anytime_pruning.figures.catalog.kind import Contents, Figure, FigureKind, PlotKind, TableKind
 from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.figures.catalog.study_runs import StudyRuns

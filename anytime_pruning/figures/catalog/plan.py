@@ -1,19 +1,25 @@
 """Plan the figures of a study from all registered kinds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from anytime_pruning.figures.catalog.kind import Figure, FigureKind
 from anytime_pruning.figures.catalog.study_runs import StudyRuns
 from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.results.external import ExternalResult
 from anytime_pruning.settings.study import Margins, PlannedRun
 
 
-def plan_figures(runs: Iterable[PlannedRun], margins: Margins = Margins()) -> dict[str, Figure]:  # noqa: B008  (frozen)
+def plan_figures(
+    runs: Iterable[PlannedRun],
+    margins: Margins = Margins(),  # noqa: B008  (frozen)
+    external: Sequence[ExternalResult] = (),
+) -> dict[str, Figure]:
     """Return the figures and tables of a study.
 
     Args:
         runs: all runs of the study, whether or not they have results.
         margins: differences that have no practical meaning.
+        external: results of other people's programs on streams of the study.
 
     Returns:
         The figures by file name without suffix.
@@ -21,7 +27,7 @@ def plan_figures(runs: Iterable[PlannedRun], margins: Margins = Margins()) -> di
     Raises:
         ValueError: two kinds plan a figure of the same name.
     """
-    study = StudyRuns.of(runs, margins)
+    study = StudyRuns.of(runs, margins, external)
     figures: dict[str, Figure] = {}
     for kind_name in names("figure"):
         kind: FigureKind = lookup("figure", kind_name)

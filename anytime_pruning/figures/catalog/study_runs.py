@@ -6,10 +6,11 @@ main figures therefore stay readable, and no run is lost, because tables show al
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from anytime_pruning.results.external import ExternalResult
 from anytime_pruning.results.variants import name_variants, plain_settings
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.settings.study import Margins, PlannedRun
@@ -55,19 +56,21 @@ class StudyRuns:
         shown: all runs, in the same order.
         main: the runs of the main series with the reference settings.
         margins: differences that have no practical meaning.
+        external: results of other people's programs on streams of the study.
     """
 
     planned: list[PlannedRun]
     shown: list[ShownRun]
     main: list[ShownRun]
     margins: Margins
+    external: Sequence[ExternalResult] = ()
 
     @classmethod
-    def of(cls, runs: Iterable[PlannedRun], margins: Margins) -> "StudyRuns":
+    def of(cls, runs: Iterable[PlannedRun], margins: Margins, external: Sequence[ExternalResult] = ()) -> "StudyRuns":
         """Describe the runs of a study and choose the main ones."""
         planned = list(runs)
         shown = _describe(planned)
-        return cls(planned, shown, _choose_main(shown), margins)
+        return cls(planned, shown, _choose_main(shown), margins, external)
 
     def by_stream(self) -> list[tuple[Stream, list[ShownRun], list[ShownRun]]]:
         """Return each stream in sorted order, with all its runs and its main runs."""
