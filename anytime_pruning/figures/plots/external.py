@@ -12,7 +12,7 @@ from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_series
 from anytime_pruning.figures.style import add_legend, fill_interval, set_title, styles_of
 
-LABELS = {"test_acc_pct": "Test accuracy (%)", "cer_count": "Misclassified test\nimages, summed so far"}
+LABELS = {"test_acc_pct": "Test accuracy (%)", "cer_count": "Misclassified test\nimages, so far"}
 
 
 def draw(megabatches: pd.DataFrame, external: list[dict[str, Any]]) -> tuple[Figure, pd.DataFrame]:
@@ -20,7 +20,7 @@ def draw(megabatches: pd.DataFrame, external: list[dict[str, Any]]) -> tuple[Fig
     both = with_external(megabatches, external)
     summary = summarize_seeds(both, [*STREAM, *SERIES, "t"], list(LABELS))
     styles = styles_of(ordered_series(both))
-    grid = make_grid(1, len(LABELS), 1, (2.6, 0.6), sharex="col")
+    grid = make_grid(1, len(LABELS), 1, (4.6, 0.6), sharex="col")
     for axis, (column, label) in zip(grid.column(0), LABELS.items()):
         for series, style in styles.items():
             table = of_series(summary, series)
@@ -39,5 +39,5 @@ def draw(megabatches: pd.DataFrame, external: list[dict[str, Any]]) -> tuple[Fig
     grid.column(0)[-1].set_xlabel("Megabatch index t")
     add_legend(grid.figure, [style.legend_handle() for style in styles.values()], list(map(series_label, styles)))
     grid.figure.align_ylabels()
-    set_title(grid.figure, describe(both), caption(both, "bands"), "External: imported, not run by this project")
+    set_title(grid.figure, describe(megabatches), caption(both, "bands"), "External: imported, not run by this project")
     return grid.figure, summary
