@@ -20,6 +20,7 @@ Kind = Literal[
     "protocol",
     "prunable",
     "pruner",
+    "regrow",
     "replay",
     "selection",
     "start",

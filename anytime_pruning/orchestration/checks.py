@@ -5,6 +5,7 @@ from collections.abc import Iterable
 import anytime_pruning.models  # noqa: F401
 import anytime_pruning.pruning.prunable  # noqa: F401
 import anytime_pruning.pruning.pruners  # noqa: F401
+import anytime_pruning.pruning.regrowth  # noqa: F401
 import anytime_pruning.pruning.selections  # noqa: F401
 import anytime_pruning.runs.starts  # noqa: F401
 import anytime_pruning.runs.trackers  # noqa: F401
@@ -37,6 +38,7 @@ def check_runs(runs: Iterable[RunSettings]) -> None:
         if settings.schedule.prunes:
             lookup("pruner", settings.pruner)
             lookup("selection", settings.selection)
+            lookup("regrow", settings.regrow)
         # The number of images in a folder is unknown before the folder is decoded. The setting `train_limit`, if given,
         # is then the only known limit.
         n_train = cached_train_count(settings.dataset, settings.execution.data_dir) or settings.train_limit

@@ -25,6 +25,10 @@ class MaskEnforcer:
         self._weights = [weight for weight, _ in bound]
         self._factors = [mask.to(weight.dtype) for weight, mask in bound]
 
+    def masks(self) -> dict[str, Tensor]:
+        """Return copies of the masks by parameter name."""
+        return {name: factor.bool() for name, factor in zip(self._names, self._factors)}
+
     def update(self, masks: Mapping[str, Tensor]) -> bool:
         """Replace the masks in place by other masks of the same weights.
 

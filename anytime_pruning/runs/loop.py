@@ -25,6 +25,7 @@ from anytime_pruning.runs.initial_state import load_initial_masks
 from anytime_pruning.runs.invariants import check_weights
 from anytime_pruning.runs.megabatch.preparation import Preparation
 from anytime_pruning.runs.megabatch.recording import record_megabatch
+from anytime_pruning.runs.megabatch.regrowing import make_regrowing
 from anytime_pruning.runs.parts import training_options
 from anytime_pruning.runs.stream_plan import check_single_samples, plan_stream
 from anytime_pruning.runs.trackers import Tracking
@@ -90,6 +91,7 @@ def run_megabatches(
     state = RunState(trainer, records, masks, MegabatchProgress())
     checkpointer = Checkpointer(checkpoints, state)
     preparation = Preparation(settings, arrays, state)
+    trainer.before_step = make_regrowing(settings, state)
     name = f"{settings.dataset.name} {settings.model} {settings.method}"
     with (
         Console(name, cost, settings.n_megabatches, _prunable_share(model)) as console,
@@ -104,6 +106,7 @@ def run_megabatches(
             if not state.progress.is_pruned:
                 preparation.prepare(megabatch)
             training = trainer.train_megabatch(state.progress, state.masks, megabatch.train, megabatch.valid, listeners)
+            state.masks = state.progress.best_masks or state.masks
             check_weights(model, state.masks, megabatch.t, zeros_at_start)
             tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
             check_finite(tested.loss, f"megabatch {megabatch.t}, test")

@@ -22,6 +22,7 @@ SHIPPED: dict[Kind, tuple[str, tuple[str, ...]]] = {
     "pruner": ("pruning.pruners", ("grasp", "magnitude", "random", "snip", "snip_shuffled", "synflow")),
     "prunable": ("pruning.prunable", ("rules",)),
     "protocol": ("pruning.protocols", ("paper", "released")),
+    "regrow": ("pruning.regrowth", ("none", "rigl", "set")),
     "replay": ("stream", ("replay",)),
     "selection": ("pruning.selections", ("filter", "n_m", "unstructured")),
     "start": ("runs.starts", ("cold", "dash", "rewind", "shrink_perturb", "warm")),

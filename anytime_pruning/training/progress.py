@@ -1,4 +1,4 @@
-"""Hold the progress of training on a megabatch: everything, beside the network, that is needed to continue later."""
+"""Hold the progress of training on a megabatch, which is all that is needed to continue later, and the results."""
 
 from __future__ import annotations
 
@@ -49,6 +49,21 @@ class LastEpochEvaluations:
     valid_augmented: Evaluation
 
 
+@dataclass(frozen=True)
+class MegabatchTraining:
+    """Holds the results of training on one megabatch.
+
+    Attributes:
+        epochs: one row for each epoch; none where the network waits.
+        best_epoch: number of the epoch whose weights the network holds now; 0 where it waits.
+        evaluations: evaluations of the last epoch's weights.
+    """
+
+    epochs: list[EpochRow]
+    best_epoch: int
+    evaluations: LastEpochEvaluations
+
+
 @dataclass
 class MegabatchProgress:
     """Holds the progress on megabatch t: before pruning, at a step, between two epochs, or before the test.
@@ -63,6 +78,7 @@ class MegabatchProgress:
         best_accuracy: validation accuracy of the best epoch, as the protocol measures it; -1 before the first epoch.
         best_epoch: number of the best epoch.
         best_state: the best epoch's state as `copy_state` copies it; empty once the network holds these weights again.
+        best_masks: the best epoch's masks, where masks change while the network trains; else empty.
         validation: validation result of the last finished epoch, by which the best epoch is selected.
         current: the epoch that has begun and is not finished; None between epochs.
         evaluations: evaluations after the last epoch; None until they are made. Afterwards the network holds its best
@@ -78,6 +94,7 @@ class MegabatchProgress:
     best_accuracy: float = -1.0
     best_epoch: int = 0
     best_state: dict[str, Tensor] = field(default_factory=dict)
+    best_masks: dict[str, Tensor] = field(default_factory=dict)
     validation: Evaluation | None = None
     current: EpochProgress | None = None
     evaluations: LastEpochEvaluations | None = None
@@ -113,6 +130,7 @@ class MegabatchProgress:
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors, by name."""
         tensors = {f"best/{name}": tensor for name, tensor in self.best_state.items()}
+        tensors |= {f"best_mask/{name}": mask for name, mask in self.best_masks.items()}
         if self.current:
             tensors |= {f"pass/{name}": getattr(self.current, name) for name in ("order_state", "losses", "correct")}
         return tensors
@@ -134,6 +152,7 @@ class MegabatchProgress:
             "validation": content["validation"] and Evaluation(**content["validation"]),
             "evaluations": LastEpochEvaluations(*evaluations) if evaluations else None,
             "best_state": {name: tensor.to(device) for name, tensor in tensors_below("best/", tensors).items()},
+            "best_masks": {name: mask.to(device) for name, mask in tensors_below("best_mask/", tensors).items()},
             "current": current,
         }
         return cls(**{**content, **parts})

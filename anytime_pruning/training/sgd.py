@@ -58,6 +58,10 @@ class MaskedSGD:
         self._enforcer = MaskEnforcer(self._model, masks)
         return False
 
+    def masks(self) -> dict[str, Tensor]:
+        """Return copies of the masks of the following steps, by parameter name."""
+        return self._enforcer.masks()
+
     @torch.no_grad()
     def step(self) -> None:
         """Update the parameters that have a gradient, enforce the masks and drop the gradients."""
@@ -67,6 +71,21 @@ class MaskedSGD:
                 self._update(chosen, fused)
         self._enforcer.enforce()
         self.drop_gradients()
+
+    def enforce(self) -> None:
+        """Set the weights that the masks do not keep to zero."""
+        self._enforcer.enforce()
+
+    def forget_momentum(self, chosen: Mapping[str, Tensor]) -> None:
+        """Set the momentum of some weights to zero, in place.
+
+        Args:
+            chosen: bool tensors by parameter name; True is forgotten.
+        """
+        places = {id(parameter): i for i, parameter in enumerate(self._parameters)}
+        named = dict(self._model.named_parameters(remove_duplicate=False))
+        for name, flags in chosen.items():
+            self.velocities[places[id(named[name])]].masked_fill_(flags, 0)
 
     def drop_gradients(self) -> None:
         """Drop all gradients, so that the next backward pass does not add to them."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import islice
 
@@ -23,24 +22,11 @@ from anytime_pruning.training.cuda_graph import RecordedStep, Recorder, Step, ke
 from anytime_pruning.training.evaluation import Evaluation, evaluate
 from anytime_pruning.training.losses import check_finite, check_steps_finite, mean_loss
 from anytime_pruning.training.options import TrainingOptions
-from anytime_pruning.training.progress import EpochProgress, LastEpochEvaluations, MegabatchProgress
+from anytime_pruning.training.progress import EpochProgress, LastEpochEvaluations, MegabatchProgress, MegabatchTraining
 from anytime_pruning.training.sgd import MaskedSGD
 from anytime_pruning.training.step import TrainingStep, compile_forward
 
-
-@dataclass(frozen=True)
-class MegabatchTraining:
-    """Holds the results of training on one megabatch.
-
-    Attributes:
-        epochs: one row for each epoch; none where the network waits.
-        best_epoch: number of the epoch whose weights the network holds now; 0 where it waits.
-        evaluations: evaluations of the last epoch's weights.
-    """
-
-    epochs: list[EpochRow]
-    best_epoch: int
-    evaluations: LastEpochEvaluations
+BeforeStep = Callable[[int, int, Sequence[Tensor]], None]
 
 
 class Trainer:
@@ -58,7 +44,11 @@ class Trainer:
     Attributes:
         random_states: states of all generators at the last moment from which training can continue; evaluations after
             this moment may draw as well.
+        before_step: is called before each step with its number within the megabatch, the number of steps of the
+            megabatch and the batch, and may replace the masks of the optimiser; None calls nothing.
     """
+
+    before_step: BeforeStep | None = None
 
     def __init__(
         self,
@@ -143,6 +133,7 @@ class Trainer:
         if accuracy > progress.best_accuracy:
             progress.best_accuracy, progress.best_epoch = accuracy, epoch
             progress.best_state = copy_state(self.model)
+            progress.best_masks = self.optimizer.masks() if self.before_step else {}
         progress.validation, progress.current = validation, None
         self.mark()
 
@@ -191,6 +182,9 @@ class Trainer:
         # All batches of the pass are drawn again and the finished ones are skipped, so that the remaining batches are
         # the same as without an interruption.
         for i, batch in islice(batches, progress.step, None):
+            if self.before_step:
+                n_steps = len(progress.losses)
+                self.before_step((epoch - 1) * n_steps + i, options.epochs_at[t - 1] * n_steps, batch)
             if epoch <= rate.warmup_epochs:
                 self.optimizer.set_lr(rate.of_step(i + 1, len(progress.losses), epoch))
             progress.losses[i], n_correct = self.step(*batch)

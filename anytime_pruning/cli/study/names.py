@@ -23,6 +23,6 @@ def _import_what_registers() -> None:
     """Import every module that registers a name when it is imported."""
     from anytime_pruning import datasets, models  # noqa: F401
     from anytime_pruning.figures import catalog  # noqa: F401
-    from anytime_pruning.pruning import protocols, prunable, pruners, schedules, selections  # noqa: F401
+    from anytime_pruning.pruning import protocols, prunable, pruners, regrowth, schedules, selections  # noqa: F401
     from anytime_pruning.runs import starts, trackers  # noqa: F401
     from anytime_pruning.stream import replay  # noqa: F401

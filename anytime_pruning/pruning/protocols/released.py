@@ -68,6 +68,7 @@ class ReleasedProtocol(Protocol):
     allowed: ClassVar[Mapping[str, tuple[Any, ...]]] = {
         "pruner": ("snip", "magnitude", "random"),
         "selection": ("unstructured",),
+        "regrow": ("none",),
         "start": ("warm",),
         "start_momentum": ("keep",),
         "wait": (1,),

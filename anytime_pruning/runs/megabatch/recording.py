@@ -5,8 +5,7 @@ from anytime_pruning.results.records import Records
 from anytime_pruning.results.rows import LayerRow, MegabatchRow
 from anytime_pruning.runs.stream_plan import PlannedMegabatch
 from anytime_pruning.training.evaluation import Evaluation
-from anytime_pruning.training.progress import MegabatchProgress
-from anytime_pruning.training.trainer import MegabatchTraining
+from anytime_pruning.training.progress import MegabatchProgress, MegabatchTraining
 
 
 def record_megabatch(

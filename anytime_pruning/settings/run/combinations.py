@@ -33,6 +33,12 @@ def combinations_without_meaning(settings: RunFields) -> Iterator[tuple[str, str
             "rewind_epoch",
             f"with epochs {settings.epochs}: the first megabatch has no such epoch; allowed: 0 to {settings.epochs}",
         )
+    if settings.selection in STRUCTURED and settings.regrow != "none":
+        yield (
+            "regrow",
+            f"with selection {settings.selection}, whose groups single weights would break; allowed: none, or "
+            "selection unstructured",
+        )
     if settings.selection in STRUCTURED and "conv_transpose" in settings.prunable:
         yield (
             "selection",

@@ -64,6 +64,15 @@ class PruningFields(_Fields):
         ("classifier", "frozen"),
         description="layers to leave alone: classifier, frozen (parameters without a gradient), patterns of names",
     )
+    regrow: Name = Field(
+        "none", description="dynamic sparsity: set (weights come back at random), rigl (by their gradients) or none"
+    )
+    regrow_steps: NaturalNumber = Field(
+        100, description="steps between two exchanges of weights; 0 exchanges at the borders of megabatches alone"
+    )
+    regrow_frac: Number = Field(
+        0.3, gt=0, le=1, description="share of a layer's kept weights that the first exchange of a megabatch drops"
+    )
     initial_mask: StartFile | None = Field(None, description="begin with these masks: {path, sha256} of safetensors")
     initial_weights: StartFile | None = Field(
         None, description="begin with these weights: {path, sha256} of safetensors"

@@ -5,7 +5,17 @@ from collections.abc import Iterator
 from anytime_pruning.pruning.schedules import Schedule
 
 # These settings have no meaning for a method that never prunes.
-PRUNING_SETTINGS = ("pruner", "scope", "selection", "pattern", "base_density", "tau", "sample_frac", "prune_on")
+PRUNING_SETTINGS = (
+    "pruner",
+    "scope",
+    "selection",
+    "pattern",
+    "base_density",
+    "tau",
+    "sample_frac",
+    "prune_on",
+    "regrow",
+)
 # These replay policies ignore `buffer_size`. A policy that is registered from outside may use the setting.
 REPLAY_WITHOUT_BUFFER = ("full", "none", "previous")
 # The settings that each start uses beside its name. A start that is registered from outside may use all of them.
@@ -24,7 +34,7 @@ SELECTION_WITHOUT_PATTERN = ("unstructured", "filter")
 
 
 def meaningless_settings(
-    schedule: Schedule, replay: str, start: str, n_trainings: int, selection: str
+    schedule: Schedule, replay: str, start: str, n_trainings: int, selection: str, regrow: str
 ) -> Iterator[str]:
     """Yield the settings that have no meaning for a run, so that it gets one name whatever their values are.
 
@@ -34,9 +44,12 @@ def meaningless_settings(
         start: name of the start.
         n_trainings: number of megabatches at which the run trains; the first of them starts with the initial weights.
         selection: name of the selection.
+        regrow: name of the way to regrow.
     """
     if not schedule.prunes:
         yield from (key for key in PRUNING_SETTINGS if key not in schedule.uses)
+    if regrow == "none" or not schedule.prunes:
+        yield from ("regrow_steps", "regrow_frac")
     if selection in SELECTION_WITHOUT_PATTERN:
         yield "pattern"
     if replay in REPLAY_WITHOUT_BUFFER:

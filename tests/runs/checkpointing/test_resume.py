@@ -101,6 +101,8 @@ VARIANTS = {
     "dash": {"start": "dash", "start_momentum": "reset"},
     "shrink_perturb": {"start": "shrink_perturb"},
     "cold": {"start": "cold", "method": "prune_last"},
+    "rigl": {"regrow": "rigl", "regrow_steps": 2},
+    "set": {"regrow": "set", "regrow_steps": 2, "method": "osp"},
     "offline": {"method": "offline"},
 }
 

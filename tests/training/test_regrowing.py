@@ -1,0 +1,193 @@
+"""Test dynamic sparsity: which weights are exchanged, when, and that results stay consistent."""
+
+import math
+
+import pytest
+import torch
+from conftest import read_csv
+from forge import problems_in
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import tensor
+
+from anytime_pruning import run_stream
+from anytime_pruning.export.network import load_network
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.orchestration.checks import check_runs
+from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.regrowth import exchange
+from anytime_pruning.runs.megabatch import regrowing
+from anytime_pruning.settings.run import parse_settings
+
+DYNAMIC = {
+    "set": {"regrow": "set", "regrow_steps": 2},
+    "rigl": {"regrow": "rigl", "regrow_steps": 2},
+    "rigl, one shot": {"regrow": "rigl", "regrow_steps": 3, "method": "osp"},
+    "rigl at borders, by layer": {"regrow": "rigl", "regrow_steps": 0, "scope": "local"},
+    "set, cold": {"regrow": "set", "regrow_steps": 2, "start": "cold"},
+}
+
+
+def ranks(name, gradient):
+    return lookup("regrow", name).rank(gradient, torch.Generator().manual_seed(0))
+
+
+def test_the_smallest_weights_go_and_the_largest_gradients_come():
+    weight = tensor([3.0, -0.1, 0.2, -2, 0, 0, 0, 0])
+    gradient = tensor([0.0, 0, 0, 0, 1, -9, 3, 0])
+    mask = exchange(weight, gradient, weight != 0, ranks("rigl", gradient), 0.5)
+    assert mask.int().tolist() == [1, 0, 0, 1, 0, 1, 1, 0]
+
+
+def test_a_dropped_weight_competes_and_may_stay():
+    weight = tensor([3.0, 0.1, 0, 0])
+    gradient = tensor([0.0, 8, 2, 1])
+    mask = exchange(weight, gradient, weight != 0, ranks("rigl", gradient), 0.5)
+    assert mask.int().tolist() == [1, 1, 0, 0]
+
+
+def test_weights_without_a_gradient_never_come_back():
+    weight = tensor([3.0, 2, 1, 0.5, 0, 0, 0, 0])
+    gradient = tensor([0.0, 0, 0, 0, 0, 5, 0, 0])
+    for name in ("set", "rigl"):
+        mask = exchange(weight, gradient, weight != 0, ranks(name, gradient), 1.0)
+        assert mask.int().sum() == 4
+        assert not mask[tensor([4, 6, 7])].any()
+    assert torch.equal(exchange(weight, 0 * gradient, weight != 0, gradient, 1.0), weight != 0)
+
+
+@given(
+    seed=st.integers(0, 10_000),
+    density=st.floats(0.05, 0.95),
+    share=st.floats(0, 1),
+    name=st.sampled_from(["set", "rigl"]),
+)
+def test_as_many_weights_come_as_go(seed, density, share, name):
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.rand(4, 3, 3, 3, generator=generator) < density
+    weight = torch.randn(mask.shape, generator=generator) * mask
+    gradient = torch.randn(mask.shape, generator=generator)
+    after = exchange(weight, gradient, mask, ranks(name, gradient), share)
+    assert after.shape == mask.shape
+    assert int(after.sum()) == int(mask.sum())
+    n_gone = int((mask & ~after).sum())
+    assert n_gone <= math.floor(share * int(mask.sum()))
+    if n_gone:
+        assert weight[mask & ~after].abs().max() <= weight[mask & after].abs().max()
+
+
+class Exchanges:
+    """Notes the steps at which weights were exchanged, with the share and the masks before and after."""
+
+    def __init__(self, monkeypatch):
+        self.shares, self.masks, self.steps = [], [], []
+        original, due = regrowing.Regrowing._exchange, regrowing.Regrowing.before_step
+
+        def watched(this, gradient, share, generator):
+            state = this._state
+            before = {name: mask.clone() for name, mask in state.masks.items()}
+            original(this, gradient, share, generator)
+            self.shares.append(share)
+            self.masks.append((before, dict(state.masks)))
+            self.steps.append(self.now)
+            velocities = dict(
+                zip((n for n, _ in state.trainer.model.named_parameters()), state.trainer.optimizer.velocities)
+            )
+            for name, weight in prunable_weights(state.trainer.model).items():
+                new = state.masks[name] & ~before[name]
+                assert not weight[~state.masks[name]].any()
+                assert weight[new].all()
+                assert new.sum() == 0 or weight[new].abs().max() < 1e-5 * weight.abs().max()
+                assert (weight[new].sign() == -gradient[name][new].sign()).all()
+                assert not velocities[name][new].any()
+
+        def noted(this, step, n_steps, batch):
+            self.now = (this._state.progress.t, step, n_steps)
+            due(this, step, n_steps, batch)
+
+        monkeypatch.setattr(regrowing.Regrowing, "_exchange", watched)
+        monkeypatch.setattr(regrowing.Regrowing, "before_step", noted)
+
+
+@pytest.mark.parametrize("changes", DYNAMIC.values(), ids=DYNAMIC)
+def test_a_run_exchanges_weights_and_its_results_verify(changes, tiny, tmp_path, monkeypatch):
+    seen = Exchanges(monkeypatch)
+    settings = parse_settings(tiny(**changes))
+    run_stream(settings, tmp_path)
+    assert problems_in(tmp_path, evaluate=True) == []
+    every = settings.regrow_steps
+    assert seen.steps
+    for t, step, n_steps in seen.steps:
+        assert step < 0.75 * n_steps
+        assert (t > 1) if step == 0 else (every and step % every == 0)
+    assert {t for t, step, _ in seen.steps if step == 0} == {2, 3}
+    for (_, step, n_steps), share in zip(seen.steps, seen.shares):
+        assert share == pytest.approx(0.15 * (1 + math.cos(math.pi * step / (0.75 * n_steps))))
+    n_moved = 0
+    for before, after in seen.masks:
+        assert {name: int(mask.sum()) for name, mask in after.items()} == {n: int(m.sum()) for n, m in before.items()}
+        n_moved += sum(int((after[name] & ~mask).sum()) for name, mask in before.items())
+    assert n_moved > 1000
+    densities = [float(row["density_measured"]) for row in read_csv(tmp_path / "megabatches.csv")]
+    assert densities == pytest.approx(settings.densities(), abs=1e-4)
+    weights = prunable_weights(load_network(tmp_path))
+    kept = sum(int(weight.count_nonzero()) for weight in weights.values())
+    assert kept / sum(weight.numel() for weight in weights.values()) == pytest.approx(densities[-1], abs=1e-5)
+
+
+def test_the_masks_of_the_best_epoch_come_back_with_its_weights(tiny, tmp_path, monkeypatch):
+    kept = []
+    monkeypatch.setattr(
+        "anytime_pruning.runs.loop.check_weights",
+        lambda model, masks, t, zeros: kept.append(
+            [torch.equal(weight != 0, masks[name]) for name, weight in prunable_weights(model).items()]
+        ),
+    )
+    run_stream(tiny(regrow="rigl", regrow_steps=1, epochs=3, lr=0.3), tmp_path)
+    rows = read_csv(tmp_path / "megabatches.csv")
+    assert any(row["best_epoch"] != "3" for row in rows)
+    assert all(map(all, kept))
+
+
+def test_gradients_for_the_exchange_change_nothing_else(tiny, tmp_path):
+    plain = tiny(method="osp", n_megabatches=2, epochs=1)
+    run_stream(plain, tmp_path / "plain")
+    # A share that drops not one weight of any layer leaves a run as it is.
+    run_stream(plain | {"regrow": "rigl", "regrow_steps": 1, "regrow_frac": 1e-9}, tmp_path / "same")
+    for name in ("epochs.csv", "megabatches.csv"):
+        rows = [
+            [{key: value for key, value in row.items() if "seconds" not in key} for row in read_csv(folder / name)]
+            for folder in (tmp_path / "plain", tmp_path / "same")
+        ]
+        assert rows[0] == rows[1]
+
+
+def test_settings_without_meaning_give_a_run_no_second_name(tiny):
+    digests = {parse_settings(tiny(**changes)).digest() for changes in ({}, {"regrow_steps": 7}, {"regrow_frac": 0.5})}
+    assert len(digests) == 1
+    dense = {parse_settings(tiny(method="dense", **c)).digest() for c in ({}, {"regrow": "set"}, {"regrow_steps": 7})}
+    assert len(dense) == 1
+    assert parse_settings(tiny(regrow="set")).digest() != parse_settings(tiny(regrow="rigl")).digest()
+    assert parse_settings(tiny(regrow="set")).digest() != parse_settings(tiny(regrow="set", regrow_steps=7)).digest()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"regrow": "granet"}, "regrow: 'granet' is not known; allowed: none, rigl, set"),
+        ({"regrow": "set", "selection": "n_m"}, "regrow: 'set' is not allowed with selection n_m, whose groups"),
+        ({"regrow": "rigl", "selection": "filter"}, "regrow: 'rigl' is not allowed with selection filter"),
+        (
+            {"regrow": "set", "protocol": "released"},
+            "regrow: 'set' is not allowed with protocol released",
+        ),
+        ({"regrow": "set", "regrow_steps": -1}, "regrow_steps: -1 is not allowed"),
+        ({"regrow": "set", "regrow_frac": 0}, "regrow_frac: 0 is not allowed"),
+        ({"regrow": "set", "regrow_frac": 1.1}, "regrow_frac: 1.1 is not allowed"),
+    ],
+)
+def test_combinations_without_meaning_are_refused(changes, message, tiny):
+    with pytest.raises(SettingError) as caught:
+        check_runs([parse_settings(tiny(**changes))])
+    assert str(caught.value).startswith(message)
