@@ -1,4 +1,4 @@
-"""Measure the latency of trained networks and write benchmarks/results/<machine>-inference.json and .md.
+"""Measure the latency of trained networks and write benchmarks/results/<machine>-inference.json, .md and .png.
 
 `make bench-inference` runs this. On a CPU each network is measured in torch and in onnxruntime, and on a GPU in torch
 alone, where networks of pattern 2:4 are also computed by kernels for structured sparsity. Networks of whole filters are
@@ -18,6 +18,7 @@ from anytime_pruning.foundation.errors import ArtifactError, SettingError
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.devices import choose_device, prepare_process
 from benchmarks.__main__ import describe_machine
+from benchmarks.inference.figure import draw_latencies
 from benchmarks.inference.latency import measure_latencies
 from benchmarks.inference.subjects import choose_runs, make_subjects
 from benchmarks.inference.table import to_markdown
@@ -41,7 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     except ArtifactError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
-    publish(result, to_markdown(result), options.out, "inference")
+    stem = publish(result, to_markdown(result), options.out, "inference")
+    draw_latencies(result, Path(f"{stem}.png"))
     return 0
 
 

@@ -61,6 +61,7 @@ def test_each_form_is_measured_in_both_programs(study, tmp_path, capsys):
             assert found.keys() == {"1", "64"}
             assert all(0 < batch["lowest"] <= batch["median"] <= batch["p95"] for batch in found.values())
             assert all(batch["calls"] >= 2 for batch in found.values())
+    assert stored.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
     table = stored.with_suffix(".md").read_text().splitlines()
     assert len({line.count("|") for line in table if line.startswith("|")}) == 1
     assert len([line for line in table if line.startswith("| digits")]) == 3
