@@ -78,8 +78,7 @@ def run_megabatches(
         DivergenceError: a loss or score is not finite.
         InvariantError: the run violates an invariant of all runs.
     """
-    data = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip)
-    test = ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
+    data, test = _image_sets(arrays, device)
     plan = plan_stream(settings, len(data))
     check_single_samples(settings, plan, model, data.images)
     cost = plan_cost(settings, [megabatch.counts for megabatch in plan], len(test))
@@ -87,8 +86,7 @@ def run_megabatches(
     zeros_at_start = sum(total - kept for kept, total in count_kept(model).values())
     masks = load_initial_masks(model, settings.initial_mask, settings.model)
     apply_masks(model, masks)
-    records = Records(planned=cost, macs=count_macs(model, arrays.image_shape))
-    state = RunState(trainer, records, masks, MegabatchProgress())
+    state = RunState(trainer, Records(cost, count_macs(model, arrays.image_shape)), masks, MegabatchProgress())
     checkpointer = Checkpointer(checkpoints, state)
     preparation = Preparation(settings, arrays, state)
     trainer.before_step = make_regrowing(settings, state)
@@ -110,13 +108,19 @@ def run_megabatches(
             check_weights(model, state.masks, megabatch.t, zeros_at_start)
             tested = evaluate(model, test, torch.arange(len(test)), settings.precision)
             check_finite(tested.loss, f"megabatch {megabatch.t}, test")
-            row = record_megabatch(records, count_kept(model), megabatch, training, tested, state.progress)
+            row = record_megabatch(state.records, count_kept(model), megabatch, training, tested, state.progress)
             console.megabatch_done(row)
             tracking.megabatch_done(row)
             state.progress = MegabatchProgress(megabatch.t + 1)
             checkpointer.write()
             signals.check()
-    return FinishedStream(records, zeros_at_start, checkpointer.resumed, checkpointer.seconds)
+    return FinishedStream(state.records, zeros_at_start, checkpointer.resumed, checkpointer.seconds)
+
+
+def _image_sets(arrays: ImageArrays, device: torch.device) -> tuple[ImageSet, ImageSet]:
+    """Return the training and the test set on a device."""
+    train = ImageSet.from_arrays(arrays.train_images, arrays.train_labels, device, arrays.crop_padding, arrays.flip)
+    return train, ImageSet.from_arrays(arrays.test_images, arrays.test_labels, device)
 
 
 def _prunable_share(model: nn.Module) -> float:
