@@ -17,7 +17,7 @@ from anytime_pruning.settings.run import parse_settings
 PACKAGE_FOLDER = Path(anytime_pruning.__file__).parent
 EVERY_PART = """
 from anytime_pruning import models
-from anytime_pruning.pruning import protocols, prunable, pruners, schedules, selections
+from anytime_pruning.pruning import protocols, prunable, pruners, regrowth, schedules, selections
 from anytime_pruning.runs import starts
 from anytime_pruning.stream import replay
 from anytime_pruning.foundation.registry import find, names
