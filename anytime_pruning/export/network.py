@@ -28,7 +28,7 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
         The network in eval mode on the CPU. It maps images in [0, 1], float32 [B, C, H, W], to logits [B, n_classes].
 
     Raises:
-        SettingError: the network is not registered.
+        SettingError: the network or the selection is not registered.
         DataError: the run or its weights are missing or damaged, or the weights do not fit the network.
     """
     run = Path(run)

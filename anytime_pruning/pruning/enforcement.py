@@ -35,9 +35,11 @@ class MaskEnforcer:
         Returns:
             True if the masks were replaced; False, with nothing changed, if the new masks belong to other weights.
         """
-        if list(masks) != self._names:
+        if masks.keys() != set(self._names):
             return False
-        for factor, (_, mask) in zip(self._factors, with_filter_parameters(self._model, masks)):
+        # Masks from a checkpoint come in another order than those of a pruning.
+        ordered = {name: masks[name] for name in self._names}
+        for factor, (_, mask) in zip(self._factors, with_filter_parameters(self._model, ordered)):
             factor.copy_(mask)
         return True
 

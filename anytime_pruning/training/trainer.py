@@ -93,8 +93,7 @@ class Trainer:
             Interrupted: a signal stopped training after a step, or evaluation between two batches. Training can then
                 continue from `progress`, the network, the optimiser and `random_states`.
         """
-        if not self.optimizer.set_masks(masks) and isinstance(self.step, RecordedStep):
-            self.step.forget()
+        self.set_masks(masks)
         while len(progress.epochs) < self.options.epochs_at[progress.t - 1]:
             self._add_epoch(progress, train, valid)
             for listener in listeners:
@@ -106,6 +105,11 @@ class Trainer:
             progress.best_state = {}
             self.mark()
         return MegabatchTraining(progress.epochs, progress.best_epoch, progress.evaluations)
+
+    def set_masks(self, masks: Masks) -> None:
+        """Set the masks of the following steps; a recorded step that holds masks of other weights is forgotten."""
+        if not self.optimizer.set_masks(masks) and isinstance(self.step, RecordedStep):
+            self.step.forget()
 
     def _add_epoch(self, progress: MegabatchProgress, train: Tensor, valid: Tensor) -> None:
         """Train for one epoch, or for the rest of one, then validate. `progress` counts the epoch only at the end."""

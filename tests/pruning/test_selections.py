@@ -197,6 +197,21 @@ def test_a_removed_filter_leaves_nothing_behind():
     assert model.norm.bias.tolist() == [0, 0, 1, 0]
 
 
+def test_masks_in_another_order_replace_those_of_the_same_weights():
+    model = Branches()
+    names = ["first.weight", "left.weight"]
+    weights = dict(model.named_parameters())
+    enforcer = MaskEnforcer(model, {name: torch.ones_like(weights[name], dtype=torch.bool) for name in names})
+    masks = {name: torch.zeros_like(weights[name], dtype=torch.bool) for name in names[::-1]}
+    masks["left.weight"][0] = True
+    assert enforcer.update(masks)
+    enforcer.enforce()
+    assert not model.first.weight.any()
+    assert model.left.weight[0].all()
+    assert not model.left.weight[1:].any()
+    assert not enforcer.update({"first.weight": masks["first.weight"]})
+
+
 def test_without_whole_filters_biases_and_batch_norms_stay():
     model = Branches()
     nn.init.ones_(model.norm.bias)

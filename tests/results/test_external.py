@@ -102,6 +102,25 @@ def test_a_result_on_another_stream_is_refused(folder, capsys):
         make_plan(STUDY)
 
 
+def test_an_option_that_the_file_contradicts_is_refused(folder, capsys):
+    write(folder / "named.csv", ROWS, name="ALMA")
+    assert main(["import", "named.csv", "mine.yaml", "--name", "other"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == "error: name: 'other' is not allowed: named.csv has 'ALMA' in its column name"
+    assert main(["import", "named.csv", "mine.yaml", "--name", "ALMA"]) == 0
+
+
+def test_a_file_is_replaced_by_its_own_program_alone(folder, capsys):
+    assert main(["import", "theirs.csv", "mine.yaml", "--name", "A.B"]) == 0
+    assert main(["import", "theirs.csv", "mine.yaml", "--name", "A.B"]) == 0
+    capsys.readouterr()
+    assert main(["import", "theirs.csv", "mine.yaml", "--name", "a b"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: name: 'a b' is not allowed: 'A.B' has a file of the same name")
+    (result,) = external_results(folder / "results" / "mine")
+    assert result.name == "A.B"
+
+
 def test_a_study_with_several_streams_wants_the_stream_named(folder, capsys):
     (folder / "two.yaml").write_text(yaml.safe_dump(STUDY | {"grid": [{"n_megabatches": [2, 3]}]}))
     assert main(["import", "theirs.csv", "two.yaml", "--name", "x"]) == 2
@@ -170,6 +189,11 @@ def test_external_rows_stand_on_the_same_stream(megabatches):
     ours = both[both["protocol"] == "paper"].sort_values(["seed", "t"])
     assert ours["cer_count"].tolist() == [90, 135, 90, 135]
     assert ours["test_acc_pct"].tolist() == pytest.approx([75, 87.5, 75, 87.5])
+
+
+def test_errors_on_another_number_of_test_images_are_refused(megabatches):
+    with pytest.raises(DataError, match="has 360 test images here, and 350 there"):
+        with_external(megabatches, [NAMES | row | {"test_count": 350} for row in ROWS])
 
 
 def test_the_table_and_the_figure_name_what_is_external(megabatches):

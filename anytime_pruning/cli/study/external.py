@@ -23,17 +23,31 @@ def run(options: argparse.Namespace) -> None:
     after the megabatch) and `test_count`. `make figures` then shows it in `external.md` and the figures `external-...`,
     labelled external. `stream export` says on which images the program has to be trained.
     """
+    from anytime_pruning.foundation.errors import SettingError, show
     from anytime_pruning.foundation.safe_text import read_yaml
-    from anytime_pruning.results.external import check_streams, read_external, write_external
+    from anytime_pruning.results.external import (
+        KEYS,
+        check_streams,
+        external_path,
+        external_results,
+        read_external,
+        write_external,
+    )
     from anytime_pruning.results.layout import RESULTS
     from anytime_pruning.settings.study import plan_study
 
     study, planned = plan_study(read_yaml(options.config))
     streams = {(run.settings.dataset.name, run.settings.model, run.settings.n_megabatches) for run in planned}
-    known = {"name": options.name}
+    usual = {}
     for place, key in enumerate(("dataset", "model", "n_megabatches")):
         values = {stream[place] for stream in streams}
-        known[key] = getattr(options, key) or (values.pop() if len(values) == 1 else None)
-    result = read_external(options.file, known)
+        usual[key] = values.pop() if len(values) == 1 else None
+    result = read_external(options.file, {key: getattr(options, key) for key in KEYS}, usual)
     check_streams([result], (run.settings for run in planned))
+    for other in external_results(RESULTS / study.study):
+        if external_path(other) == external_path(result) and other.name != result.name:
+            raise SettingError(
+                f"name: {show(result.name)} is not allowed: {show(other.name)} has a file of the same name; allowed: a "
+                "name that differs in its letters or digits"
+            )
     print(f"{write_external(result, RESULTS / study.study)}: {len(result.errors)} seeds")

@@ -4,6 +4,14 @@ This package imports from `settings` and `foundation`. It must never load pandas
 """
 
 from anytime_pruning.results.external.reading import external_results, read_external
-from anytime_pruning.results.external.result import ExternalResult, check_streams, write_external
+from anytime_pruning.results.external.result import KEYS, ExternalResult, check_streams, external_path, write_external
 
-__all__ = ["ExternalResult", "check_streams", "external_results", "read_external", "write_external"]
+__all__ = [
+    "KEYS",
+    "ExternalResult",
+    "check_streams",
+    "external_path",
+    "external_results",
+    "read_external",
+    "write_external",
+]

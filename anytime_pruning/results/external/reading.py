@@ -14,7 +14,9 @@ MAX_ROWS = 100_000
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ,.+()_-]{0,39}")
 
 
-def read_external(path: Path, known: Mapping[str, Any] | None = None) -> ExternalResult:
+def read_external(
+    path: Path, given: Mapping[str, Any] | None = None, usual: Mapping[str, Any] | None = None
+) -> ExternalResult:
     """Read the test errors of one program on one stream from a CSV file.
 
     The file has the columns `seed`, `t`, `error_count` and `test_count`, and a row for each seed and each megabatch, in
@@ -22,14 +24,20 @@ def read_external(path: Path, known: Mapping[str, Any] | None = None) -> Externa
 
     Args:
         path: the file.
-        known: values of the latter columns, for a file without them.
+        given: values of the latter columns that the user states; None as a value states nothing.
+        usual: values of these columns for a file without them, where the user states none.
 
     Raises:
-        SettingError: the name is not allowed, or a column is neither in the file nor known.
+        SettingError: the name is not allowed, a column is neither in the file nor known, or the user states another
+            value than the file.
         DataError: the file cannot be read, or is not such a table; the message names the line.
     """
     rows = _read(path)
-    keys = {key: rows[0].get(key) or (known or {}).get(key) for key in KEYS}
+    stated = {key: value for key, value in (given or {}).items() if value is not None}
+    for key, value in stated.items():
+        if (column := rows[0].get(key)) not in (None, value):
+            raise SettingError(f"{key}: {show(value)} is not allowed: {path} has {show(column)} in its column {key}")
+    keys = {key: rows[0].get(key) or stated.get(key) or (usual or {}).get(key) for key in KEYS}
     if missing := [key for key, value in keys.items() if value is None]:
         raise SettingError(f"{path}: column {missing[0]} is missing; allowed: a column or the option of this name")
     if not NAME.fullmatch(str(keys["name"])):

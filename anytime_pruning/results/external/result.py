@@ -48,6 +48,12 @@ class ExternalResult:
                 yield {**keys, "seed": seed, "t": t, "error_count": count, "test_count": self.test_count}
 
 
+def external_path(result: ExternalResult) -> str:
+    """Return the name of the file of a result."""
+    words = re.sub(r"[^a-z0-9]+", "-", result.name.lower()).strip("-")
+    return f"{words}-{'-'.join(map(str, result.stream[:2]))}-T{result.n_megabatches}.csv"
+
+
 def write_external(result: ExternalResult, study: Path) -> Path:
     """Write the test errors of one program beside the runs of a study, and return the path of the file.
 
@@ -55,8 +61,7 @@ def write_external(result: ExternalResult, study: Path) -> Path:
         result: the test errors.
         study: folder of the study's results.
     """
-    words = re.sub(r"[^a-z0-9]+", "-", result.name.lower()).strip("-")
-    path = study / FOLDER / f"{words}-{'-'.join(map(str, result.stream[:2]))}-T{result.n_megabatches}.csv"
+    path = study / FOLDER / external_path(result)
     text = StringIO()
     writer = csv.DictWriter(text, [*KEYS, *NUMBERS], lineterminator="\n")
     writer.writeheader()

@@ -88,6 +88,6 @@ class Regrowing:
             size = NEARLY_ZERO * weights[name].square().sum().div(masks[name].sum()).sqrt()
             weights[name].copy_(torch.where(flags, -size * gradient[name].sign(), weights[name]))
         optimizer.forget_momentum(back)
-        optimizer.set_masks(masks)
+        state.trainer.set_masks(masks)
         optimizer.enforce()
         state.masks = masks

@@ -10,7 +10,7 @@ import torch
 
 from anytime_pruning import register, run_stream
 from anytime_pruning.foundation import signals
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.errors import InvariantError, SettingError
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.foundation.signals import Interrupted
 from anytime_pruning.results.layout import RESUME, WEIGHTS
@@ -151,6 +151,29 @@ def test_nothing_that_a_checkpoint_holds_can_be_missing(lose, dropout_net, tiny,
     run_stream(settings, tmp_path / "parts")
     with pytest.raises(AssertionError):
         assert_same(tmp_path / "whole", tmp_path / "parts")
+
+
+@pytest.mark.parametrize("keeps_masks", [True, False])
+def test_masks_of_the_best_epoch_cannot_be_missing(keeps_masks, tiny, tmp_path, allow, monkeypatch):
+    settings = tiny(n_megabatches=1, train_limit=90, epochs=4, regrow="rigl", regrow_steps=1)
+    allow(10)
+    with pytest.raises(Interrupted, match="epoch 2, step"):
+        run_stream(settings, tmp_path)
+    monkeypatch.setattr(signals, "is_due", lambda: False)
+    restore = state.RunState.restore
+
+    def lose(self, content, tensors):
+        kept = {name: t for name, t in tensors.items() if keeps_masks or not name.startswith("best_mask/")}
+        restore(self, content, kept)
+        self.progress.best_accuracy = 101  # the first epoch stays the best
+
+    monkeypatch.setattr(state.RunState, "restore", lose)
+    if keeps_masks:
+        run_stream(settings, tmp_path)
+        assert rows(tmp_path, "megabatches.csv")[0]["best_epoch"] == "1"
+    else:
+        with pytest.raises(InvariantError, match="pruned weights are zero"):
+            run_stream(settings, tmp_path)
 
 
 def test_time_adds_up_over_the_parts(tiny, tmp_path, allow, monkeypatch):
