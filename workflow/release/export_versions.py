@@ -36,6 +36,7 @@ LISTS = {
     "requirements.lock": Export("The same for the GPU image: pip checks the hash of every file.", RUN, hashes=True),
     "figures.txt": Export("Everything that `make figures` needs, and nothing that trains: no torch.", ("workflow",)),
     "report.txt": Export("Everything that `make report` needs: figures and Jupyter.", ("workflow", "report")),
+    "docs.txt": Export("Everything that `make docs` needs: the site, the figures and Jupyter.", ("workflow", "docs")),
     "archive.txt": Export("Everything that `make archive` needs.", ("workflow", "archive")),
     "extras.txt": Export("What runs, with the export to ONNX and the trackers.", (*RUN, "export", "trackers")),
     "zoo.txt": Export("Networks of timm, with the export to ONNX, for `make zoo`.", (*RUN, "zoo")),
