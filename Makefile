@@ -18,13 +18,15 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: demo test figures report dvc bench bench-inference zoo gpu-kit image archive integration lock lint fuzz clean help
+.PHONY: install demo test figures report docs dvc bench bench-inference zoo gpu-kit image archive integration lock lint fuzz clean help
 
 help:
+	@echo "make install   install what trains and draws into .venv, and say whether torch sees a GPU"
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
 	@echo "make test      run the tests"
 	@echo "make figures   redraw the figures of every study that has results, without training"
 	@echo "make report    do what make figures does, and write a page for each study: results/<study>/report.html"
+	@echo "make docs      build the documentation: site/index.html, which needs no network"
 	@echo "make dvc       install DVC and call dvc repro, which does what make demo does and versions the results"
 	@echo "make bench     measure the speed of this machine (15 minutes; 3 minutes with make bench QUICK=1)"
 	@echo "make bench-inference  measure the latency of trained networks (2 minutes; RUNS='folders of runs' or the study starts)"
@@ -37,6 +39,10 @@ help:
 	@echo "make fuzz      test 10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
 	@echo "make lint      check format, style, types, the order of the rooms, and that envs/ agrees with uv.lock"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
+
+install: $(VENV)/runs
+	@$(ACTIVATE) python -c "import torch; gpus = torch.cuda.device_count(); \
+	  print(f'torch {torch.__version__} is in .venv and sees', f'{gpus} GPUs.' if gpus else 'no GPU.')"
 
 demo: $(VENV)/runs
 	@$(ACTIVATE) $(SNAKEMAKE) --cores all
@@ -84,6 +90,11 @@ report: $(FIGURES_VENV)/reports
 	  $(SNAKEMAKE) report --configfile "$$config" $(DRAW) \
 	  && $(SNAKEMAKE) report --configfile "$$config" --report $(NEW_PAGE) \
 	  && mv -f $(NEW_PAGE) results/$$study/report.html || { rm -f $(NEW_PAGE); false; })
+
+# A link or an anchor that leads nowhere is an error.
+docs: $(FIGURES_VENV)/documents
+	@NO_MKDOCS_2_WARNING=1 $(FIGURES_VENV)/bin/python -m mkdocs build
+	@echo "The documentation is in site/index.html."
 
 bench: $(VENV)/develops
 	@$(ACTIVATE) python -m benchmarks $(if $(QUICK),--quick)
@@ -159,6 +170,9 @@ $(FIGURES_VENV)/installed: envs/figures.txt
 
 $(FIGURES_VENV)/reports: envs/report.txt $(FIGURES_VENV)/installed
 	@$(call INSTALL,envs/report.txt,$(FIGURES_VENV))
+
+$(FIGURES_VENV)/documents: envs/docs.txt $(FIGURES_VENV)/installed
+	@$(call INSTALL,envs/docs.txt,$(FIGURES_VENV))
 
 $(FIGURES_VENV)/archives: envs/archive.txt $(FIGURES_VENV)/installed
 	@$(call INSTALL,envs/archive.txt,$(FIGURES_VENV))

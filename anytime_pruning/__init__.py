@@ -16,6 +16,7 @@ RESULTS_VERSION = 2
 
 # The module of each public call. `__init__.pyi` declares the same calls to type checkers.
 _PUBLIC = {
+    "MaskEnforcer": "anytime_pruning.pruning.enforcement",
     "build_model": "anytime_pruning.models",
     "load_network": "anytime_pruning.export.network",
     "make_compact": "anytime_pruning.export.compact",

@@ -47,6 +47,34 @@ Number = Annotated[float, BeforeValidator(refuse_bool), Field(allow_inf_nan=Fals
 FilePath = Annotated[Path, AfterValidator(_check_path)]
 
 
+# pydantic leaves these bounds in a JSON schema under its own names if a validator runs before them, as in `Count`.
+BOUNDS = {
+    "ge": ("minimum", max),
+    "le": ("maximum", min),
+    "gt": ("exclusiveMinimum", max),
+    "lt": ("exclusiveMaximum", min),
+}
+
+
+def json_schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the JSON schema of a settings model, with the narrowest bounds of each number."""
+    schema: dict[str, Any] = _with_bounds(model.model_json_schema())
+    return schema
+
+
+def _with_bounds(schema: Any) -> Any:
+    """Return a part of a JSON schema with JSON's names of bounds."""
+    if isinstance(schema, list):
+        return [_with_bounds(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    named = {key: _with_bounds(part) for key, part in schema.items() if key not in BOUNDS or isinstance(part, dict)}
+    for key, (name, narrowest) in BOUNDS.items():
+        if isinstance(bound := schema.get(key), (int, float)):
+            named[name] = narrowest(bound, named.get(name, bound))
+    return named
+
+
 def validate(model: type[Model], data: object, prefix: str = "") -> Model:
     """Validate data against a settings model.
 

@@ -23,10 +23,21 @@ class _Part(BaseModel):
 class FinalNumbers(_Part):
     """Holds the numbers that tables show: results of the last megabatch, and numbers over the whole stream.
 
-    `*_pct` are percentages or differences of percentages. `macs_*` are multiply-accumulates for one image. `density` is
-    the share of prunable weights kept. `samples` counts the images trained on, as often as they were used.
-    `zero_score_layers` is the largest number of layers whose scores were all zero at one pruning. `empty_layers` counts
-    the prunable layers without a weight at the end.
+    Attributes:
+        test_acc_pct: accuracy on the test images after the last megabatch, in percent.
+        cumulative_error_count: the CER, the sum over megabatches of the misclassified test images.
+        cumulative_error_rate: the CER as a share of all answers.
+        anytime_relative_errors: changes of the error from megabatch to megabatch.
+        generalization_gap_pct: running training accuracy minus augmented validation accuracy, in points.
+        clean_gap_pct: training minus validation accuracy, both in eval mode on images as they are, in points.
+        density: share of the prunable weights kept.
+        kept_count: number of prunable weights kept.
+        prunable_count: number of prunable weights.
+        macs_kept: multiply-accumulates of the kept weights for one image.
+        macs_count: multiply-accumulates of all weights for one image.
+        samples: images trained on, as often as they were used.
+        zero_score_layers: the largest number of layers whose scores were all zero at one pruning.
+        empty_layers: prunable layers without a weight at the end.
     """
 
     test_acc_pct: float
@@ -138,11 +149,31 @@ class EarlierPart(_Part):
 
 
 class MetricsFile(_Part):
-    """Holds the content of metrics.json.
+    """Holds the content of metrics.json. Files of early runs lack the fields that have a default.
 
-    `files` has the SHA-256 of every other file of the run by the file's name. `sha256` is the checksum of the content
-    without the checksum itself. `zeros_at_start` counts the prunable weights that were zero when the run began, and
-    `network_sha256` identifies a user's own network. Files of early runs lack the fields that have a default.
+    Attributes:
+        schema_version: version of this file's form.
+        results_version: version of the code's numbers.
+        digest: digest of the settings, which is in the folder's name.
+        seed: the seed.
+        final: the final numbers.
+        cost: planned samples and measured seconds.
+        precision: float32 or bfloat16, as computed.
+        input: shape of the images, number of classes, and normalisation.
+        parameter_count: parameters of the network.
+        zeros_at_start: prunable weights that were zero when the run began.
+        size: bytes of the weights as they are and as a sparse file.
+        data_sha256: digest of the decoded images.
+        network_sha256: digest of a user's own network.
+        test_images_in_train: test images that are training images, too.
+        code: commit of the code, and whether files differed from it.
+        container: the container image, with its checksum.
+        versions: versions of Python and of the packages.
+        hardware: processor or GPU, cores, threads and memory.
+        resumed: earlier parts of a run that was interrupted, each with its progress and what computed it.
+        wall_time_s: seconds of all parts together.
+        files: SHA-256 of every other file of the run.
+        sha256: checksum of this content without the checksum itself.
     """
 
     schema_version: Literal[4]

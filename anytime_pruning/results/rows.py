@@ -7,14 +7,35 @@ from anytime_pruning.results import layout
 
 @dataclass(frozen=True)
 class MegabatchRow:
-    """Holds one row of megabatches.csv; the README explains the columns.
+    """Holds one row of megabatches.csv: the state of a network after one megabatch.
 
-    The released code measures the generalization gap as `train_acc_running_pct`, the running mean over the last epoch's
-    training, minus `valid_acc_augmented_pct`, the accuracy on augmented validation images. The other accuracies are
-    measured in eval mode without augmentation. Those on the training and validation set belong to the last epoch's
-    weights, and the test accuracy belongs to the best epoch's weights. `zero_score_layers` counts the layers that had
-    weights and whose scores were all zero at the pruning; `empty_layers` counts the layers without a weight. Both are
-    None in runs of earlier code, whose files lack the two columns.
+    Accuracies are in percent, and gaps in percentage points. The released code measures the generalization gap as
+    `generalization_gap_pct`.
+
+    Attributes:
+        t: the megabatch, from 1.
+        density_asked: the density that the schedule asks for.
+        density_measured: share of the prunable weights that are not zero in the network.
+        kept_count: number of prunable weights that are not zero.
+        prunable_count: number of prunable weights.
+        train_count: training images of the replay-inclusive set.
+        valid_count: validation images of the replay-inclusive set.
+        best_epoch: the epoch whose weights were best on the validation images and are tested.
+        train_acc_running_pct: mean over the last epoch's training steps, in train mode and on augmented images.
+        valid_acc_augmented_pct: accuracy on augmented validation images, with the last epoch's weights.
+        generalization_gap_pct: `train_acc_running_pct` minus `valid_acc_augmented_pct`.
+        train_acc_pct: accuracy on the training images as they are, in eval mode, with the last epoch's weights.
+        valid_acc_pct: accuracy on the validation images as they are, in eval mode, with the last epoch's weights.
+        clean_gap_pct: `train_acc_pct` minus `valid_acc_pct`.
+        test_acc_pct: accuracy on the test images, with the best epoch's weights.
+        error_count: misclassified test images.
+        test_count: test images.
+        samples: images trained on, as often as they were used.
+        seconds: seconds for this megabatch.
+        prune_seconds: the part of `seconds` for scoring and pruning.
+        zero_score_layers: layers that had weights and whose scores were all zero at the pruning; None in runs of
+            earlier code, whose files lack the column.
+        empty_layers: prunable layers without a weight; None in runs of earlier code.
     """
 
     t: int
@@ -43,11 +64,18 @@ class MegabatchRow:
 
 @dataclass(frozen=True)
 class EpochRow:
-    """Holds one row of epochs.csv.
+    """Holds one row of epochs.csv: one pass over the training images of a megabatch.
 
-    `train_*` are running means over the epoch, measured in train mode on augmented images while the weights change.
-    `valid_*` select the best epoch. They are measured in eval mode, and on augmented images only if the protocol says
-    so. `lr` is the learning rate of the epoch's last step. `seconds` is the time of the training pass alone.
+    Attributes:
+        t: the megabatch, from 1.
+        epoch: the epoch, from 1.
+        lr: learning rate of the epoch's last step.
+        samples: images trained on in this epoch.
+        train_loss: mean over the epoch's steps, in train mode and on augmented images while the weights change.
+        train_acc_running_pct: accuracy over the same steps, in percent.
+        valid_loss: loss on the validation images, in eval mode; on augmented images only if the protocol says so.
+        valid_acc_pct: accuracy on the same images, in percent; the highest one selects the best epoch.
+        seconds: seconds of the training pass alone.
     """
 
     t: int
@@ -63,10 +91,14 @@ class EpochRow:
 
 @dataclass(frozen=True)
 class LayerRow:
-    """Holds one row of layers.csv: the weights of a prunable layer after training on megabatch t.
+    """Holds one row of layers.csv: the weights of a prunable layer after one megabatch.
 
-    `kept` counts the weights that are not zero. `macs` are the multiply-accumulates of all `total` weights for one
-    image; those of the kept weights are the share `kept / total`.
+    Attributes:
+        t: the megabatch, from 1.
+        layer: name of the layer's weight in the network.
+        kept: weights that are not zero.
+        total: all weights of the layer.
+        macs: multiply-accumulates of all `total` weights for one image; the kept weights take the share `kept / total`.
     """
 
     t: int

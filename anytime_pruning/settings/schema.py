@@ -3,6 +3,7 @@
 from typing import Any
 
 from anytime_pruning import datasets  # noqa: F401  (sources of datasets register themselves)
+from anytime_pruning.foundation.fields import json_schema_of
 from anytime_pruning.foundation.registry import lookup, names
 from anytime_pruning.settings.grid import NOT_IN_A_GRID
 from anytime_pruning.settings.run import RunSettings
@@ -13,8 +14,8 @@ JsonSchema = dict[str, Any]
 
 def study_schema() -> JsonSchema:
     """Return the JSON schema of a configuration file, with the settings of runs and of every dataset source."""
-    run = RunSettings.model_json_schema()
-    schema = Study.model_json_schema()
+    run = json_schema_of(RunSettings)
+    schema = json_schema_of(Study)
     schema["$defs"] = {
         "ExecutionSettings": run["$defs"]["ExecutionSettings"],
         "entry": _entry_schema(run["properties"]),
@@ -39,7 +40,7 @@ def _entry_schema(settings: dict[str, JsonSchema]) -> JsonSchema:
 
 def _source_schemas() -> list[JsonSchema]:
     """Return the schema of every dataset source, without the name, which is the key of the entry in `datasets`."""
-    sources = [lookup("dataset", name).model_json_schema() for name in names("dataset")]
+    sources = [json_schema_of(lookup("dataset", name)) for name in names("dataset")]
     for source in sources:
         source["required"] = [key for key in source.get("required", []) if key != "name"]
     return sources

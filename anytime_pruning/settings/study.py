@@ -36,7 +36,7 @@ class Study(BaseModel):
 
     Attributes:
         study: name of the study, whose files are in `results/<study>/` and `paper_figures/<study>/`.
-        container: image that jobs run in with --use-singularity: a SIF file, or an address such as docker://...
+        container: image that jobs run in with --use-singularity: a SIF file, or an address such as docker://ADDRESS
         execution: execution settings of every run, such as the device.
         datasets: settings of datasets by name; `digits`, `cifar10` and `cifar100` need no entry.
         margins: differences that have no practical meaning.

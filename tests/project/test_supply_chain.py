@@ -23,7 +23,8 @@ ALLOWED = {
     ("tests/foundation/test_source_code.py", "exec"): "makes functions without source, as a prompt does",
     ("tests/foundation/test_source_code.py", "importlib.import_module"): "imports modules that it has just written",
     ("tests/project/test_package.py", "extractall"): "unpacks the wheel that it has just built",
-    ("tests/project/test_readme.py", "exec"): "runs what the README shows",
+    ("tests/documentation/test_pages.py", "exec"): "runs what the pages show",
+    ("tests/documentation/test_readme.py", "exec"): "runs what the README shows",
 }
 
 PROGRAMS = project_files("*.py", "*.ipynb", "Snakefile", "*.smk")

@@ -1,5 +1,8 @@
 """Test how a study's grid becomes runs, and that the studies in config/ are the ones described."""
 
+import json
+import re
+
 import jsonschema
 import pytest
 from conftest import ROOT
@@ -136,6 +139,18 @@ def test_a_limit_is_checked_before_images_are_decoded():
     grid = [{"dataset": "m", "model": "resnet20", "train_limit": 60, "n_megabatches": 21}]
     with pytest.raises(SettingError, match="n_megabatches: 21 is not allowed: 60 training images make at most 20"):
         check_runs(run.settings for run in plan(datasets={"m": entry}, grid=grid))
+
+
+@pytest.mark.parametrize(("key", "value"), [("epochs", 0), ("n_megabatches", 10_001), ("rewind_epoch", -1), ("lr", 0)])
+def test_the_schema_refuses_numbers_out_of_range(key, value):
+    content = {"study": "s", "grid": [{"dataset": "digits", "model": "resnet20"}]}
+    jsonschema.validate(content, study_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(content | {"defaults": {key: value}}, study_schema())
+
+
+def test_the_schema_has_only_keywords_of_json_schema():
+    assert not re.search(r'"(ge|le|gt|lt)":', json.dumps(study_schema()))
 
 
 def test_the_schema_refuses_unknown_keys():

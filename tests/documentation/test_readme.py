@@ -1,0 +1,50 @@
+"""Test that the README is short and that what it shows works as printed."""
+
+import re
+
+import pytest
+import torch
+from documentation.pages import README, code_blocks
+
+from anytime_pruning import build_model
+
+TEXT = README.read_text()
+
+
+def test_it_is_short_and_in_the_right_order():
+    assert len(TEXT.splitlines()) <= 150
+    assert re.findall(r"^## (.+)$", TEXT, re.MULTILINE) == [
+        *("Status", "What was found", "Install", "Quick start", "Your own network", "The paper's grid"),
+        *("Verified, and not", "Documentation", "Cite"),
+    ]
+
+
+def test_your_own_network(forget, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    exec(code_blocks(TEXT, "python")[0], {})
+    assert (tmp_path / "results" / "my_net" / "metrics.json").exists()
+
+
+def test_your_own_training_loop():
+    block = code_blocks(TEXT, "python")[1]
+    assert len(block.splitlines()) <= 15
+    torch.manual_seed(0)
+    model = build_model("resnet20", n_classes=10, image_shape=(3, 8, 8))
+    batches = [(torch.rand(4, 3, 8, 8), torch.randint(10, (4,)))]
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
+    scope = {"torch": torch, "model": model, "stream": [batches] * 3, "optimizer": optimizer}
+    exec(block, scope)
+    weights = dict(model.named_parameters())
+    left = sum(int((weights[name] != 0).sum()) for name in scope["kept"])
+    assert left == round(0.366 * sum(mask.numel() for mask in scope["kept"].values()))
+
+
+def test_every_image_is_in_the_repository_or_a_badge():
+    for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", TEXT):
+        assert target.startswith("https://img.shields.io/badge/") or (README.parent / target).is_file(), target
+
+
+@pytest.mark.parametrize("what", ["the paper's own grid", "anything on a GPU"])
+def test_what_has_not_run_is_said(what):
+    (row,) = [line for line in TEXT.splitlines() if line.startswith(f"| {what}")]
+    assert "**not run**" in row
