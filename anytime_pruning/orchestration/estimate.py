@@ -16,8 +16,9 @@ from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.replay import Size, size_of
 from anytime_pruning.stream.sizes import count_valid, megabatch_sizes
 
-# This file holds the multiply-accumulates of one image; `python -m benchmarks.macs` writes the file.
-NETWORK_MACS = Path(__file__).with_name("network_macs.json")
+# This file holds the multiply-accumulates of one image and the parameters of each network;
+# `python -m benchmarks.network_sizes` writes the file.
+NETWORK_SIZES = Path(__file__).with_name("network_sizes.json")
 # A multiply-accumulate is two operations.
 FLOP_PER_MAC = 2
 # Without a measured GPU, the estimate assumes the operations per second of a mid-range GPU on these networks.
@@ -106,11 +107,20 @@ def _size_of(settings: RunSettings) -> Size | None:
     return size_of(lookup("replay", settings.replay))
 
 
-@cache
 def network_macs() -> dict[str, float]:
     """Return the multiply-accumulates for one image of 3 x 32 x 32 and ten classes, by the name of the network."""
-    counts: dict[str, float] = json.loads(NETWORK_MACS.read_text(encoding="utf-8"))["multiply_accumulates"]
-    return counts
+    return _network_sizes()["multiply_accumulates"]
+
+
+def network_parameters() -> dict[str, float]:
+    """Return the numbers of parameters with ten classes, by the name of the network."""
+    return _network_sizes()["parameters"]
+
+
+@cache
+def _network_sizes() -> dict[str, dict[str, float]]:
+    sizes: dict[str, dict[str, float]] = json.loads(NETWORK_SIZES.read_text(encoding="utf-8"))
+    return sizes
 
 
 def _rounded(hours: float) -> str:

@@ -69,14 +69,17 @@ class Plan:
         yield Path(self.paths.figure_plan), json.dumps(figures, indent=1) + "\n"
 
     def describe(self) -> Iterator[str]:
-        """Yield lines that tell the user how many runs are planned and about how long the missing runs take."""
+        """Yield lines that tell the user what is planned: runs, hours, data that is not there, and disk space."""
         yield f"Study {self.study.study}: {len(self.runs)} runs, {len(self.missing)} of them to train."
         if self.missing and find_spec("torch"):
             from anytime_pruning.orchestration.estimate import describe_cost
+            from anytime_pruning.orchestration.preflight import describe_data, describe_disk
 
-            machines = read_machines(project_root() / "benchmarks" / "results")
-            if estimate := describe_cost((self.runs[name] for name in self.missing), machines):
+            runs = [self.runs[name] for name in self.missing]
+            if estimate := describe_cost(runs, read_machines(project_root() / "benchmarks" / "results")):
                 yield estimate
+            yield from describe_data(runs)
+            yield from describe_disk(runs, Path.cwd())
 
     @property
     def threads(self) -> int:

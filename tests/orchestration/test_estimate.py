@@ -6,22 +6,22 @@ import pytest
 
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.registry import names, register
-from anytime_pruning.orchestration.estimate import describe_cost, flop_of_run, network_macs
+from anytime_pruning.orchestration.estimate import describe_cost, flop_of_run, network_macs, network_parameters
 from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.replay import says_its_size
-from benchmarks.macs import count_network
+from benchmarks.network_sizes import count_network
 
 CIFAR = {"dataset": "cifar10", "model": "resnet50"}
 
 
 def test_the_file_has_every_network():
-    assert list(network_macs()) == names("model")
+    assert list(network_macs()) == list(network_parameters()) == names("model")
 
 
 @pytest.mark.parametrize("name", ["resnet20", "vgg16_bn", "wide_resnet50_2_imagenet_stem"])
 def test_the_file_has_what_is_counted(name):
-    assert network_macs()[name] == count_network(name)
+    assert (network_macs()[name], network_parameters()[name]) == count_network(name)
 
 
 @pytest.mark.parametrize(

@@ -174,7 +174,10 @@ def test_the_studies_are_the_ones_described():
     seeds = {run.settings.seed for run in plans["cifar10-jpeg"]}
     assert seeds == {0, 1, 2, 3, 4}
     assert len(plans["cifar10-jpeg"]) == 7 * len(seeds)
-    paper = [run.settings for run in plans["paper"]]
+    # The paper's grid is two studies, because only one of them needs ImageNet.
+    assert {run.settings.dataset.source for run in plans["paper"]} == {"cifar10", "cifar100"}
+    assert {run.settings.dataset.source for run in plans["paper-imagenet"]} == {"restricted_imagenet"}
+    paper = whole_paper()
     for s in paper:
         assert (s.epochs, s.lr, s.lr_milestones, s.valid_frac) == (50, 0.1, (20, 40), 0.1)
         assert (s.momentum, s.weight_decay, s.sample_frac) == (0.9, 1e-4, 0.2)
@@ -204,8 +207,14 @@ def test_the_studies_are_the_ones_described():
     assert [s.precision for s in on_18].count("bfloat16") == 3
 
 
+def whole_paper():
+    """Return the settings of all runs of the paper's grid."""
+    studies = (plan_study(read_yaml(ROOT / "config" / f"{name}.yaml"))[1] for name in ("paper", "paper-imagenet"))
+    return [run.settings for runs in studies for run in runs]
+
+
 def test_the_released_protocol_has_its_rows_in_the_papers_study():
-    runs = [run.settings for run in plan_study(read_yaml(ROOT / "config" / "paper.yaml"))[1]]
+    runs = whole_paper()
     rows = {}
     for s in runs:
         if s.protocol == "released":
