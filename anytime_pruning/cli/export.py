@@ -13,7 +13,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for the files (default: the folder of the weights)"
     )
-    parser.add_argument(
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--sparse-only", action="store_true", help="write the sparse file alone, without ONNX")
+    forms.add_argument(
         "--compact",
         action="store_true",
         help="write the network without its empty channels, too (runs with selection filter)",
@@ -24,7 +26,8 @@ def run(options: argparse.Namespace) -> None:
     """Write the network of a finished run as ONNX and as a sparse file, and without its empty channels if asked."""
     from anytime_pruning.export.onnx import export_run
 
-    for path in export_run(options.run, options.weights, options.out, options.compact).values():
+    written = export_run(options.run, options.weights, options.out, options.compact, options.sparse_only)
+    for path in written.values():
         print(f"{path}: {path.stat().st_size:,} bytes")
     if options.compact:
         print("The compact files hold a smaller dense network with the same logits.")

@@ -37,7 +37,7 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
     path = Path(weights) if weights else layout.find_weights(run)
     architecture = architecture_of(settings, images.n_classes, images.image_shape)
     model = build_model(architecture, images.n_classes, images.image_shape, images.mean, images.std)
-    state = _read_weights(path)
+    state = read_weights(path)
     if wrong := _differing(model, state, images.image_shape):
         raise DataError(f"{path}: not the weights of this {name}: {wrong[0]} is missing or differs")
     try:
@@ -62,8 +62,12 @@ def _differing(model: nn.Module, state: dict[str, Tensor], image_shape: tuple[in
     return sorted(wrong)
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    """Read the tensors of a dense or a sparse safetensors file."""
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Read the tensors of a dense or a sparse safetensors file.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
     try:
         data = path.read_bytes()
         state: dict[str, Tensor] = load(data)

@@ -22,12 +22,16 @@ from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import read_metrics
 
-ONNX, SPARSE = "network.onnx", "network.sparse.safetensors"
+ONNX, SPARSE = "network.onnx", layout.SPARSE_WEIGHTS
 COMPACT_ONNX, COMPACT = "network.compact.onnx", "network.compact.safetensors"
 
 
 def export_run(
-    run: str | Path, weights: str | Path | None = None, out: str | Path | None = None, compact: bool = False
+    run: str | Path,
+    weights: str | Path | None = None,
+    out: str | Path | None = None,
+    compact: bool = False,
+    sparse_only: bool = False,
 ) -> dict[str, Path]:
     """Write the network of a finished run as ONNX and as a sparse file.
 
@@ -36,6 +40,7 @@ def export_run(
         weights: file of the final weights; None means the file that the workflow or `train --out` wrote.
         out: folder for the files; None means the folder of the weights.
         compact: whether to write the network without its empty channels, too, as ONNX and as safetensors.
+        sparse_only: whether to write the sparse file alone, which needs no package of ONNX.
 
     Returns:
         The paths of the files by name, and the path of the weights as `weights`.
@@ -52,10 +57,9 @@ def export_run(
     model = load_network(run, path)
     folder = Path(out) if out else path.parent
     # Both contents are made before the first file is written, so a failed export leaves no file behind.
-    contents = {
-        ONNX: make_onnx(model, image_shape),
-        SPARSE: pack(copy_state(model), prunable_weights(model)),
-    }
+    contents = {SPARSE: pack(copy_state(model), prunable_weights(model))}
+    if not sparse_only:
+        contents = {ONNX: make_onnx(model, image_shape)} | contents
     if compact:
         smaller = make_compact(model, image_shape)
         contents |= {COMPACT_ONNX: make_onnx(smaller, image_shape), COMPACT: save(copy_state(smaller))}

@@ -15,6 +15,11 @@ RESUME = "resume"
 # The process that computes the run keeps this file locked.
 LOCK = "run.lock"
 WEIGHTS = "weights.safetensors"
+# A small form of the same weights, which `export` writes: the kept values, and one bit for each weight.
+SPARSE_WEIGHTS = "network.sparse.safetensors"
+# Weights lie in trees beside the runs. DVC versions `checkpoints`, which holds them as they are. The sparse files in
+# `weights` are small enough for git.
+WEIGHTS_TREES = {"checkpoints": WEIGHTS, "weights": SPARSE_WEIGHTS}
 
 
 def runs_dir(study: str) -> Path:
@@ -28,11 +33,16 @@ def run_dir(study: str, name: str) -> Path:
 
 
 def weights_path(study: str, name: str) -> Path:
-    """Return the path of a run's final weights.
+    """Return the path of a run's final weights as training writes them.
 
     Weights are in a folder tree beside the runs, so that these large files can be versioned separately.
     """
-    return RESULTS / study / "checkpoints" / name / WEIGHTS
+    return weights_paths(RESULTS / study, name)[0]
+
+
+def weights_paths(study: Path, name: str | Path) -> list[Path]:
+    """Return every place of a run's weights in the trees of a study's folder, as they are first."""
+    return [study / tree / name / file for tree, file in WEIGHTS_TREES.items()]
 
 
 def study_dir(run: Path) -> Path:
@@ -42,7 +52,7 @@ def study_dir(run: Path) -> Path:
 
 
 def find_weights(run: Path) -> Path:
-    """Find the weights of a run in the run's folder, or in the tree of checkpoints beside the runs.
+    """Find the weights of a run in the run's folder, or in one of the trees beside the runs.
 
     Args:
         run: the run's folder.
@@ -51,15 +61,14 @@ def find_weights(run: Path) -> Path:
         The path of the existing file.
 
     Raises:
-        DataError: the weights are in neither place; they are not versioned together with the results.
+        DataError: the weights are in no place; they are not versioned together with the results.
     """
-    places = [run / WEIGHTS]
-    if (study := study_dir(run)) != run:
-        places.append(study / "checkpoints" / run.relative_to(study / "runs") / WEIGHTS)
+    study, own = study_dir(run), run / WEIGHTS
+    places = [own] if study == run else [own, *weights_paths(study, run.relative_to(study / "runs"))]
     for place in places:
         if place.exists():
             return place
     raise DataError(
-        f"{places[-1]}: no such file; fetch the weights, or train them: "
+        f"{places[:2][-1]}: no such file; fetch the weights, or train them: "
         f"python -m anytime_pruning train --settings {run / CONFIG} --out NEW_FOLDER"
     )

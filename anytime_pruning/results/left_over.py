@@ -90,7 +90,8 @@ def _figures_left(study: Path, planned: Mapping[str, Collection[str]]) -> Iterat
 
 def _remains(study: Path, there: set[str]) -> Iterator[Path]:
     """Find folders of runs without results, and weights without a run; collected tables, if no run is left at all."""
-    for root, names in ((study / "runs", (layout.CONFIG, *TABLES)), (study / "checkpoints", (layout.WEIGHTS,))):
+    trees = {"runs": (layout.CONFIG, *TABLES)} | {tree: (file,) for tree, file in layout.WEIGHTS_TREES.items()}
+    for root, names in ((study / tree, names) for tree, names in trees.items()):
         folders = {path.parent for name in names for path in root.rglob(name)}
         yield from sorted(folder for folder in folders if str(folder.relative_to(root)) not in there)
     if not there:

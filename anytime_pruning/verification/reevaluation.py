@@ -2,16 +2,19 @@
 
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.datasets.base import DatasetSettings
 from anytime_pruning.datasets.cache import cache_path, is_loadable
 from anytime_pruning.export.describe import count_parameters, describe_input, measure_files
-from anytime_pruning.export.network import load_network
+from anytime_pruning.export.network import load_network, read_weights
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.metrics import chance_zeros
 from anytime_pruning.machine.devices import prepare_process
@@ -44,6 +47,19 @@ class Evaluator:
         self._key: tuple[Path, DatasetSettings] | None = None
         self._arrays: ImageArrays | None = None
         self._threads = torch.get_num_threads()
+
+    @staticmethod
+    @contextmanager
+    def unpacked(path: Path) -> Iterator[Path]:
+        """Write the weights of a sparse file as they were, into a temporary folder, while the block runs.
+
+        Raises:
+            DataError: the file is damaged.
+        """
+        with TemporaryDirectory() as folder:
+            dense = Path(folder) / layout.WEIGHTS
+            save_file(read_weights(path), dense)
+            yield dense
 
     def check(self, run: StoredRun) -> Iterator[Finding]:
         """Recompute the values that the network and the images determine, and compare them with the stored values.

@@ -152,11 +152,25 @@ def _check_network(run: StoredRun, evaluator: "Evaluator | None") -> Iterator[Fi
     if run.weights is None:
         yield note("runs whose weights are not there: nothing is tested again")
         return
+    if run.weights.name == layout.SPARSE_WEIGHTS:
+        if evaluator is None:
+            yield note("runs with sparse weights, which are only read where networks are tested again")
+            return
+        with evaluator.unpacked(run.weights) as dense:
+            yield from _check_dense(run, dense, evaluator)
+    else:
+        yield from _check_dense(run, run.weights, evaluator)
+
+
+def _check_dense(run: StoredRun, weights: Path, evaluator: "Evaluator | None") -> Iterator[Finding]:
+    """Check a file of weights that holds every zero, which may have been unpacked from the run's own file."""
     yield count("with weights")
-    damages = list(_check_checksums(run.weights.parent, run.metrics, [layout.WEIGHTS]))
+    damages = list(_check_checksums(weights.parent, run.metrics, [layout.WEIGHTS]))
+    if damages and weights != run.weights:
+        damages = [run.locate(problem("holds other weights than those that metrics.json names", layout.WEIGHTS))]
     yield from damages
     if not damages:
-        yield from map(run.locate, check_weights(run.weights, run.rows))
+        yield from map(run.locate, check_weights(weights, run.rows))
         if evaluator:
             yield from map(run.locate, evaluator.check(run))
 

@@ -1,5 +1,6 @@
 """Test that everything that ARTIFACT.md and CITATION.cff name exists."""
 
+import json
 import re
 import subprocess
 
@@ -39,6 +40,26 @@ def test_the_citation_has_what_its_format_requires_and_the_packages_version():
     (paper,) = content["references"]
     assert {"type", "title", "authors"} <= paper.keys()
     assert "2204.01640" in paper["url"]
+
+
+def test_the_deposit_says_the_same_as_the_citation():
+    citation, deposit = (
+        yaml.safe_load((ROOT / "CITATION.cff").read_text()),
+        json.loads((ROOT / ".zenodo.json").read_text()),
+    )
+    for key in ("title", "version", "license", "keywords"):
+        assert deposit[key] == citation[key]
+    assert deposit["publication_date"] == citation["date-released"]
+    assert " ".join(deposit["description"].split()) == " ".join(citation["abstract"].split())
+    assert deposit["creators"] == citation["authors"]
+
+
+def test_the_catalogue_of_workflows_finds_what_it_asks_for():
+    usage = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert usage["software-stack-deployment"] == {"conda": False, "singularity": True, "singularity+conda": False}
+    assert usage["report"] is True
+    text = (ROOT / "config" / "README.md").read_text()
+    assert [path.name for path in (ROOT / "config").glob("*.yaml") if f"`{path.name}`" not in text] == []
 
 
 @pytest.mark.parametrize("name", ["LICENSE", "CITATION.cff", "ARTIFACT.md"])

@@ -116,9 +116,11 @@ def test_weights_and_tables_of_removed_runs_are_found(capsys):
     """Remove each metrics.json, as `snakemake --delete-all-output` does."""
     for path in STUDY.rglob(layout.METRICS):
         path.unlink()
-    touch(STUDY / "tables" / "runs.csv")
+    sparse = STUDY / "weights" / "digits" / "seed0" / layout.SPARSE_WEIGHTS
+    touch(STUDY / "tables" / "runs.csv", sparse)
     assert main(["stale", "config.yaml", "--remove"]) == 0
-    assert "13 left-overs of runs" in capsys.readouterr().out  # six runs, their weights, and the table
+    assert "14 left-overs of runs" in capsys.readouterr().out  # six runs, their weights, one sparse file, and the table
+    assert not sparse.exists()
     assert not [path for path in files() if path.is_relative_to(STUDY / "runs") or path.name == layout.WEIGHTS]
     assert not (STUDY / "tables" / "runs.csv").exists()
 

@@ -82,7 +82,8 @@ def _remove(path: Path, study: Path) -> None:
     if path.is_relative_to(study / "runs"):
         name = str(path.relative_to(study / "runs"))
         _remove_run(path)
-        shutil.rmtree(layout.weights_path(study.name, name).parent, ignore_errors=True)
+        for weights in layout.weights_paths(study, name):
+            shutil.rmtree(weights.parent, ignore_errors=True)
         (study / "logs" / f"{name}.log").unlink(missing_ok=True)
     elif path.is_dir():
         shutil.rmtree(path)
