@@ -71,7 +71,7 @@ lock: $(VENV)/develops
 # Only the rules that draw are allowed, so nothing is trained. If runs of a figure are missing, a file in its place names them,
 # the other figures are drawn, and the command fails.
 DRAW := --cores all --keep-going --forcerun collect_present_runs \
-  --allowed-rules paper report collect_present_runs plot_figure write_table check_claims walkthrough
+  --allowed-rules paper report collect_present_runs plot_figure write_table check_claims walkthrough write_report
 # Run the command $(1), which uses $$config and $$study, for every study that has results. The package knows these studies, because
 # YAML has many ways to write a name. Files that it cannot read are named, and the other studies are drawn.
 STUDIES := $(FIGURES_VENV)/studies.txt
@@ -83,13 +83,8 @@ each_study = export PATH="$(CURDIR)/$(FIGURES_VENV)/bin:$$PATH"; failed=0; \
 figures: $(FIGURES_VENV)/installed
 	@$(call each_study,echo "Drawing paper_figures/$$study/"; $(SNAKEMAKE) paper --configfile "$$config" $(DRAW))
 
-# The page is written beside the old one, which stays until the new one is whole.
-NEW_PAGE = results/$$study/.report.partial-make.html
 report: $(FIGURES_VENV)/reports
-	@$(call each_study,echo "Writing results/$$study/report.html"; \
-	  $(SNAKEMAKE) report --configfile "$$config" $(DRAW) \
-	  && $(SNAKEMAKE) report --configfile "$$config" --report $(NEW_PAGE) \
-	  && mv -f $(NEW_PAGE) results/$$study/report.html || { rm -f $(NEW_PAGE); false; })
+	@$(call each_study,echo "Writing results/$$study/report.html"; $(SNAKEMAKE) report --configfile "$$config" $(DRAW))
 
 # A link or an anchor that leads nowhere is an error.
 docs: $(FIGURES_VENV)/documents

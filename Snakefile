@@ -30,7 +30,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/collect.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/claims.smk"
-include: "workflow/rules/walkthrough.smk"
+include: "workflow/rules/report.smk"
 
 
 onstart:
@@ -60,15 +60,15 @@ rule experiments:
         f"All runs of {PATHS.study} are there"
 
 
-# This is what `make report` shows. The walk-through needs Jupyter (envs/report.txt) and is therefore not in `all`.
+# This is what `make report` writes. The walk-through needs Jupyter (envs/report.txt), so the report is not in `all`.
 rule report:
     input:
         PLAN.tables(),
         PLAN.figure_files(),
         PATHS.claims_files(),
-        PATHS.walkthrough,
+        PATHS.report,
     message:
-        f"Everything that the report of {PATHS.study} shows is there"
+        f"The report is {PATHS.report}"
 
 
 rule paper:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare, train, verify, walkthrough, workflow
-from anytime_pruning.cli.study import external, names, plan, schema, stale, stream, studies
+from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare, train, verify, workflow
+from anytime_pruning.cli.study import external, names, plan, report, schema, stale, stream, studies, walkthrough
 from anytime_pruning.foundation.console import escape_what_cannot_be_printed
 from anytime_pruning.foundation.errors import ArtifactError, one_line
 from anytime_pruning.foundation.signals import Interrupted, handling
@@ -47,6 +47,7 @@ COMMANDS: dict[str, Command] = {
     "claims": claims,
     "metrics": metrics,
     "walkthrough": walkthrough,
+    "report": report,
     "verify": verify,
     "export": export,
     "list": names,

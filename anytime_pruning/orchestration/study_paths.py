@@ -63,6 +63,11 @@ class StudyPaths:
         return self._result("walkthrough.html")
 
     @property
+    def report(self) -> str:
+        """Return the HTML page with verdicts, the walk-through, and every figure and table."""
+        return self._result("report.html")
+
+    @property
     def figures(self) -> str:
         """Return the folder of the figures and tables of the paper."""
         return f"paper_figures/{self.study}"

@@ -59,8 +59,13 @@ def is_current(record: Path, sources: Sequence[Path], product: Sequence[Path]) -
 def code_digest() -> str:
     """Return a digest of all code that decides about tables, figures and claims."""
     places = (PACKAGE / place for place in CODE)
-    files = (path for place in places for path in (sorted(place.rglob("*.py")) if place.is_dir() else [place]))
+    files = (path for place in places for path in (_code_in(place) if place.is_dir() else [place]))
     return _digest(f"{path.relative_to(PACKAGE)} {file_sha256(path)}" for path in files)
+
+
+def _code_in(folder: Path) -> list[Path]:
+    """Return the modules and the templates of pages below a folder."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".html"))
 
 
 def _content(made_from: str, product: Sequence[Path]) -> str:

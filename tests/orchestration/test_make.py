@@ -21,11 +21,6 @@ with (here / "calls").open("a", encoding="utf-8") as file:
 if sys.argv[1:] == ["-m", "anytime_pruning", "studies"]:
     print((here / "studies").read_text(encoding="utf-8"), end="")
     sys.exit((here / "broken").exists() and 2)
-if "--report" in sys.argv:
-    page = Path(sys.argv[-1])
-    assert page.parent.is_dir() and page.suffix == ".html"
-    page.write_text("new", encoding="utf-8")
-    sys.exit((here / "unable").exists() and 1)
 sys.exit((here / "study.fails").exists() and "config/b.yml" in sys.argv)
 """
 STRANGERS = {
@@ -51,9 +46,6 @@ def checkout(tmp_path):
         for stamp in stamps:
             (tmp_path / name / stamp).touch()
     (tmp_path / "studies").write_text("mine config/my study.yaml\nother config/b.yml\n")
-    for study in ("mine", "other"):
-        (tmp_path / "results" / study).mkdir(parents=True)
-        (tmp_path / "results" / study / "report.html").write_text("old")
     return tmp_path
 
 
@@ -93,16 +85,19 @@ def test_figures_fails_if_a_study_cannot_be_read_or_drawn_and_draws_the_others(c
     assert len(calls(checkout)) == 3
 
 
-def test_a_report_is_replaced_only_when_the_new_one_is_whole(checkout):
-    pages = [checkout / "results" / study / "report.html" for study in ("mine", "other")]
-    (checkout / "unable").touch()
-    assert make(checkout, "report").returncode == 2
-    assert [page.read_text() for page in pages] == ["old", "old"]
-    (checkout / "unable").unlink()
+def test_report_lets_the_workflow_draw_and_write_the_page_of_each_study_and_train_nothing(checkout):
     done = make(checkout, "report")
     assert done.returncode == 0, done.stderr
-    assert [page.read_text() for page in pages] == ["new", "new"]
-    assert [path.name for path in checkout.rglob("*.html")] == ["report.html", "report.html"]
+    drawn = [arguments for arguments, _ in calls(checkout) if "snakemake" in arguments]
+    assert [arguments[2:5] for arguments in drawn] == [
+        ["report", "--configfile", "config/my study.yaml"],
+        ["report", "--configfile", "config/b.yml"],
+    ]
+    for arguments in drawn:
+        allowed = arguments[arguments.index("--allowed-rules") :]
+        assert {"write_report", "walkthrough"} <= set(allowed)
+        assert "train" not in allowed
+    assert done.stdout.splitlines() == ["Writing results/mine/report.html", "Writing results/other/report.html"]
 
 
 @pytest.mark.parametrize("target", ["demo", "dvc", "figures"])

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from checkout import make_checkout, snakemake
 
-from anytime_pruning.figures.walkthrough import write_page
+from anytime_pruning.figures.report.notebook import write_page
 
 
 @pytest.fixture

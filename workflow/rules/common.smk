@@ -7,6 +7,7 @@ from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from anytime_pruning.orchestration.calls.handover import pack
 from anytime_pruning.orchestration.calls.locks import replace_lock_message
+from anytime_pruning.orchestration.calls.metadata import hide_missing_metadata
 from anytime_pruning.orchestration.calls.products import Products
 from anytime_pruning.orchestration.inputs import data_of_run, runs_by_cache_file
 from anytime_pruning.orchestration.jobs import prepare_jobs
@@ -41,6 +42,7 @@ def refuse(error):
 
 
 logger.addFilter(replace_lock_message(refuse))
+logger.addFilter(hide_missing_metadata)
 
 
 def check_executor(workflow):

@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the notebook in the working folder and write its outputs as one HTML page."""
-    from anytime_pruning.figures.walkthrough import write_page
+    from anytime_pruning.figures.report.notebook import write_page
     from anytime_pruning.orchestration.study_paths import StudyPaths
     from anytime_pruning.results.made_from import recorded
 

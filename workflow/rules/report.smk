@@ -1,4 +1,5 @@
-# Run the notebook that leads through the results of this study, and write it as one HTML page, which is not in git.
+# Run the notebook that leads through the results of this study, and write the report, in which it stands beside all figures and
+# tables. Both are HTML pages, which are not in git.
 
 
 rule walkthrough:
@@ -29,3 +30,25 @@ rule walkthrough:
     shell:
         "{params.program} walkthrough {params.notebook:q} {params.study:q} {output:q} --record {params.record:q} "
         "> {log:q} 2>&1"
+
+
+rule write_report:
+    input:
+        lambda wildcards: PRODUCTS.inputs_of_report(NOTEBOOK, CLAIMS),
+    output:
+        update(PATHS.report),
+    log:
+        f"{PATHS.logs}/write_report.log",
+    localrule: True
+    conda:
+        "../../envs/report.yaml"
+    container:
+        None
+    params:
+        program=program,
+        study=PATHS.study,
+        record=lambda wildcards: PATHS.record("report"),
+    message:
+        "Writing {output}"
+    shell:
+        "{params.program} report {params.study:q} {output:q} --record {params.record:q} > {log:q} 2>&1"
