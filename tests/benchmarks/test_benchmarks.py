@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 
+import pandas as pd
 import pytest
 import torch
 from conftest import ROOT
@@ -18,7 +19,7 @@ from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections.unstructured import select_masks
 from benchmarks import __main__, checkpoints, children, growth, jobs, load, report, spread
-from benchmarks.report import compare_kinds, to_markdown
+from benchmarks.report import RESULTS, compare_kinds, to_markdown
 from benchmarks.speed import other_work, training_speed, variants
 from benchmarks.speed.ceiling import training_flops
 from benchmarks.speed.plain_loop import multiply_masks_in_forward
@@ -68,6 +69,29 @@ def test_growth_is_measured_and_drawn(tmp_path, monkeypatch):
     assert {(row["T"], row["N"]): row["train"] for row in rows} == {(1, 120): 108, (2, 120): 162, (2, 60): 81}
     growth.draw_growth(rows, tmp_path / "growth.png")
     assert (tmp_path / "growth.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_growth_is_told_by_passes_and_megabatches():
+    table = pd.DataFrame([{"T": t, "train": 10 * t, "score": 2, "evaluate": 30 + t**2} for t in (1, 2, 4)])
+    table["seconds"] = 0.5 * (3 * (table["train"] + table["score"]) + table["evaluate"]) + 7 * table["T"]
+    assert growth.fit_growth(table) == pytest.approx((0.5, 7))
+
+
+@pytest.mark.parametrize("stored", sorted(RESULTS.glob("*-cores.json")), ids=lambda path: path.stem)
+def test_the_line_of_growth_meets_every_measured_mean(stored):
+    """The mean at N = 180 is twice what training samples alone would tell."""
+    table = pd.DataFrame(json.loads(stored.read_text())["growth"])
+    per_pass, per_megabatch = growth.fit_growth(table)
+    table["fitted"] = per_pass * growth.passes_of(table) + per_megabatch * table["T"]
+    means = table.groupby(["T", "N"])[["seconds", "fitted"]].mean()
+    assert (means["fitted"] / means["seconds"]).between(0.85, 1.15).all()
+
+
+def test_a_stored_growth_is_drawn_again(tmp_path):
+    stored = next(RESULTS.glob("*-cores.json"))
+    (tmp_path / stored.name).write_bytes(stored.read_bytes())
+    growth.draw_stored(tmp_path / stored.name)
+    assert [path.name for path in tmp_path.glob("*.png")] == [f"{stored.stem}-growth.png"]
 
 
 def test_a_child_says_its_peak_memory():
