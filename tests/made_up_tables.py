@@ -48,6 +48,8 @@ def make_runs(**which):
             "macs_count": 10_000_000,
             "dense_bytes": 4_000_000,
             "sparse_bytes": 5000 * kept,
+            "train_macs": 6 * 10**9,
+            "train_macs_kept": 6 * 10**6 * kept,
             "train_s": 60.0 + 2 * key["seed"],
             "prune_s": 0.5,
             "stream_s": 70.0,
@@ -73,12 +75,27 @@ def make_epochs(lengths=(3,), **which):
 
 
 def make_megabatches(**which):
-    """Make a gap that rises, and a clean gap that goes up and down by 4 points, two megabatches long each."""
-    rows = [
-        key | {"t": t, "generalization_gap_pct": t + key["seed"], "clean_gap_pct": 4.0 * ((t // 2) % 2)}
-        for key in keys(**which)
-        for t in range(1, key["n_megabatches"] + 1)
-    ]
+    """Make a gap that rises, and a clean gap that goes up and down by 4 points, two megabatches long each.
+
+    Test accuracy is 50 + t for seed 0, 51 + t for seed 1 and so on. APP keeps 1 / t of its weights, and OSP 1 / T.
+    """
+    rows = []
+    for key in keys(**which):
+        for t in range(1, key["n_megabatches"] + 1):
+            density = {"dense": 1, "osp": 1 / key["n_megabatches"]}.get(key["method"], 1 / t)
+            measures = {
+                "t": t,
+                "density_asked": density,
+                "density_measured": density,
+                "test_acc_pct": 50.0 + t + key["seed"],
+                "error_count": 500 - 10 * t,
+                "test_count": 1000,
+                "generalization_gap_pct": t + key["seed"],
+                "clean_gap_pct": 4.0 * ((t // 2) % 2),
+                "train_macs": 10**9 * t,
+                "train_macs_kept": int(10**9 * t * density),
+            }
+            rows.append(key | measures)
     return pd.DataFrame(rows)
 
 

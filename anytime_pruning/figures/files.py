@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE_STYLE = "body{font:14px sans-serif}td,th{padding:.3em .7em;text-align:left;border-bottom:1px solid #ccc}"
-# Without further packages, LaTeX needs commands for these characters.
-LATEX_COMMANDS = {"±": r"$\pm$", "–": "--", "−": "$-$"}
+# Without further packages, LaTeX needs commands for these characters, and for raised digits.
+LATEX_COMMANDS = {"±": r"$\pm$", "–": "--", "−": "$-$", "·": r"$\cdot$"}
+RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
 
 
 @contextmanager
@@ -108,7 +110,8 @@ def to_latex(cells: pd.DataFrame) -> str:
     text = cells.to_latex(index=False, escape=True, column_format="l" * len(cells.columns))
     for character, command in LATEX_COMMANDS.items():
         text = text.replace(character, command)
-    return text
+    lowered = str.maketrans(RAISED, "0123456789")
+    return re.sub(f"[{RAISED}]+", lambda digits: f"$^{{{digits[0].translate(lowered)}}}$", text)
 
 
 def to_markdown(cells: pd.DataFrame) -> str:

@@ -139,12 +139,32 @@ def test_pairs_differ_in_one_thing():
 
 
 def test_the_cost_table_by_hand():
-    first = cost.tabulate(make_runs())[0].iloc[0]
-    assert first["Parameters kept"] == "0.5 of 1.1 k (41.8 %)"
-    assert first["FLOPs kept"] == "7.2 of 20.0 M (36.0 %)"
-    assert first["File"] == "1.80 of 4.00 MB (45.0 %)"
-    assert (first["Training (s)"], first["Pruning (s)"], first["Samples/s"]) == ("61", "0.5", "1,000")
-    assert (first["Device"], first["Precision"]) == ("a processor", "float32")
+    shown, note, numbers = cost.tabulate(make_runs(seeds=range(3)))
+    first = shown.iloc[0]
+    assert first["Executed (MACs)"] == "6.0·10⁹"
+    assert first["Computed on"] == "a processor, float32"
+    # 60, 62 and 64 seconds: mean 62, standard deviation 2, t(0.975, 2) = 4.3027.
+    assert (first["Training (s)"], first["Samples/s"]) == ("62 ± 5", "1,000 (all 3 seeds equal)")
+    assert first["Pruning (s)"] == "0.5 (all 3 seeds equal)"
+    assert first["Kept weights alone (MACs)"] == "2.2·10⁹"
+    assert first["Parameters left"] == "0.5 of 1.1 k (41.8 %)"
+    assert first["FLOPs left"] == "7.2 of 20.0 M (36.0 %)"
+    assert first["Sparse file"] == "1.80 of 4.00 MB (45.0 %)"
+    assert numbers[["train_s_mean", "train_macs", "sparse_bytes"]].iloc[0].tolist() == [62, 6e9, 1.8e6]
+    assert "show no speed-up" in note
+
+
+def test_the_cost_table_has_what_was_executed_before_what_is_left_and_nothing_saved_without_pruning():
+    shown, *_ = cost.tabulate(make_runs())
+    columns = list(shown.columns[6:])
+    assert columns[:3] == ["Executed (MACs)", "Computed on", "Training (s)"]
+    left = ["Kept weights alone (MACs)", "Parameters left", "FLOPs left", "Sparse file"]
+    assert columns[-5:] == [*left, "Seeds"]
+    dense = shown[shown["Method"] == "Dense baseline"]
+    assert len(dense) == 2
+    assert (dense[left] == "–").all(axis=None)
+    assert not (shown.loc[shown["Method"] != "Dense baseline", left] == "–").any(axis=None)
+    assert (shown["Executed (MACs)"] == "6.0·10⁹").all()
 
 
 def test_reversals_of_both_gaps_stand_beside_what_noise_would_do():
@@ -180,6 +200,8 @@ def test_markdown_and_latex_are_tables_of_the_same_cells(tmp_path):
     assert "7.0 " in to_markdown(pd.DataFrame({"x": ["7.0", "a|b"]}))  # no number is written anew
     assert r"a\|b" in to_markdown(pd.DataFrame({"x": ["7.0", "a|b"]}))
     assert r"5 \% \& a\_b -- $-$1" in to_latex(pd.DataFrame({"x": ["5 % & a_b – −1"]}))
+    assert r"6.2$\cdot$10$^{12}$" in to_latex(pd.DataFrame({"x": ["6.2·10¹²"]}))
+    assert to_latex(shown).isascii()
     save_table(shown, note, numbers, tmp_path / "results.v2")
     assert {path.name for path in tmp_path.iterdir()} == {f"results.v2.{kind}" for kind in ("md", "html", "tex", "csv")}
     page = (tmp_path / "results.v2.html").read_text()
