@@ -23,10 +23,14 @@ STEPS = (
     ("test", "evaluate on the test set:\ngood at any time", 0.0),
 )
 HEIGHTS = {name: y for name, _, y in STEPS}
-BLUE, PALE, DARK = "#0072B2", "#D6E6F2", "#555555"
+BLUE, PALE, DARK, HIDDEN = "#0072B2", "#D6E6F2", "#555555", "#EEEEEE"
 # The first three megabatches and the last one are drawn as columns. The data of each has its own shade.
 SHADES = ("#9ECAE1", "#6BAED6", "#3182BD", "#08519C")
 CELLS = 8
+# The set of all megabatches has this width. Megabatches that are not shown have at most the width of the next number.
+SET_WIDTH, MOST_HIDDEN = 0.8, 4
+# A sample is as wide as its set, and lower by its share, but not so low that nobody sees it.
+SET_HEIGHT, MIN_HEIGHT = 0.3, 0.05
 
 
 def draw(densities: list[float], sample_frac: float) -> tuple[Figure, pd.DataFrame]:
@@ -43,8 +47,11 @@ def draw(densities: list[float], sample_frac: float) -> tuple[Figure, pd.DataFra
     figure, axis = plt.subplots(figsize=(WIDTH, 4.3), layout="constrained")
     for _, text, y in STEPS:
         axis.text(-0.15, y, text.replace("{share}", f"{sample_frac:g}"), ha="right", va="center", fontsize=7.5)
+    n_hidden = min(n_megabatches - 4, MOST_HIDDEN) if is_cut else 0
     for place, (x, t) in enumerate(zip(columns, times)):
-        _draw_column(axis, x, t, SHADES[: place + 1], densities[t - 1], has_hidden=is_cut and t == n_megabatches)
+        parts: list[str | None] = [*SHADES[:place], *([None] * n_hidden if place == 3 else []), SHADES[place]]
+        _draw_sets(axis, (x, t), parts, SET_WIDTH / (len(times) + n_hidden), sample_frac)
+        _draw_steps(axis, x, densities[t - 1])
         if place:
             _carry_over(axis, columns[place - 1], x)
     if is_cut:
@@ -61,23 +68,34 @@ def draw(densities: list[float], sample_frac: float) -> tuple[Figure, pd.DataFra
     return figure, pd.DataFrame({"t": range(1, n_megabatches + 1), "density_asked": densities})
 
 
-def _draw_column(axis: Axes, x: float, t: int, shades: Sequence[str], density: float, has_hidden: bool) -> None:
-    """Draw everything that happens at megabatch t, from top to bottom.
+def _draw_sets(axis: Axes, column: tuple[float, int], parts: Sequence[str | None], width: float, share: float) -> None:
+    """Draw the megabatch that arrives, the replay-inclusive set, and the sample for scoring.
 
     Args:
         axis: the only panel.
-        x: middle of the column.
-        t: index of the megabatch.
-        shades: one colour for each shown megabatch so far.
-        density: density asked for at t.
-        has_hidden: whether megabatches between the last two shades are not shown.
+        column: middle of the column, and the index t of its megabatch.
+        parts: the colour of each megabatch so far; None stands for a megabatch that is not shown.
+        width: width of one megabatch, the same in all columns, so that a set grows with t.
+        share: share of the set that is in the sample, in (0, 1].
     """
-    y = HEIGHTS
+    (x, t), y = column, HEIGHTS
     axis.text(x, 5.42, f"$t = {t}$", ha="center", va="center", fontsize=8, fontweight="bold")
-    _draw_box(axis, (x, y["arrive"]), (0.34, 0.3), shades[-1], f"$M_{{{t}}}$", "white" if len(shades) > 2 else "black")
-    _draw_parts(axis, (x, y["replay"]), (0.72, 0.3), shades, has_hidden)
-    _draw_parts(axis, (x, y["sample"]), (0.4, 0.14), shades, has_hidden)
-    axis.text(x, y["sample"] - 0.2, f"$\\pi_{{{t}}}$", ha="center", va="center", fontsize=8)
+    text_color = "white" if parts[-1] in SHADES[2:] else "black"
+    _draw_box(axis, (x, y["arrive"]), (0.34, 0.3), parts[-1] or "white", f"$M_{{{t}}}$", text_color)
+    for name, height in (("replay", SET_HEIGHT), ("sample", max(MIN_HEIGHT, SET_HEIGHT * share))):
+        left, lower = x - len(parts) * width / 2, y[name] - height / 2
+        for place, color in enumerate(parts):
+            corner, line = (left + place * width, lower), 0.6 if color else 0
+            axis.add_patch(Rectangle(corner, width, height, fc=color or HIDDEN, ec="white", linewidth=line))
+    if None in parts:
+        hidden = x + (parts.index(None) + parts.count(None) / 2 - len(parts) / 2) * width
+        axis.text(hidden, y["replay"], "…", ha="center", va="center", color=DARK)
+    axis.text(x, y["sample"] - 0.17, f"$\\pi_{{{t}}}$", ha="center", va="center", fontsize=8)
+
+
+def _draw_steps(axis: Axes, x: float, density: float) -> None:
+    """Draw the network that is pruned, trained and tested in a column, and the arrows from step to step."""
+    y = HEIGHTS
     _draw_network(axis, x, density)
     _draw_box(axis, (x, y["train"]), (0.5, 0.32), PALE, "train", "black")
     _draw_box(axis, (x, y["test"]), (0.5, 0.32), "white", "test", "black")
@@ -85,18 +103,6 @@ def _draw_column(axis: Axes, x: float, t: int, shades: Sequence[str], density: f
         _draw_arrow(axis, (x, y[upper] - gap), (x, y[lower] + 0.3))
     _draw_arrow(axis, (x, y["prune"] - 0.46), (x, y["train"] + 0.2))
     _draw_arrow(axis, (x, y["train"] - 0.2), (x, y["test"] + 0.2))
-
-
-def _draw_parts(axis: Axes, center: Point, size: Point, shades: Sequence[str], has_hidden: bool) -> None:
-    """Draw a set as parts side by side, one for each megabatch; a gap stands for megabatches that are not shown."""
-    parts = [*shades[:-1], *([None] if has_hidden else []), shades[-1]]
-    width = size[0] / len(parts)
-    for place, shade in enumerate(parts):
-        left = center[0] - size[0] / 2 + place * width
-        if shade is None:
-            axis.text(left + width / 2, center[1], "…", ha="center", va="center", color=DARK)
-        else:
-            axis.add_patch(Rectangle((left, center[1] - size[1] / 2), width, size[1], fc=shade, ec="white"))
 
 
 def _draw_network(axis: Axes, x: float, density: float) -> None:
