@@ -65,6 +65,12 @@ def estimate(values: ArrayLike) -> Estimate:
     return Estimate(mean, float(low), float(high), seeds, float(p_value))
 
 
+def interval_of(values: ArrayLike) -> tuple[float, float]:
+    """Return both ends of the interval of a mean, as `estimate` does; seaborn draws it."""
+    found = estimate(values)
+    return found.low, found.high
+
+
 def paired_difference(first: "pd.Series[float]", second: "pd.Series[float]") -> Estimate:
     """Estimate `first` minus `second` over the seeds that both have, as a paired t-test does.
 

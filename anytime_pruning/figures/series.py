@@ -1,9 +1,16 @@
-"""Find the series in a collected table, and sort them in the order in which every figure shows series."""
+"""Find the series in a collected table, and sort them in the order in which every figure shows series.
 
-from collections.abc import Hashable
-from typing import NamedTuple
+The plan of figures imports this module, so it must never load pandas.
+"""
 
-import pandas as pd
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from itertools import product
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 STREAM = ["dataset", "model", "n_megabatches"]
 # These columns tell the lines of a panel apart, because a panel has only one dataset, model and T.
@@ -39,6 +46,20 @@ def _rank(name: str, known: tuple[str, ...]) -> tuple[int, str]:
 def ordered_series(table: pd.DataFrame) -> list[Series]:
     """Return the series of a table in the order in which they are shown."""
     return sorted(set(_series_of_rows(table)), key=lambda series: series.order)
+
+
+def find_dense(one: Series, series: Iterable[Series]) -> Series | None:
+    """Return the dense baseline that a series is compared with, or None if there is none.
+
+    It has the protocol and the variant of the series. If no dense baseline has this variant, it is the one without a
+    variant, because a setting of pruning means nothing to it. If none has this protocol, it is the paper's.
+    """
+    dense = [other for other in series if other.method == "dense"]
+    for protocol, variant in product((one.protocol, PROTOCOLS[0]), (one.variant, "")):
+        for other in dense:
+            if (other.protocol, other.variant) == (protocol, variant):
+                return other
+    return None
 
 
 def of_series(table: pd.DataFrame, series: Series) -> pd.DataFrame:

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anytime_pruning.figures.labels import caption, describe, gap_note, series_label
-from anytime_pruning.figures.plots.dots import GAP, MEASURES, draw_dots, name_rows
+from anytime_pruning.figures.plots.parts.dots import GAP, MEASURES, draw_dots, name_rows
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_series
 from anytime_pruning.figures.style import WIDTH, set_title, styles_of

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from anytime_pruning.figures.labels import GAP_NAMES, caption, describe, gap_note, pruner_label, series_label
-from anytime_pruning.figures.plots.grid import PanelGrid, make_grid
+from anytime_pruning.figures.plots.parts.grid import PanelGrid, make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, Series, of_series, ordered_series
 from anytime_pruning.figures.style import Dash, add_legend, color_of, fill_interval, set_title

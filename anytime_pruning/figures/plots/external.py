@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from anytime_pruning.figures.external.rows import with_external
 from anytime_pruning.figures.labels import caption, describe, series_label
-from anytime_pruning.figures.plots.grid import make_grid
+from anytime_pruning.figures.plots.parts.grid import make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_series
 from anytime_pruning.figures.style import add_legend, fill_interval, set_title, styles_of

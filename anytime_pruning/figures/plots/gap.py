@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from anytime_pruning.figures.gap_curve import GAPS, measure_reversals
 from anytime_pruning.figures.labels import GAP_NAMES, caption, describe, gap_note, series_label
-from anytime_pruning.figures.plots.grid import make_grid
+from anytime_pruning.figures.plots.parts.grid import make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, Series, of_series, ordered_series
 from anytime_pruning.figures.stream_length import has_curve

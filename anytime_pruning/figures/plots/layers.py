@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 
 from anytime_pruning.figures.early_layers import EARLY_NAME, early_minus_overall
 from anytime_pruning.figures.labels import describe, seeds_note, series_label
-from anytime_pruning.figures.plots.grid import PanelGrid, make_grid
+from anytime_pruning.figures.plots.parts.grid import PanelGrid, make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_series
 from anytime_pruning.figures.style import set_title

@@ -1,5 +1,6 @@
 """Arrange panels in columns side by side, and put columns that do not fit into further blocks below."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -55,11 +56,30 @@ class PanelGrid:
         """Return the lowest panel with content at each of the places side by side."""
         return [self.column(column)[-1] for column in range(self.n_columns)[-self.width :]]
 
+    def share_scales(self) -> None:
+        """Give each row of the columns one vertical scale, and numbers only to the leftmost and the lowest panels."""
+        for number in range(self.n_rows):
+            match_scales(self.row(number))
+            for column, axis in enumerate(self.row(number)):
+                axis.tick_params(labelleft=self.is_leftmost(column))
+        for axis in self.lowest():
+            axis.tick_params(labelbottom=True)
+
     def hide_unused(self) -> None:
         """Hide the panels without content, which are the last ones of the last block."""
         for number in range(self.n_columns, self.n_blocks * self.width):
             for axis in self.column(number):
                 axis.set_visible(False)
+
+
+def match_scales(panels: Iterable[Axes]) -> tuple[float, float]:
+    """Give panels the same vertical scale, which covers all of them, and return it."""
+    panels = list(panels)
+    limits = [axis.get_ylim() for axis in panels]
+    low, high = min(low for low, _ in limits), max(high for _, high in limits)
+    for axis in panels:
+        axis.set_ylim(low, high)
+    return low, high
 
 
 def make_grid(
