@@ -103,13 +103,17 @@ def count_seeds(table: pd.DataFrame) -> "pd.Series[int]":
     return table.groupby([*STREAM, *SERIES])["seed"].nunique()
 
 
-def seeds_note(table: pd.DataFrame) -> str:
+def mean_note(table: pd.DataFrame) -> str:
     """Return a text that says how many seeds are averaged in each point."""
     counts = count_seeds(table)
     low, high = counts.min(), counts.max()
-    return f"{low} seed{'s' if low != 1 else ''}" if low == high else f"{low} to {high} seeds"
+    if high == 1:
+        return "One seed"
+    return f"Mean of {low} seeds" if low == high else f"Mean of {low} to {high} seeds"
 
 
 def caption(table: pd.DataFrame, spread: str) -> str:
     """Return a text that says how many seeds are averaged, and whether bars or bands show their spread."""
-    return f"Mean of {seeds_note(table)}; {spread}: {name_interval(count_seeds(table))}"
+    counts = count_seeds(table)
+    interval = f"; {spread}: {name_interval(counts)}" if counts.max() > 1 else ", which has no interval"
+    return f"{mean_note(table)}{interval}"

@@ -2,12 +2,12 @@
 
 # After smoothing, a curve over fewer megabatches has too few points to change direction.
 SHORTEST_CURVE = 8
-# The paper's moderate and long streams begin at T = 25.
+# The paper's moderate and long streams begin at T = 25, and so do the figures of long streams.
 SHORTEST_MODERATE = 25
 
 
 def has_curve(n_megabatches: int) -> bool:
-    """Return whether figures show a quantity as a curve against the index of the megabatch."""
+    """Return whether tables judge a quantity as a curve against the index of the megabatch."""
     return n_megabatches >= SHORTEST_CURVE
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from textwrap import wrap
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -10,8 +11,7 @@ import matplotlib
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
-import pandas as pd
-from matplotlib.axes import Axes
+import seaborn as sns
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -21,32 +21,48 @@ from anytime_pruning.figures.series import Series
 Color = tuple[float, float, float] | str
 Dash = Any  # "-" or (offset, (on, off, ...)) in points; matplotlib's own annotation is private
 
-# The keys are methods and protocols. The colours are those of Okabe and Ito, which colour-blind readers can tell apart.
-# A series looks the same in every figure, and the two protocols never look alike.
+# The keys are methods and protocols. The colours are those of Okabe and Ito, and three of Paul Tol's "muted", which
+# colour-blind readers can tell apart. A series looks the same in every figure, and the two protocols never look alike.
 COLORS = {
     ("app", "paper"): "#0072B2",
     ("osp", "paper"): "#D55E00",
     ("dense", "paper"): "#555555",
     ("app_cubic", "paper"): "#009E73",
+    ("prune_last", "paper"): "#882255",
+    ("dense_small", "paper"): "#999933",
+    ("offline", "paper"): "#332288",
     ("app", "released"): "#CC79A7",
     ("osp", "released"): "#E69F00",
     ("dense", "released"): "#A0A0A0",
     ("app_cubic", "released"): "#56B4E9",
 }
-MARKERS = {"app": "o", "osp": "s", "dense": "D", "app_cubic": "^"}
+MARKERS = {
+    "app": "o",
+    "osp": "s",
+    "dense": "D",
+    "app_cubic": "^",
+    "prune_last": "<",
+    "dense_small": "p",
+    "offline": "h",
+}
 RELEASED_MARKERS = {"app": "X", "osp": "P", "dense": "d", "app_cubic": "v"}
-# Methods that are not in the tables above get one of these colours by their name. The palette is Paul Tol's "muted".
-OTHER_COLORS = ("#882255", "#44AA99", "#999933", "#332288")
-OTHER_MARKERS = ("<", ">", "p", "h")
+# Methods that are not in the tables above get one of these colours of Paul Tol's by their name.
+OTHER_COLORS = ("#44AA99", "#AA4499", "#661100", "#6699CC")
+OTHER_MARKERS = (">", "8", "*", "H")
 PRUNER_DASHES: dict[str, Dash] = {"snip": "-", "none": "-", "magnitude": (0, (4, 1.5)), "random": (0, (1, 1.2))}
 OTHER_DASHES: tuple[Dash, ...] = ((0, (5, 1, 1, 1)), (0, (3, 1, 1, 1, 1, 1)))
 # This part of a marker is filled, and the other part is white. The marker of a hollow pruner is completely white.
 PRUNER_FILLS = {"snip": "full", "none": "full", "magnitude": "full", "random": "bottom", "grasp": "left"}
 OTHER_FILL, HOLLOW = "right", ("magnitude",)
 
+# The lightness of this map of seaborn's falls evenly, so it is readable in grey and by colour-blind readers.
+SEQUENTIAL = "flare"
+
 # This is the text width of a one-column page in inches. Figures are printed at this size.
 WIDTH = 6.8
 TITLE_SIZE = 7.5
+# This number of characters of a title fits into the width of a page.
+TITLE_LENGTH = 116
 GREY = "#888888"
 # The annotation is Any, because matplotlib's own annotation lists all names of settings.
 RC_PARAMS: dict[Any, Any] = {
@@ -138,6 +154,11 @@ def dash_of(pruner: str) -> Dash:
     return PRUNER_DASHES.get(pruner) or OTHER_DASHES[_place(pruner, OTHER_DASHES)]
 
 
+def sequential_colors(count: int) -> list[Color]:
+    """Return colours for a quantity that grows, from light to dark; the lightest is well visible on white."""
+    return list(sns.color_palette(SEQUENTIAL, count))
+
+
 def _place(name: str, choices: Sequence[object]) -> int:
     """Return a position among choices that depends only on the name, so that a name looks the same in all figures."""
     return sum(map(ord, name)) % len(choices)
@@ -149,8 +170,9 @@ def _mix_with_white(color: str, white: float) -> tuple[float, float, float]:
 
 
 def set_title(figure: Figure, *lines: str) -> None:
-    """Write lines above a figure, as its title and notes."""
-    figure.suptitle("\n".join(lines), fontsize=TITLE_SIZE, linespacing=1.35)
+    """Write lines above a figure, as its title and notes; lines that are wider than the page are wrapped."""
+    shown = [part for line in lines for part in wrap(line, TITLE_LENGTH)]
+    figure.suptitle("\n".join(shown), fontsize=TITLE_SIZE, linespacing=1.35)
 
 
 def add_legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) -> None:
@@ -158,12 +180,6 @@ def add_legend(figure: Figure, handles: Sequence[Any], labels: Sequence[str]) ->
     columns = min(3, len(labels), max(1, 124 // (max(map(len, labels)) + 6)))
     figure.set_figheight(figure.get_figheight() + 0.16 * -(-len(labels) // columns))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns)
-
-
-def fill_interval(axis: Axes, table: pd.DataFrame, x: str, column: str, color: Color) -> None:
-    """Draw a pale band over the interval of a column of `summarize_seeds`."""
-    low, high = table[f"{column}_low"], table[f"{column}_high"]
-    axis.fill_between(table[x].to_numpy(), low.to_numpy(), high.to_numpy(), color=color, alpha=0.13, linewidth=0)
 
 
 def save_lines(lines: Sequence[str], path: Path) -> None:

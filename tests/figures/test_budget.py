@@ -97,16 +97,25 @@ def test_series_that_are_not_told_apart_are_called_so(both):
     assert few["Difference"].str.endswith(("not told apart", "–")).all()
 
 
-def test_the_figure_has_a_mark_for_each_megabatch_and_cer_at_the_end(both):
+def test_the_figure_has_a_mark_for_each_series_at_the_end_of_the_stream(both):
     figure, numbers = plot.draw(both)
-    above = [axis for axis in figure.axes if axis.get_title()]
-    assert [len(axis.get_lines()) for axis in above] == [2, 2]
-    kept = {tuple(line.get_xdata()) for line in above[1].get_lines()}
-    assert {tuple(map(round, xs)) for xs in kept} == {(100, 300, 600), (50, 150, 300)}
-    below = figure.axes[3]
-    ends = sorted(round(container[0].get_xdata()[0]) for container in below.containers)
-    assert ends == [300, 600]
+    assert [axis.get_title() for axis in figure.axes[:2]] == list(plot.TITLES.values())
+    marks = [
+        sorted((container[0].get_xdata()[0], container[0].get_ydata()[0]) for container in axis.containers)
+        for axis in figure.axes
+    ]
+    # As executed, both cost 600, so their marks are side by side, APP first; of kept weights APP costs 300.
+    width = 600 * plot.MARK_WIDTH
+    assert marks[0] == [(600 - width / 2, pytest.approx(59.9)), (600 + width / 2, pytest.approx(70.1))]
+    assert marks[1] == [(300, pytest.approx(59.9)), (600, pytest.approx(70.1))]
+    assert marks[3] == [(300, 50 + 45 + 40 + 3), (600, 60 + 50 + 40 + 3)]
     assert len(numbers) == 2 * 3
+
+
+def test_marks_far_from_each_other_stay_at_their_cost():
+    other = Series("paper", "osp", "snip")
+    places = plot._set_side_by_side({DENSE: 100.0, APP: 50.0, other: 51.0})
+    assert places == {DENSE: 100, APP: 49.25, other: 51.75}
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ METHODS = {"method": ["app", "osp", "dense"]}
 def test_a_study_of_one_stream():
     figures = plan(METHODS, {"pruner": "magnitude"})
     name = "digits-resnet20-T8"
-    plots = {"short", "framework", f"dynamics-{name}", f"long-{name}", f"layers-{name}", f"budget-{name}"}
+    plots = {"short", "framework", f"accuracy-{name}", f"dynamics-{name}", f"layers-{name}", f"budget-{name}"}
     tables = {"results", "differences", "cost", "direction_changes", "best_within_budget", "equivalence"}
     assert set(figures) == plots | tables
     assert {figures[plot].kinds for plot in plots} == {("pdf", "png", "csv")}
@@ -43,12 +43,46 @@ def test_a_study_of_one_stream():
     assert len(figures["framework"].options["densities"]) == 8
 
 
-def test_a_short_stream_has_no_curve_over_megabatches_and_a_long_one_is_not_short():
+def test_a_short_stream_has_no_figure_of_a_long_one_and_a_long_one_is_not_short():
     assert not [name for name in plan({"n_megabatches": 4}) if name.startswith(("long", "direction", "sweep"))]
-    figures = plan(METHODS | {"n_megabatches": [8, 100]})
-    assert {"long-digits-resnet20-T8", "long-digits-resnet20-T100", "sweep-digits-resnet20"} <= set(figures)
-    assert {name.split("/")[2] for name in figures["short"].runs} == {"T8"}
-    assert {name.split("/")[2] for name in figures["sweep-digits-resnet20"].runs} == {"T8", "T100"}
+    figures = plan(METHODS | {"n_megabatches": [8, 24, 25, 100]})
+    long = [name for name in figures if name.startswith("long")]
+    assert sorted(long) == ["long-digits-resnet20-T100", "long-digits-resnet20-T25"]
+    assert {name.split("/")[2] for name in figures["short"].runs} == {"T8", "T24"}
+    assert {name.split("/")[2] for name in figures["sweep-digits-resnet20"].runs} == {"T8", "T24", "T25", "T100"}
+    # The table of direction changes has streams that are too short for a figure, too.
+    assert {name.split("/")[2] for name in figures["direction_changes"].runs} == {"T8", "T24", "T25", "T100"}
+
+
+def test_a_sweep_has_the_series_that_differ_in_nothing_but_the_length():
+    figures = plan({"n_megabatches": [4, 8]}, {"method": "dense"}, {"n_megabatches": 25, "epochs": 1})
+    assert shown(figures["sweep-digits-resnet20"]) == ["app/snip"]
+    assert {name.split("/")[2] for name in figures["sweep-digits-resnet20"].runs} == {"T4", "T8"}
+    assert "sweep-digits-resnet20" not in plan({}, {"n_megabatches": 25, "epochs": 1})
+
+
+def test_short_has_the_runs_that_are_paired_with_a_dense_run_of_their_seed():
+    osp = {"method": "osp", "seed": 2}
+    figures = plan({"method": ["app", "dense"]}, osp)
+    assert shown(figures["short"]) == ["app/snip", "dense/none"]
+    assert figures["short"].options == {"margins": {"test_acc_pct": 1.0, "cumulative_error_count": 2.0}}
+    # Without dense runs, or without a seed in common, there is no difference to show; results has all runs.
+    for grid in ([{"method": ["app", "osp"]}], [{}, {"method": "dense", "seed": 2}], [{"method": "dense"}]):
+        figures = plan(*grid)
+        assert "short" not in figures
+        assert figures["results"].runs
+    # Only one of two networks has a dense run.
+    figures = plan({"method": ["app", "dense"]}, {"model": "resnet18"})
+    assert {name.split("/")[1] for name in figures["short"].runs} == {"resnet20"}
+
+
+def test_released_runs_are_paired_with_a_dense_run_of_their_protocol_or_of_the_papers():
+    released = {"protocol": "released"}
+    figures = plan({"method": ["app", "dense"]}, released)
+    assert len(figures["short"].runs) == 6
+    # The released dense run has another seed than the released APP, which is therefore not compared.
+    figures = plan({"method": ["app", "dense"]}, released, released | {"method": "dense", "seed": 2})
+    assert len(figures["short"].runs) == 4
 
 
 def test_variants_and_rare_series_are_kept_out_of_main_figures_but_not_out_of_sight():
@@ -73,12 +107,14 @@ def test_variants_and_rare_series_are_kept_out_of_main_figures_but_not_out_of_si
 def test_a_study_that_only_varies_a_setting_shows_all_of_it():
     figures = plan({"tau": [2.0, 4.5, 6.0]}, {"method": "dense"})
     assert len(figures["short"].runs) == 8
+    assert len(figures["accuracy-digits-resnet20-T8"].runs) == 8
     assert not [name for name in figures if name.startswith("ablation")]
 
 
 def test_a_dense_study_has_no_pruning_to_show():
     figures = plan({"method": "dense"})
-    assert not {name.split("-")[0] for name in figures} & {"layers", "framework", "differences", "few_shot"}
+    assert not {name.split("-")[0] for name in figures} & {"layers", "framework", "differences", "few_shot", "short"}
+    assert "accuracy-digits-resnet20-T8" in figures
 
 
 def test_few_shot_runs_have_a_table_and_are_not_among_the_short_streams():
@@ -122,7 +158,8 @@ def test_every_figure_has_a_place_and_a_caption_in_the_report():
         assert re.fullmatch(r"[1-7] [A-Z].*", figure.category)
         assert len(figure.caption) > 40
         assert figure.caption.endswith(".")
-    assert figures["long-digits-resnet20-T8"].category == figures["sweep-digits-resnet20"].category
+    assert figures["long-digits-resnet20-T25"].category == figures["sweep-digits-resnet20"].category
+    assert figures["accuracy-digits-resnet20-T8"].category == "2 Results"
     assert figures["results"].category == "2 Results"
     assert lookup("figure", "few_shot").category == "2 Results"
 
@@ -141,7 +178,7 @@ def test_a_figure_is_added_by_one_registration(forget):
 def test_planning_imports_nothing_that_takes_long():
     code = (
         "import sys, anytime_pruning.figures.catalog\n"
-        "print({'torch', 'matplotlib', 'pandas', 'scipy'} & set(sys.modules))"
+        "print({'torch', 'matplotlib', 'seaborn', 'pandas', 'scipy'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "set()\n"

@@ -26,18 +26,18 @@ def names(folder):
 
 def test_a_figure_is_drawn_of_its_runs_only(tables_dir, tmp_path):
     runs = make_runs(series=PAPER[:2])
-    draw(planned("short", runs["run"][:2]), tables_dir, tmp_path / "out" / "short")
-    assert names(tmp_path / "out") == {"short.pdf", "short.png", "short.csv"}
-    assert len((tmp_path / "out" / "short.csv").read_text().splitlines()) == 2
+    draw(planned("ablation", runs["run"][:2]), tables_dir, tmp_path / "out" / "ablation")
+    assert names(tmp_path / "out") == {"ablation.pdf", "ablation.png", "ablation.csv"}
+    assert len((tmp_path / "out" / "ablation.csv").read_text().splitlines()) == 2
 
 
 def test_a_figure_without_all_its_runs_says_so_and_the_old_one_goes(tables_dir, tmp_path):
     runs, out = make_runs(series=PAPER[:2])["run"].tolist(), tmp_path / "out"
-    draw(planned("short", runs), tables_dir, out / "a.v2")
+    draw(planned("ablation", runs), tables_dir, out / "a.v2")
     with pytest.raises(MissingRunsError, match="z/gone"):
-        draw(planned("short", [*runs, "z/gone"]), tables_dir, out / "a.v2")
+        draw(planned("ablation", [*runs, "z/gone"]), tables_dir, out / "a.v2")
     assert names(out) == {"a.v2.missing.png"}
-    draw(planned("short", runs), tables_dir, out / "a.v2")
+    draw(planned("ablation", runs), tables_dir, out / "a.v2")
     assert names(out) == {"a.v2.pdf", "a.v2.png", "a.v2.csv"}
 
 
@@ -55,21 +55,23 @@ def test_a_table_without_all_its_runs_says_so(tables_dir, tmp_path):
 def test_names_of_datasets_may_be_numbers(tmp_path):
     runs = make_runs(dataset="2024", series=PAPER[:1])
     runs.to_csv(tmp_path / "runs.csv", index=False)
-    draw(planned("short", runs["run"]), tmp_path, tmp_path / "short")
-    assert (tmp_path / "short.png").exists()
+    draw(planned("ablation", runs["run"]), tmp_path, tmp_path / "ablation")
+    assert (tmp_path / "ablation.png").exists()
 
 
-def call(tables_dir, plan, name="short"):
+def call(tables_dir, plan, name="ablation"):
     path = tables_dir / "plan.json"
-    path.write_text(json.dumps({"short": plan.as_json() if isinstance(plan, Figure) else plan}))
-    return main(["draw", str(path), name, str(tables_dir), str(tables_dir / "out" / "short")])
+    path.write_text(json.dumps({"ablation": plan.as_json() if isinstance(plan, Figure) else plan}))
+    return main(["draw", str(path), name, str(tables_dir), str(tables_dir / "out" / "ablation")])
 
 
 def test_missing_runs_are_one_line_that_names_them_all(tables_dir, capsys):
     runs = [f"z/a rather long name of a run that is not there/{number:04}" for number in range(100)]
-    assert call(tables_dir, planned("short", runs)) == 2
+    assert call(tables_dir, planned("ablation", runs)) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: short: not drawn, 100 of its 100 runs are missing and have to be trained first: z/a")
+    assert line.startswith(
+        "error: ablation: not drawn, 100 of its 100 runs are missing and have to be trained first: z/a"
+    )
     assert line.endswith(", ".join(runs))
 
 
@@ -84,9 +86,9 @@ def test_missing_runs_are_one_line_that_names_them_all(tables_dir, capsys):
 def test_a_damaged_table_is_one_line_that_names_the_column(change, message, tables_dir, capsys):
     runs = make_runs(series=PAPER[:2])
     change(runs).to_csv(tables_dir / "runs.csv", index=False)
-    assert call(tables_dir, planned("short", runs["run"])) == 2
+    assert call(tables_dir, planned("ablation", runs["run"])) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: short: ")
+    assert line.startswith("error: ablation: ")
     assert message in line
     assert not list(tables_dir.rglob("*.png"))
 
@@ -94,13 +96,13 @@ def test_a_damaged_table_is_one_line_that_names_the_column(change, message, tabl
 @pytest.mark.parametrize(
     ("plan", "name", "message"),
     [
-        (planned("short", []), "long", "error: long: {tables_dir}/plan.json has no entry 'long'; planned: short"),
+        (planned("ablation", []), "long", "error: long: {tables_dir}/plan.json has no entry 'long'; planned: ablation"),
         (
             planned("own", []),
-            "short",
-            "error: short: figure: 'own' is not known; allowed: ablation, best_within_budget, budget, cost, ",
+            "ablation",
+            "error: ablation: figure: 'own' is not known; allowed: ablation, accuracy, best_within_budget, budget, ",
         ),
-        ({"draw": "short"}, "short", "error: short: a planned figure is not readable: "),
+        ({"draw": "ablation"}, "ablation", "error: ablation: a planned figure is not readable: "),
     ],
 )
 def test_a_figure_that_is_not_planned_or_not_known_is_one_line(plan, name, message, tables_dir, capsys):
@@ -111,9 +113,9 @@ def test_a_figure_that_is_not_planned_or_not_known_is_one_line(plan, name, messa
 
 def test_a_plan_that_cannot_be_read_is_one_line(tables_dir, capsys):
     path = tables_dir / "plan.json"
-    arguments = ["draw", str(path), "short", str(tables_dir), str(tables_dir / "short")]
+    arguments = ["draw", str(path), "ablation", str(tables_dir), str(tables_dir / "ablation")]
     assert main(arguments) == 2
-    assert capsys.readouterr().err == f"error: short: {path}: No such file or directory\n"
+    assert capsys.readouterr().err == f"error: ablation: {path}: No such file or directory\n"
     path.write_text("{")
     assert main(arguments) == 2
-    assert capsys.readouterr().err == f"error: short: {path}: not JSON\n"
+    assert capsys.readouterr().err == f"error: ablation: {path}: not JSON\n"

@@ -51,7 +51,7 @@ def test_the_grid_becomes_runs_tables_and_figures(trained):
         for seed in (0, 1)
     ]
     figures = {path.name for path in (folder / "paper_figures" / "tiny").iterdir()}
-    streams = ("dynamics", "layers", "budget")
+    streams = ("accuracy", "dynamics", "layers", "budget")
     plots = ("short", "framework", *(f"{name}-digits-resnet20-T2" for name in streams))
     tables = ("results", "differences", "equivalence", "cost", "best_within_budget", "claims")
     assert figures == {

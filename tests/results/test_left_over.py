@@ -54,9 +54,9 @@ def files():
 
 @pytest.fixture(autouse=True)
 def edited(tmp_path, monkeypatch):
-    """Enter a folder in which a study had streams of 2, 3 and 8 megabatches, and its grid now has 2 alone."""
+    """Enter a folder in which a study had streams of 2, 3 and 30 megabatches, and its grid now has 2 alone."""
     monkeypatch.chdir(tmp_path)
-    make_study([2, 3, 8])
+    make_study([2, 3, 30])
     Path("config.yaml").write_text(yaml.safe_dump(content([2])), encoding="utf-8")
 
 
@@ -67,7 +67,7 @@ def test_figures_metrics_and_runs_of_a_length_that_left_the_grid_are_listed(caps
     assert runs == "4 of 6 runs are in no grid"
     assert "4 metrics of series" in others
     names = {Path(path).name for path in listed if path.startswith("paper_figures")}
-    assert {"dynamics-digits-resnet20-T3.pdf", "long-digits-resnet20-T8.csv", "sweep-digits-resnet20.png"} <= names
+    assert {"dynamics-digits-resnet20-T3.pdf", "long-digits-resnet20-T30.csv", "sweep-digits-resnet20.png"} <= names
     assert {"direction_changes.md", "direction_changes.html", "direction_changes.tex", "direction_changes.csv"} <= names
     assert not [name for name in names if "T2" in name or name.startswith(("results", "claims", "short", "cost"))]
     assert files() == before
@@ -147,7 +147,7 @@ def test_verification_counts_them_by_the_last_grid_of_the_workflow(capsys):
     write_runs_list(STUDY / "runs.txt", [run.name for run in plan_study(content([2]))[1]])
     assert main(["verify", "--no-evaluate", str(STUDY)]) == 1  # these runs are empty files
     said = capsys.readouterr()
-    assert f"{STUDY}: 4 runs, 9 figures and 0 left-overs of runs are of no grid" in said.out
+    assert f"{STUDY}: 4 runs, 11 figures and 0 left-overs of runs are of no grid" in said.out
     assert "files and runs of no grid; " in said.err
     make_study([2])
     assert main(["stale", "config.yaml", "--remove"]) == 0

@@ -1,12 +1,13 @@
-"""Register the kinds of pictures; each has a choice of runs, a place in the report, and a module that draws it."""
+"""Register the kinds of pictures that do not run along a stream; each has runs, a place in the report, and a module."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from anytime_pruning.figures.catalog.kind import Contents, PlotKind
-from anytime_pruning.figures.catalog.study_runs import StudyRuns, is_gradual, names_of
-from anytime_pruning.figures.stream_length import has_curve, is_short
+from anytime_pruning.figures.catalog.study_runs import ShownRun, StudyRuns, is_gradual, names_of
+from anytime_pruning.figures.series import Series, find_dense
+from anytime_pruning.figures.stream_length import is_short
 from anytime_pruning.foundation.registry import register
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ register("figure", "framework")(
     PlotKind(
         tables=(),
         category="1 The method",
-        caption="What happens at each megabatch, with the densities of this study. The diagram is drawn from settings "
-        "and shows no result.",
+        caption="What happens when a megabatch arrives. Each column is one megabatch, and time runs from left to "
+        "right. The set to train on grows with every megabatch, because all earlier images are replayed. The sample "
+        "on which weights are scored is a share of that set. The network that was trained before is pruned further; "
+        "filled cells are the weights that it keeps. Densities and share are those of this study. The diagram is "
+        "drawn from settings and shows no result.",
         plan=_plan_framework,
         draw=_draw_framework,
     )
@@ -42,83 +46,49 @@ register("figure", "framework")(
 
 
 def _plan_short(study: StudyRuns) -> dict[str, Contents]:
-    """Plan a figure of the main runs on short streams; few-shot datasets are left to a separate table."""
-    runs = [run for run in study.main if is_short(run.stream.n_megabatches) and not run.is_few_shot]
-    return {"short": Contents(names_of(runs))} if runs else {}
+    """Plan a figure of the main runs on short streams that can be paired with a dense run of their seed.
+
+    Few-shot datasets are left to a separate table. Without any pair, there is no figure; the table of results shows
+    all runs.
+    """
+    runs: list[ShownRun] = []
+    for stream, _, main in study.by_stream():
+        if is_short(stream.n_megabatches):
+            runs += _pair_with_dense([run for run in main if not run.is_few_shot])
+    return {"short": Contents(names_of(runs), {"margins": study.margins.model_dump()})} if runs else {}
 
 
-def _draw_short(runs: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
+def _pair_with_dense(runs: list[ShownRun]) -> list[ShownRun]:
+    """Return the runs of one stream that can be compared with a dense run of the same seed, and these dense runs."""
+    by_series = {(Series(*run.series, run.variant), run.seed): run for run in runs}
+    series = list(dict.fromkeys(one for one, _ in by_series))
+    paired = set()
+    for (one, seed), run in by_series.items():
+        dense = None if one.method == "dense" else find_dense(one, series)
+        if dense and (dense, seed) in by_series:
+            paired |= {run, by_series[dense, seed]}
+    return [run for run in runs if run in paired]
+
+
+def _draw_short(runs: pd.DataFrame, margins: dict[str, float]) -> tuple[Picture, pd.DataFrame]:
     from anytime_pruning.figures.plots import short
 
-    return short.draw(runs)
+    return short.draw(runs, margins)
 
 
 register("figure", "short")(
     PlotKind(
         tables=("runs",),
         category="2 Results",
-        caption="Each mark is the mean over seeds, with its interval. Read the figure column by column: accuracy at "
-        "the end, errors over the whole stream (fewer are better), and the gap, which the title defines. Where "
-        "intervals overlap, look at the table of paired differences before believing an order.",
+        caption="What each method gains or loses against the network that is never pruned. Every mark is a "
+        "difference, method minus dense baseline, taken seed by seed because runs of one seed share their stream and "
+        "their initial weights. The bar is its interval; a single seed has none, and nor have seeds that all have the "
+        "same difference. The grey band is the margin within which a difference has no practical meaning. A bar inside "
+        "the band speaks for equivalence, and a bar on one side of zero for a difference. A bar that does neither "
+        "leaves the question open. The table *equivalence* gives the verdicts, corrected for the number of "
+        "comparisons, and says how many seeds would decide. The table *results* has the absolute values.",
         plan=_plan_short,
         draw=_draw_short,
-    )
-)
-
-
-def _plan_dynamics(study: StudyRuns) -> dict[str, Contents]:
-    """Plan a figure of the main runs for each stream."""
-    return {f"dynamics-{stream}": Contents(names_of(main)) for stream, _, main in study.by_stream()}
-
-
-def _draw_dynamics(epochs: pd.DataFrame, megabatches: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
-    from anytime_pruning.figures.plots import dynamics
-
-    return dynamics.draw(epochs, megabatches)
-
-
-register("figure", "dynamics")(
-    PlotKind(
-        tables=("epochs", "megabatches"),
-        category="3 Along the stream",
-        caption="The whole stream, epoch by epoch; vertical lines are the borders of megabatches. Accuracy dips where "
-        "the learning rate starts anew, and recovers. A series that does not recover was perhaps pruned too far. The "
-        "gap is that of the tables, with a point at the last epoch of each megabatch.",
-        plan=_plan_dynamics,
-        draw=_draw_dynamics,
-    )
-)
-
-
-def _plan_gap(study: StudyRuns) -> dict[str, Contents]:
-    """Plan a figure for each long stream, and one for each network whose streams differ in length, side by side."""
-    figures = {
-        f"long-{stream}": Contents(names_of(main))
-        for stream, _, main in study.by_stream()
-        if has_curve(stream.n_megabatches)
-    }
-    for dataset, model in sorted({run.stream[:2] for run in study.main}):
-        network = [run for run in study.main if run.stream[:2] == (dataset, model)]
-        if len({run.stream.n_megabatches for run in network}) > 1:
-            figures[f"sweep-{dataset}-{model}"] = Contents(names_of(network))
-    return figures
-
-
-def _draw_gap(megabatches: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
-    from anytime_pruning.figures.plots import gap
-
-    return gap.draw(megabatches)
-
-
-register("figure", "gap")(
-    PlotKind(
-        tables=("megabatches",),
-        category="4 The gap over megabatches",
-        caption="Both gaps after each megabatch. See whether they rise all the way or turn. The clean gap, in the "
-        "lower panel, has both terms without augmentation, which is the fairer comparison. Noise turns, too: the table "
-        "direction_changes says whether a curve moves back farther than noise does.",
-        plan=_plan_gap,
-        draw=_draw_gap,
     )
 )
 
@@ -134,19 +104,21 @@ def _plan_layers(study: StudyRuns) -> dict[str, Contents]:
     return figures
 
 
-def _draw_layers(layers: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
+def _draw_layers(layers: pd.DataFrame, megabatches: pd.DataFrame) -> tuple[Picture, pd.DataFrame]:
     from anytime_pruning.figures.plots import layers as plot
 
-    return plot.draw(layers)
+    return plot.draw(layers, megabatches)
 
 
 register("figure", "layers")(
     PlotKind(
-        tables=("layers",),
+        tables=("layers", "megabatches"),
         category="5 Where weights are pruned",
-        caption="Weights kept in each layer after each megabatch, from input to output. Compare the first layers of "
-        "SNIP and magnitude at the first megabatches, and the depth of the lowest line with the density that was asked "
-        "for.",
+        caption="How much of each layer is left after each megabatch. Layers stand from the input at the top to the "
+        "output at the bottom. Every line is a megabatch, and the lines move to the left as the network is pruned. The "
+        "broken lines are the densities that were asked of the whole network at the first and at the last megabatch. "
+        "Where a line lies to the right of its broken line, the layer is pruned less than the network. Compare the "
+        "first layers of SNIP and magnitude: the paper says that magnitude empties them early.",
         plan=_plan_layers,
         draw=_draw_layers,
     )
@@ -172,7 +144,9 @@ register("figure", "ablation")(
     PlotKind(
         tables=("runs",),
         category="6 Ablations",
-        caption="Accuracy, errors and gap of every variant of a setting, beside those of the reference.",
+        caption="What changes when one setting changes. Every row is a method with the settings in brackets, and every "
+        "mark its mean over seeds with an interval. The line and the band through all rows are the reference. A row "
+        "whose bar is clear of the band is worth a look in the table of paired differences.",
         plan=_plan_ablation,
         draw=_draw_ablation,
     )
@@ -198,10 +172,10 @@ register("figure", "budget")(
     PlotKind(
         tables=("megabatches",),
         category="7 Cost",
-        caption="Accuracy and errors against the multiply-accumulates of training so far. On the left all series cost "
-        "the same, because dense kernels compute pruned weights, too; on the right only weights that are kept count. A "
-        "series is better where its accuracy lies higher, and its errors lower, at the same cost. CER belongs to whole "
-        "streams, so it has one mark for each series.",
+        caption="What the training on the whole stream has cost, beside what it has reached. On the left, the cost is "
+        "what this hardware executed: dense kernels compute pruned weights, too, so pruning saves nothing. On the "
+        "right, only weights that are kept count, as on hardware for sparse networks. A series is better where its "
+        "accuracy lies higher, or its errors lower, at the same cost.",
         plan=_plan_budget,
         draw=_draw_budget,
     )

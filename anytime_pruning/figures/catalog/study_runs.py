@@ -35,6 +35,7 @@ class ShownRun(NamedTuple):
         stream: stream on which the run is trained.
         series: protocol, method and pruner.
         variant: the settings that tell the run apart, as tables name them; empty for the reference.
+        seed: the seed.
         is_gradual: whether the network is pruned further at later megabatches.
         is_few_shot: whether the dataset has a limited number of images of each class.
     """
@@ -43,6 +44,7 @@ class ShownRun(NamedTuple):
     stream: Stream
     series: tuple[str, str, str]
     variant: str
+    seed: int
     is_gradual: bool
     is_few_shot: bool
 
@@ -99,6 +101,7 @@ def _describe(runs: list[PlannedRun]) -> list[ShownRun]:
             stream=Stream(*(settings[run.name][key] for key in Stream._fields)),
             series=(run.settings.protocol, run.settings.method, run.settings.pruner),
             variant=variants[run.name],
+            seed=run.settings.seed,
             is_gradual=is_gradual(run.settings),
             is_few_shot=getattr(run.settings.dataset, "shots", None) is not None,
         )

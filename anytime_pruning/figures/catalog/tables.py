@@ -79,7 +79,7 @@ register("figure", "few_shot")(
 
 
 def _plan_direction_changes(study: StudyRuns) -> dict[str, Contents]:
-    """Plan a table of direction changes on the streams whose gap is shown as a curve."""
+    """Plan a table of direction changes on the streams whose gap is judged as a curve."""
     return _one_table("direction_changes", [run for run in study.shown if has_curve(run.stream.n_megabatches)])
 
 
@@ -93,8 +93,9 @@ register("figure", "direction_changes")(
     TableKind(
         tables=("megabatches",),
         category="4 The gap over megabatches",
-        caption="How often and how far the gaps move back, after smoothing, and in brackets what noise around a "
-        "monotone gap would do. A gap is shown to turn where p is small; a positive excess alone is no finding.",
+        caption="Whether the gap turns. How often and how far it moves back after smoothing stands beside what noise "
+        "around a monotone gap would do, in brackets. A gap is shown to turn where p is small; a positive excess alone "
+        "is no finding.",
         plan=_plan_direction_changes,
         tabulate=_tabulate_direction_changes,
     )
@@ -111,8 +112,10 @@ register("figure", "cost")(
     TableKind(
         tables=("runs",),
         category="7 Cost",
-        caption="Operations and bytes that remain, and the time that training took. FLOPs kept are not a speed: dense "
-        "hardware gains nothing from scattered zeros. The file on disk does get smaller.",
+        caption="What training executed, and how long it took on which hardware. All networks were computed with "
+        "dense kernels, which multiply by zeros, too, so the seconds are no comparison of methods. The columns behind "
+        "them say how much of each network is left. Only hardware for sparse networks would save time by it; the file "
+        "on disk does get smaller.",
         plan=lambda study: _one_table("cost", study.shown),
         tabulate=_tabulate_cost,
     )

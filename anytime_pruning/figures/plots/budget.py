@@ -1,24 +1,30 @@
-"""Draw test accuracy and cumulative errors against the multiply-accumulates that training has cost so far."""
+"""Draw what each series has cost at the end of the stream, beside its test accuracy and its errors.
 
+The figure of accuracy shows the way there. Errors could not be shown along it, because at the same cost a cheap series
+has met more megabatches than a dear one, and therefore made errors on more tests.
+"""
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from anytime_pruning.figures.budget.spending import COSTS, SPENT, add_spent, unit_of
 from anytime_pruning.figures.labels import caption, describe, series_label
-from anytime_pruning.figures.plots.parts.grid import make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds
-from anytime_pruning.figures.series import SERIES, STREAM, of_series, ordered_series
-from anytime_pruning.figures.style import Style, add_legend, fill_interval, set_title, styles_of
+from anytime_pruning.figures.series import SERIES, STREAM, Series, of_series, ordered_series
+from anytime_pruning.figures.style import WIDTH, Style, add_legend, set_title, styles_of
 
 TITLES = {"train_macs": "as executed (dense kernels)", "train_macs_kept": "of kept weights (sparse hardware)"}
+MEASURES = {"test_acc_pct": "Test accuracy (%)", "cer_count": "CER (misclassified test\nimages, summed over t)"}
+# Marks that are nearer to each other than this part of the panel's width are drawn side by side.
+MARK_WIDTH = 0.025
 
 
 def draw(megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Draw a column for each way to count the cost: test accuracy along the stream, and below CER at its end.
-
-    CER is shown at the end alone, because at the same cost a cheap series has met more megabatches than a dear one, and
-    therefore made errors on more tests.
+    """Draw a column for each way to count the cost, and a row for test accuracy and for CER, at the end of the stream.
 
     Args:
         megabatches: the collected table, rows of one stream.
@@ -27,55 +33,58 @@ def draw(megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
         The picture, and its numbers with one row for each series and megabatch.
     """
     spent = add_spent(megabatches)
-    summary = summarize_seeds(spent, [*STREAM, *SERIES, "t"], [*SPENT.values(), "test_acc_pct", "cer_count"])
-    unit, unit_name = unit_of(spent[list(SPENT.values())].to_numpy().max())
+    summary = summarize_seeds(spent, [*STREAM, *SERIES, "t"], [*SPENT.values(), *MEASURES])
+    ends = summary[summary["t"] == summary["t"].max()]
     styles = styles_of(ordered_series(megabatches))
-    grid = make_grid(len(COSTS), 2, len(COSTS), (4.2, 0.6), sharey="row", sharex="col")
-    for number, cost in enumerate(COSTS):
-        above, below = grid.column(number)
-        for series, style in styles.items():
-            table = of_series(summary, series)
-            table = table.assign(cost=table[f"{SPENT[cost]}_mean"] / unit)
-            _draw_line(above, table, style)
-            _draw_end(below, table, style)
-        above.set_title(TITLES[cost])
-        below.set(xlabel=f"Training so far ({unit_name}{' ' if unit_name else ''}multiply-accumulates)", xlim=(0, None))
-        below.yaxis.set_major_formatter("{x:,.0f}")
-    grid.column(0)[0].set_ylabel("Test accuracy (%)")
-    grid.column(0)[1].set_ylabel("CER (misclassified test\nimages, summed over t)")
-    add_legend(grid.figure, [style.legend_handle() for style in styles.values()], list(map(series_label, styles)))
-    grid.figure.align_ylabels()
-    notes = "Above: a mark at each megabatch; below: at the end of the stream"
-    set_title(grid.figure, describe(megabatches), caption(megabatches, "bands and bars"), notes)
-    return grid.figure, summary
-
-
-def _draw_line(axis: Axes, table: pd.DataFrame, style: Style) -> None:
-    """Draw the test accuracy of one series with its interval; the cost hardly differs between seeds."""
-    axis.plot(
-        table["cost"],
-        table["test_acc_pct_mean"],
-        marker=style.marker,
-        markevery=max(1, len(table) // 8),
-        color=style.color,
-        linestyle=style.dash,
-        linewidth=1.1,
-        **style.marker_options,
+    figure, axes = plt.subplots(
+        len(MEASURES), len(COSTS), figsize=(WIDTH, 4.2), sharex="col", sharey="row", layout="constrained"
     )
-    fill_interval(axis, table, "cost", "test_acc_pct", style.color)
+    for column, cost in zip(axes.T, COSTS):
+        unit, name = unit_of(ends[f"{SPENT[cost]}_mean"].max())
+        places = _set_side_by_side({one: of_series(ends, one)[f"{SPENT[cost]}_mean"].item() / unit for one in styles})
+        for axis, measure in zip(column, MEASURES):
+            axis.margins(y=0.12)
+            for series, style in styles.items():
+                _draw_mark(axis, places[series], of_series(ends, series).iloc[0], measure, style)
+        column[0].set_title(TITLES[cost])
+        column[1].set_xlabel(f"Training in all ({name}{' ' if name else ''}multiply-accumulates)")
+        column[1].set_xlim(0, 1.08 * max(places.values()))
+    for axis, label in zip(axes[:, 0], MEASURES.values()):
+        axis.set_ylabel(label)
+    axes[1, 0].yaxis.set_major_formatter("{x:,.0f}")
+    add_legend(figure, [style.legend_handle() for style in styles.values()], list(map(series_label, styles)))
+    figure.align_ylabels()
+    note = "At the end of the stream; marks of nearly equal cost are drawn side by side"
+    set_title(figure, describe(megabatches), caption(megabatches, "bars"), note)
+    return figure, summary
 
 
-def _draw_end(axis: Axes, table: pd.DataFrame, style: Style) -> None:
-    """Draw the CER of one series at the end of its stream, with its interval."""
-    end = table.iloc[-1]
-    mean = end["cer_count_mean"]
+def _set_side_by_side(costs: Mapping[Series, float]) -> dict[Series, float]:
+    """Return the horizontal place of each mark, which is its cost where it has enough room."""
+    width = MARK_WIDTH * max(costs.values())
+    clusters: list[list[Series]] = []
+    for one in sorted(costs, key=lambda one: (costs[one], one.order)):
+        if clusters and costs[one] - costs[clusters[-1][-1]] < width:
+            clusters[-1].append(one)
+        else:
+            clusters.append([one])
+    places = {}
+    for cluster in clusters:
+        middle = sum(costs[one] for one in cluster) / len(cluster)
+        for number, one in enumerate(cluster):
+            places[one] = middle + width * (number - (len(cluster) - 1) / 2)
+    return places
+
+
+def _draw_mark(axis: Axes, place: float, row: "pd.Series[float]", measure: str, style: Style) -> None:
+    """Draw the mean of one series with its interval."""
+    mean, low, high = (row[f"{measure}_{part}"] for part in ("mean", "low", "high"))
     axis.errorbar(
-        end["cost"],
+        place,
         mean,
-        yerr=[[mean - end["cer_count_low"]], [end["cer_count_high"] - mean]],
+        yerr=[[mean - low], [high - mean]],
         marker=style.marker,
         color=style.color,
-        elinewidth=1.0,
-        capsize=2,
+        elinewidth=1.1,
         **style.marker_options,
     )

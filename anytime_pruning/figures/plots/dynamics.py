@@ -4,34 +4,37 @@ The gap is the one of the tables. Its validation images are augmented, and it is
 epoch, so it is not the distance between the two accuracies that are drawn above it.
 """
 
-from collections.abc import Sequence
-
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from anytime_pruning.figures.labels import GAP_NAMES, caption, describe, gap_note, pruner_label, series_label
-from anytime_pruning.figures.plots.parts.grid import PanelGrid, make_grid
-from anytime_pruning.figures.seed_statistics import summarize_seeds
+from anytime_pruning.figures.plots.parts.grid import make_grid
+from anytime_pruning.figures.plots.parts.groups import group_series
+from anytime_pruning.figures.plots.parts.lines import interval_for
+from anytime_pruning.figures.seed_statistics import interval_of, summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, Series, of_series, ordered_series
-from anytime_pruning.figures.style import Dash, add_legend, color_of, fill_interval, set_title
+from anytime_pruning.figures.style import Dash, add_legend, color_of, set_title
 
 TRAIN: Dash = "-"
 VALIDATION: Dash = ":"
-GAP = "generalization_gap_pct"
+LOSS = "Cross-entropy\n(log scale)"
+GAP, LOSSES = "generalization_gap_pct", ["train_loss", "valid_loss"]
 # The keys are the labels of panels, and the values are the columns of each panel with their line styles.
 PANELS: dict[str, dict[str, Dash]] = {
     "Accuracy (%)": {"train_acc_running_pct": TRAIN, "valid_acc_pct": VALIDATION},
     f"{GAP_NAMES[GAP]}\n(percentage points)": {GAP: TRAIN},
-    "Cross-entropy\n(log scale)": {"train_loss": TRAIN, "valid_loss": VALIDATION},
+    LOSS: dict(zip(LOSSES, (TRAIN, VALIDATION))),
 }
 MAX_COLUMNS = 3
 # On a longer stream, only the last epoch of each megabatch is drawn, because too many epochs would fill the panel.
 LONGEST_WITH_EPOCHS = 30
-# One row of panels has space for this number of megabatch names at their font size.
-MAX_NAMES = 26
+# One row of panels has space for this number of megabatch names, and of numbers of epochs, at their font size.
+MAX_NAMES, MAX_NUMBERS = 26, 15
+BORDER = "#BBBBBB"
 
 
 def summarize(epochs: pd.DataFrame, megabatches: pd.DataFrame) -> pd.DataFrame:
@@ -40,119 +43,141 @@ def summarize(epochs: pd.DataFrame, megabatches: pd.DataFrame) -> pd.DataFrame:
     The gap has numbers only at the last epoch of each megabatch.
     """
     keys, last_epoch = [*STREAM, *SERIES, "t"], epochs["epoch"].max()
-    epochs = epochs.assign(stream_epoch=(epochs["t"] - 1) * last_epoch + epochs["epoch"])
     columns = [column for curves in PANELS.values() for column in curves if column != GAP]
-    summary = summarize_seeds(epochs, [*keys, "epoch", "stream_epoch"], columns)
+    summary = summarize_seeds(_count_epochs(epochs), [*keys, "epoch", "stream_epoch"], columns)
     gaps = summarize_seeds(megabatches, keys, [GAP]).drop(columns="seeds").assign(epoch=last_epoch)
     return summary.merge(gaps, on=[*keys, "epoch"], how="left", validate="one_to_one")
 
 
 def draw(epochs: pd.DataFrame, megabatches: pd.DataFrame) -> tuple[Figure, pd.DataFrame]:
-    """Draw a row for each quantity and a column for each pruner; every column also shows methods that never prune."""
+    """Draw a row for each quantity and a column for each protocol and pruner, with the dense baseline in each."""
     summary = summarize(epochs, megabatches)
-    drawn, note = _choose_epochs(summary)
-    columns = pruner_columns(epochs)
-    grid = make_grid(len(columns), len(PANELS), MAX_COLUMNS, (4.1, 0.7), sharex=True)
-    names_fit = summary["t"].max() * grid.width <= MAX_NAMES
-    for number, ((pruner, variant), series) in enumerate(columns.items()):
+    n_megabatches, last_epoch = int(epochs["t"].max()), int(epochs["epoch"].max())
+    gaps = megabatches[[*SERIES, "seed", "t", GAP]].assign(epoch=last_epoch)
+    table = _count_epochs(epochs).merge(gaps, on=[*SERIES, "seed", "t", "epoch"], how="left", validate="one_to_one")
+    is_whole = n_megabatches <= LONGEST_WITH_EPOCHS
+    if not is_whole:
+        table = table[table["epoch"] == last_epoch]
+    drawn, limits = _leave_out_large_losses(table)
+    groups = group_series(ordered_series(epochs), always=("protocol", "pruner", "variant"))
+    grid = make_grid(len(groups), len(PANELS), MAX_COLUMNS, (4.1, 0.7), sharex=True)
+    names_fit = is_whole and n_megabatches * grid.width <= MAX_NAMES
+    for number, (_, series) in enumerate(groups):
         panels = grid.column(number)
         for axis, (label, curves) in zip(panels, PANELS.items()):
             for one in series:
                 _draw_curves(axis, of_series(drawn, one), one, curves)
-            _mark_borders(axis, summary, has_names=axis is panels[0] and names_fit)
-            axis.set_ylabel(label if grid.is_leftmost(number) else "")
-        title = pruner_label(pruner) + (f" [{variant}]" if variant else "")
-        panels[0].set_title(title, pad=14 if names_fit else 6)
-        panels[-1].set_xlabel(
-            "Epoch, counted through the stream" if grid.width < MAX_COLUMNS else "Epoch of the stream"
-        )
-        panels[-1].tick_params(labelbottom=True)
-    _match_scales(grid, drawn)
-    _add_legend(grid.figure, [one for series in columns.values() for one in series])
+            _mark_megabatches(axis, (n_megabatches, last_epoch), MAX_NUMBERS // grid.width, is_whole)
+            axis.set(xlabel="", ylabel=label if grid.is_leftmost(number) else "")
+        if names_fit:
+            _name_megabatches(panels[0], n_megabatches, last_epoch)
+        panels[0].set_title(_name_column(series), pad=14 if names_fit else 6)
+        panels[-1].set_xlabel("Epochs so far" if grid.width == MAX_COLUMNS else "Epochs so far, through the stream")
+    for axis in grid.row(list(PANELS).index(LOSS)):
+        _set_log_scale(axis, *limits)
+    grid.share_scales()
+    _add_legend(grid.figure, [one for group in groups for one in group.series])
     grid.figure.align_ylabels()
+    notes = [caption(epochs, "bands"), *([] if is_whole else ["only the last epoch of each megabatch"])]
+    notes += ["losses above the scale are left out"] if len(drawn.dropna(subset=LOSSES)) < len(table) else []
     set_title(
         grid.figure,
         describe(epochs),
-        f"{caption(epochs, 'bands')}; {note}",
+        "; ".join(notes),
         f"{gap_note(GAP)}, at the last epoch of each megabatch",
     )
     return grid.figure, summary
 
 
-def pruner_columns(table: pd.DataFrame) -> dict[tuple[str, str], list[Series]]:
-    """Return the series for each pruner and variant; methods that never prune appear with each of them."""
-    series = ordered_series(table)
-    pruned = [(one.pruner, one.variant) for one in series if one.pruner != "none"]
-    return {
-        (pruner, variant): [one for one in series if one.pruner in (pruner, "none") and one.variant in (variant, "")]
-        for pruner, variant in dict.fromkeys(pruned or [("none", "")])
-    }
+def _count_epochs(epochs: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the epochs counted through the stream, from 1."""
+    return epochs.assign(stream_epoch=(epochs["t"] - 1) * epochs["epoch"].max() + epochs["epoch"])
 
 
-def _choose_epochs(summary: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """Return the rows to draw, and the words about these rows in the title."""
-    if summary["t"].max() <= LONGEST_WITH_EPOCHS:
-        return summary, "grey lines: borders of megabatches"
-    return summary[summary["epoch"] == summary["epoch"].max()], "only the last epoch of each megabatch"
+def _name_column(series: list[Series]) -> str:
+    """Name the pruner of a column, which the legend does not, with the protocol and the variant."""
+    one = next((one for one in series if one.pruner != "none"), series[0])
+    protocol = f" ({one.protocol})" if one.protocol != "paper" else ""
+    return f"{pruner_label(one.pruner)}{protocol}{f' [{one.variant}]' if one.variant else ''}"
 
 
 def _draw_curves(axis: Axes, table: pd.DataFrame, series: Series, curves: dict[str, Dash]) -> None:
-    color = color_of(series.method, series.protocol)
     for column, dash in curves.items():
-        known = table[table[f"{column}_mean"].notna()]
-        marker = "." if len(known) <= 10 else None
-        width = 1.3 if len(known) <= 100 else 0.9
-        epochs, means = known["stream_epoch"], known[f"{column}_mean"]
-        axis.plot(epochs, means, linestyle=dash, color=color, marker=marker, linewidth=width)
-        fill_interval(axis, known, "stream_epoch", column, color)
+        known = table[table[column].notna()]
+        n_points = known["stream_epoch"].nunique()
+        sns.lineplot(
+            known,
+            x="stream_epoch",
+            y=column,
+            errorbar=_interval_above_zero if column in LOSSES else interval_for(column),
+            err_kws={"alpha": 0.13, "linewidth": 0},
+            color=color_of(series.method, series.protocol),
+            linestyle=dash,
+            linewidth=1.3 if n_points <= 100 else 0.9,
+            marker="." if n_points <= 10 else None,
+            markeredgecolor=color_of(series.method, series.protocol),
+            ax=axis,
+        )
 
 
-def _mark_borders(axis: Axes, summary: pd.DataFrame, has_names: bool) -> None:
-    """Draw a line before the first epoch of each megabatch and, if `has_names`, the megabatch's name above it."""
-    axis.grid(axis="x", visible=False)
-    axis.set_xlim(0.5, summary["stream_epoch"].max() + 0.5)
-    axis.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    spans = summary.groupby("t")["stream_epoch"].agg(["min", "max"])
-    if len(spans) > LONGEST_WITH_EPOCHS:
-        return
-    for t, first, last in spans.itertuples(name=None):
-        if t > 1:
-            axis.axvline(first - 0.5, color="#BBBBBB", linewidth=0.7, zorder=0)
-        if has_names:
-            place = ((first + last) / 2, 1.03)
-            axis.annotate(f"$M_{{{t}}}$", place, xycoords=("data", "axes fraction"), ha="center", fontsize=7)
+def _mark_megabatches(axis: Axes, length: tuple[int, int], max_numbers: int, has_lines: bool) -> None:
+    """Put ticks at the ends of megabatches, as many of them numbered as fit, and lines between megabatches.
 
-
-def _match_scales(grid: PanelGrid, drawn: pd.DataFrame) -> None:
-    """Give each quantity the same scale in all panels, which is logarithmic for the loss.
-
-    The validation loss is larger by orders of magnitude as long as batch norm has seen few batches. An interval may
-    reach below zero, so the scale of the loss covers only the means.
+    Args:
+        axis: the panel.
+        length: number of megabatches, and of epochs on each.
+        max_numbers: the most numbers that fit.
+        has_lines: whether lines are drawn.
     """
-    for number, curves in enumerate(PANELS.values()):
-        panels = grid.row(number)
-        if "train_loss" in curves:
-            means = drawn[[f"{column}_mean" for column in curves]].to_numpy()
-            low, high = means.min() / 1.3, means.max() * 1.3
-            _set_log_scale(panels, is_wide=high / low > 10)
-        else:
-            limits = [axis.get_ylim() for axis in panels]
-            low, high = min(limit[0] for limit in limits), max(limit[1] for limit in limits)
-        for column, axis in enumerate(panels):
-            axis.set_ylim(low, high)
-            axis.tick_params(labelleft=grid.is_leftmost(column))
+    n_megabatches, n_epochs = length
+    step = -(-n_megabatches // max_numbers)
+    axis.grid(axis="x", visible=False)
+    axis.set_xlim(0, 1.015 * n_megabatches * n_epochs)
+    axis.set_xticks(range(0, n_megabatches * n_epochs + 1, step * n_epochs))
+    if has_lines:
+        axis.set_xticks(range(0, n_megabatches * n_epochs + 1, n_epochs), minor=True)
+        for t in range(1, n_megabatches):
+            axis.axvline(t * n_epochs, color=BORDER, linewidth=0.7, zorder=0)
 
 
-def _set_log_scale(panels: Sequence[Axes], is_wide: bool) -> None:
-    for axis in panels:
-        axis.set_yscale("log")
-        # A range of one decade has too few powers of ten for reading a value, so further marks are needed.
-        axis.yaxis.set_major_locator(LogLocator(subs=(1,) if is_wide else (1, 1.5, 2, 3, 5, 7)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(NullFormatter())
+def _name_megabatches(axis: Axes, n_megabatches: int, n_epochs: int) -> None:
+    """Write the name of each megabatch above its epochs."""
+    for t in range(1, n_megabatches + 1):
+        place = ((t - 0.5) * n_epochs, 1.03)
+        axis.annotate(f"$M_{{{t}}}$", place, xycoords=("data", "axes fraction"), ha="center", fontsize=7)
 
 
-def _add_legend(figure: Figure, series: Sequence[Series]) -> None:
+def _leave_out_large_losses(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[float, float]]:
+    """Return the table without the losses that would set the scale alone, and the scale of the loss.
+
+    As long as batch norm has seen few batches, the validation loss is larger by orders of magnitude. Therefore the
+    first megabatch does not count, unless it is the only one, of which the last epoch counts.
+    """
+    keys = [*SERIES, "t", "epoch"]
+    is_settled = table["t"] > 1 if table["t"].max() > 1 else table["epoch"] == table["epoch"].max()
+    intervals = [_interval_above_zero(rows[column]) for _, rows in table[is_settled].groupby(keys) for column in LOSSES]
+    low, high = min(low for low, _ in intervals) / 1.1, 1.1 * max(high for _, high in intervals)
+    means = table.groupby(keys)[LOSSES].transform("mean")
+    return table.assign(**{column: table[column].where(means[column] <= high) for column in LOSSES}), (low, high)
+
+
+def _interval_above_zero(values: "pd.Series[float]") -> tuple[float, float]:
+    """Return both ends of an interval; half the mean is the lowest end, because a logarithmic scale has no zero."""
+    low, high = interval_of(values)
+    return max(low, values.mean() / 2), high
+
+
+def _set_log_scale(axis: Axes, low: float, high: float) -> None:
+    """Set a logarithmic scale; the fewer powers of ten it has, the more numbers stand between them."""
+    axis.set_yscale("log")
+    axis.set_ylim(low, high)
+    between = (1,) if high / low > 500 else (1, 2, 5) if high / low > 10 else (1, 1.5, 2, 3, 5, 7)
+    axis.yaxis.set_major_locator(LogLocator(subs=between))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
+
+
+def _add_legend(figure: Figure, series: list[Series]) -> None:
     """Explain the colours of methods and protocols, and the line styles; pruners have separate columns."""
     methods = list(dict.fromkeys(Series(one.protocol, one.method, "none") for one in series))
     handles = [Line2D([], [], color=color_of(one.method, one.protocol)) for one in methods]
