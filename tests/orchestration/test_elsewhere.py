@@ -69,7 +69,7 @@ def test_a_module_without_a_configuration_is_the_demonstration(checkout, tmp_pat
     (tmp_path / "Snakefile").write_text(MODULE.format(snakefile=f"{checkout}/Snakefile", config=""))
     done = call(tmp_path, "snakemake", "app_all", "--cores", "2", "--dry-run", "--quiet", "rules")
     assert done.returncode == 0, done.stderr
-    assert "Study demo: 36 runs, 36 of them to train." in done.stdout + done.stderr
+    assert "Study demo: 38 runs, 38 of them to train." in done.stdout + done.stderr
 
 
 def test_a_mistake_in_a_module_is_an_error_of_snakemakes_own_kind(checkout, tmp_path):

@@ -182,7 +182,7 @@ def test_the_papers_grid_plans_and_nothing_of_the_demonstration_leaks_in(tmp_pat
 def test_the_demonstration_is_the_default(tmp_path):
     folder = make_checkout(tmp_path)
     done = call(folder, "snakemake", "--cores", "2", "--dry-run")
-    assert "Study demo: 36 runs, 36 of them to train." in done.stdout
+    assert "Study demo: 38 runs, 38 of them to train." in done.stdout
     # A file without the name of a study does not belong to the demonstration.
     write_config(folder, {"grid": [{"dataset": "digits", "model": "resnet20"}]})
     done = snakemake(folder, "--dry-run")
@@ -190,7 +190,7 @@ def test_the_demonstration_is_the_default(tmp_path):
     assert "error: study: this setting is required" in done.stderr
     # A setting on the command line changes the default study and does not replace the study.
     done = call(folder, "snakemake", "--cores", "2", "--dry-run", "--config", "study=other")
-    assert "Study other: 36 runs, 36 of them to train." in done.stdout
+    assert "Study other: 38 runs, 38 of them to train." in done.stdout
 
 
 def test_the_workflow_has_no_lint(tmp_path):

@@ -157,9 +157,9 @@ def test_the_installed_package_plans_a_study_in_a_folder_of_the_users_own(site, 
     (folder / "config" / "demo.yaml").write_text(yaml.safe_dump(config | {"study": "mine"}))
     done = call(site, folder, "snakemake", "--cores", "1", "--dry-run")
     assert done.returncode == 0, done.stderr
-    assert "Study mine: 36 runs, 36 of them to train." in done.stdout
+    assert "Study mine: 38 runs, 38 of them to train." in done.stdout
     assert not (folder / "results").exists()
     done = call(site, folder, "snakemake", "--cores", "1", "write_plan")
     assert done.returncode == 0, done.stderr
-    assert len((folder / "results" / "mine" / "runs.txt").read_text().splitlines()) == 36
+    assert len((folder / "results" / "mine" / "runs.txt").read_text().splitlines()) == 38
     assert not (ROOT / "results" / "mine").exists()
