@@ -56,7 +56,8 @@ def test_the_walk_through_leads_through_the_studys_own_numbers(reported):
     assert "3 runs" in page
     assert "too few seeds to tell" in page  # the study has one seed
     assert "<code>train_limit=60</code>, <code>epochs=1</code>" in page  # the released commands set neither
-    assert page.count("data:image/png;base64") == 4  # the diagram, short, dynamics and layers, and no other
+    # accuracy, the diagram, short, dynamics, layers and budget, and no other
+    assert page.count("data:image/png;base64") == 6
     assert "APP, SNIP minus Dense baseline" in page
     assert "APP, SNIP (released) minus APP, SNIP" in page
     for name in ("results", "differences", "cost", "claims"):
