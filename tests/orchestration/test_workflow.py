@@ -183,6 +183,11 @@ def test_the_demonstration_is_the_default(tmp_path):
     folder = make_checkout(tmp_path)
     done = call(folder, "snakemake", "--cores", "2", "--dry-run")
     assert "Study demo: 38 runs, 38 of them to train." in done.stdout
+    (steps,) = set(re.findall(r"^total +(\d+)$", done.stdout, re.MULTILINE))
+    for page in ("README.md", "docs/tutorial.md", "ARTIFACT.md"):
+        text = (ROOT / page).read_text()
+        assert f"{steps} of {steps} steps (100%) done" in text
+        assert re.search(r"\b38 small\s(networks|runs)", text)
     # A file without the name of a study does not belong to the demonstration.
     write_config(folder, {"grid": [{"dataset": "digits", "model": "resnet20"}]})
     done = snakemake(folder, "--dry-run")

@@ -22,8 +22,8 @@ TEMPLATE = Path(__file__).with_name("page.html")
 HERO, MOST_HEROES = "accuracy", 2
 CLAIMS_CATEGORY = "8 The paper's claims"
 CLAIMS_CAPTION = (
-    "Each claim of the paper, with a verdict for the paper's protocol and for the released one. A verdict is only given "
-    "on the data, network, T and settings of the claim. The text below the table explains the rule."
+    "Each claim of the paper, with a verdict for the paper's protocol and for the released one. A verdict is only "
+    "given on the data, network, T and settings of the claim. The text below the table explains the rule."
 )
 VERDICTS = ("reproduced", "refuted", "undecided", "by construction", "not tested here")
 TESTED = VERDICTS[:3]
