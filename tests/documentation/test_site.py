@@ -13,6 +13,8 @@ from conftest import ROOT
 from anytime_pruning.cli.main import COMMANDS
 from anytime_pruning.datasets.image_folder import ImageFolder
 from anytime_pruning.datasets.restricted_imagenet import RestrictedImageNet
+from anytime_pruning.figures import catalog  # noqa: F401  (kinds of figures register themselves)
+from anytime_pruning.foundation.registry import lookup, names
 from anytime_pruning.results.metrics_file import FinalNumbers, MetricsFile
 from anytime_pruning.results.rows import EpochRow, LayerRow, MegabatchRow
 from anytime_pruning.settings.execution import ExecutionSettings
@@ -95,6 +97,15 @@ def test_every_command_is_explained(site):
     text = text_of(site, "reference/commands.html")
     assert [name for name in COMMANDS if f"usage: python -m anytime_pruning {name}" not in text] == []
     assert "--n-megabatches VALUE" in text
+
+
+def test_every_kind_of_figure_is_explained(site):
+    text = (site / "reference/figures.html").read_text()
+    shown = dict(re.findall(r"<tr>\s*<td><code>(\w+)</code></td>\s*<td>(\w+)</td>", text))
+    # Other tests may have registered kinds of their own in this process, which the site does not know.
+    kinds = {name: "picture" if "png" in lookup("figure", name).files else "table" for name in names("figure")}
+    assert len(shown) >= 18
+    assert shown.items() <= kinds.items()
 
 
 def test_every_public_call_is_explained(site):

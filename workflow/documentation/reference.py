@@ -16,7 +16,9 @@ from anytime_pruning.cli import main
 from anytime_pruning.datasets.cifar.source import Cifar100
 from anytime_pruning.datasets.image_folder import ImageFolder
 from anytime_pruning.datasets.restricted_imagenet import RestrictedImageNet
+from anytime_pruning.figures import catalog  # noqa: F401  (kinds of figures register themselves)
 from anytime_pruning.foundation.fields import json_schema_of
+from anytime_pruning.foundation.registry import lookup, names
 from anytime_pruning.results.metrics_file import FinalNumbers, MetricsFile
 from anytime_pruning.results.rows import EpochRow, LayerRow, MegabatchRow
 from anytime_pruning.settings.execution import ExecutionSettings, StartFile
@@ -41,7 +43,7 @@ def part(name: str) -> str:
     """Return a generated part of a page.
 
     Args:
-        name: `settings of MODEL`, `columns of CLASS`, `commands` or `make targets`.
+        name: `settings of MODEL`, `columns of CLASS`, `commands`, `figures` or `make targets`.
 
     Raises:
         KeyError: there is no such part.
@@ -51,7 +53,8 @@ def part(name: str) -> str:
         return "\n".join(settings_table(MODELS[subject]))
     if kind == "columns":
         return "\n".join(columns_table(STORED[subject]))
-    return "\n".join({"commands": command_sections, "make targets": make_table}[name]())
+    parts = {"commands": command_sections, "figures": figure_table, "make targets": make_table}
+    return "\n".join(parts[name]())
 
 
 def settings_table(model: type[BaseModel]) -> Iterator[str]:
@@ -124,6 +127,16 @@ def help_of(command: str) -> str:
     ):
         main.main([command, "--help"])
     return text.getvalue()
+
+
+def figure_table() -> Iterator[str]:
+    """Yield the lines of a table with every kind of figure and table, and the caption that the report shows with it."""
+    yield "| kind | files | what it shows |"
+    yield "|---|---|---|"
+    kinds = {name: lookup("figure", name) for name in names("figure")}
+    for name, kind in sorted(kinds.items(), key=lambda item: (item[1].category, item[0])):
+        files = "picture" if "png" in kind.files else "table"
+        yield f"| `{name}` | {files} | {_cell(kind.caption.replace('``', '`'))} |"
 
 
 def make_table() -> Iterator[str]:
