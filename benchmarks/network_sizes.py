@@ -1,7 +1,8 @@
 """Count the multiply-accumulates and parameters of every network, for the estimates of a study's hours and disk space.
 
-`python -m benchmarks.network_sizes` writes anytime_pruning/orchestration/network_sizes.json in a few seconds. Write the
-file again after adding or changing a network. `tests/orchestration/test_estimate.py` checks some of the numbers.
+`python -m benchmarks.network_sizes` writes network_sizes.json in anytime_pruning/orchestration/forecast/ in a few
+seconds. Write the file again after adding or changing a network. `tests/orchestration/test_estimate.py` checks some of
+the numbers.
 """
 
 import json
@@ -12,7 +13,7 @@ import torch
 from anytime_pruning import models  # noqa: F401  (this import registers the networks)
 from anytime_pruning.foundation.files import write_text
 from anytime_pruning.foundation.registry import lookup, names
-from anytime_pruning.orchestration.estimate import NETWORK_SIZES
+from anytime_pruning.orchestration.forecast.estimate import NETWORK_SIZES
 from anytime_pruning.pruning.macs import count_macs
 
 CLASSES, IMAGE_SHAPE = 10, (3, 32, 32)

@@ -11,8 +11,8 @@ from anytime_pruning.figures.catalog import Figure, plan_figures
 from anytime_pruning.foundation.files import write_if_different
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.orchestration.calls.experiments import check_results_stay
+from anytime_pruning.orchestration.forecast.machines import read_machines
 from anytime_pruning.orchestration.inputs import find_file
-from anytime_pruning.orchestration.machines import read_machines
 from anytime_pruning.orchestration.places import project_root
 from anytime_pruning.orchestration.study_paths import COLLECTED_TABLES, StudyPaths
 from anytime_pruning.results.external import check_streams, external_results
@@ -72,8 +72,8 @@ class Plan:
         """Yield lines that tell the user what is planned: runs, hours, data that is not there, and disk space."""
         yield f"Study {self.study.study}: {len(self.runs)} runs, {len(self.missing)} of them to train."
         if self.missing and find_spec("torch"):
-            from anytime_pruning.orchestration.estimate import describe_cost
-            from anytime_pruning.orchestration.preflight import describe_data, describe_disk
+            from anytime_pruning.orchestration.forecast.estimate import describe_cost
+            from anytime_pruning.orchestration.forecast.preflight import describe_data, describe_disk
 
             runs = [self.runs[name] for name in self.missing]
             if estimate := describe_cost(runs, read_machines(project_root() / "benchmarks" / "results")):

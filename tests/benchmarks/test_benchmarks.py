@@ -15,7 +15,7 @@ from conftest import ROOT
 from torch import nn
 
 from anytime_pruning import build_model
-from anytime_pruning.orchestration.machines import read_machines
+from anytime_pruning.orchestration.forecast.machines import read_machines
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections.unstructured import select_masks
 from benchmarks import __main__, checkpoints, children, growth, jobs, load, report, spread

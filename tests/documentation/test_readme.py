@@ -9,7 +9,7 @@ from documentation.pages import README, code_blocks
 
 from anytime_pruning import build_model
 from anytime_pruning.foundation.safe_text import read_yaml
-from anytime_pruning.orchestration.estimate import describe_cost
+from anytime_pruning.orchestration.forecast.estimate import describe_cost
 from anytime_pruning.settings.study import plan_study
 
 TEXT = README.read_text()

@@ -6,8 +6,8 @@ import pytest
 
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.registry import names, register
-from anytime_pruning.orchestration.estimate import describe_cost, flop_of_run, network_macs, network_parameters
-from anytime_pruning.orchestration.machines import read_machines
+from anytime_pruning.orchestration.forecast.estimate import describe_cost, flop_of_run, network_macs, network_parameters
+from anytime_pruning.orchestration.forecast.machines import read_machines
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.replay import says_its_size
 from benchmarks.network_sizes import count_network

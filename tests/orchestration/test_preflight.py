@@ -7,8 +7,8 @@ import pytest
 from conftest import ROOT, toy_files, write_archive
 
 from anytime_pruning.foundation.safe_text import read_yaml
-from anytime_pruning.orchestration import preflight
-from anytime_pruning.orchestration.preflight import describe_data, describe_disk
+from anytime_pruning.orchestration.forecast import preflight
+from anytime_pruning.orchestration.forecast.preflight import describe_data, describe_disk
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.settings.study import plan_study
 

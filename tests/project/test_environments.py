@@ -126,7 +126,7 @@ def test_no_list_without_hashes_names_a_build_for_gpus():
         (
             "train",
             ["*"],
-            {"matplotlib", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "scipy", "statsmodels", "wandb"}
+            {"matplotlib", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "scipy", "seaborn", "statsmodels", "wandb"}
             | {"nbclient", "nbconvert", "pillow-heif", "torch-pruning"},
         ),
         ("figures", ["foundation", "settings", "results", "figures"], {"nbclient", "nbconvert", "nbformat"}),

@@ -161,9 +161,9 @@ def test_the_schema_refuses_unknown_keys():
 
 def test_the_studies_are_the_ones_described():
     plans = {path.stem: plan_study(read_yaml(path))[1] for path in CONFIGS}
-    # The demonstration on digits has (app, osp) x (snip, magnitude) and dense, for two lengths and three seeds, and
-    # cold starts of app and dense for the shorter one.
-    assert len(plans["demo"]) == ((2 * 2 + 1) * 2 + 2) * 3
+    # The demonstration on digits has (app, osp) x (snip, magnitude) and dense, for two lengths and three seeds, cold
+    # starts of app and dense for the shorter one, and app and dense on one long stream.
+    assert len(plans["demo"]) == ((2 * 2 + 1) * 2 + 2) * 3 + 2
     # What the paper leaves open: (app, osp, dense) x (warm, cold, shrink_perturb), two controls, and two selections.
     assert len(plans["starts"]) == (3 * 3 + 2 + 2) * 3
     assert {(run.settings.epochs, run.settings.lr, run.settings.lr_milestones) for run in plans["starts"]} == {

@@ -24,7 +24,7 @@ from anytime_pruning.foundation.errors import MESSAGE_LIMIT, ArtifactError
 from anytime_pruning.foundation.registry import KINDS
 from anytime_pruning.foundation.safe_text import parse_yaml, read_yaml
 from anytime_pruning.orchestration.checks import check_runs
-from anytime_pruning.orchestration.estimate import describe_cost
+from anytime_pruning.orchestration.forecast.estimate import describe_cost
 from anytime_pruning.results import layout
 from anytime_pruning.results.run_list import read_runs_list, write_runs_list
 from anytime_pruning.runs import job

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from graphlib import TopologicalSorter
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
 ROOM, GAP, HEIGHT, STEP = 760, 14, 34, 62
@@ -33,8 +34,14 @@ def rooms_of_the_package() -> list[list[str]]:
 
 def rules_of_the_workflow() -> tuple[list[list[str]], list[tuple[str, str]]]:
     """Return the rules of the demonstration in layers, and each pair of a rule and the next one that needs it."""
-    command = [sys.executable, "-m", "snakemake", "--rulegraph", "dot", "--quiet", "all", "--forceall", "--nolock"]
-    graph = subprocess.run(command, cwd=ROOT, capture_output=True, encoding="utf-8", check=True).stdout
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--rulegraph", "dot", "--quiet", "all"]
+    # In an empty folder, nothing is there yet, so the graph is that of a fresh clone.
+    with TemporaryDirectory() as folder:
+        done = subprocess.run(
+            [*command, "--quiet", "all"], cwd=folder, capture_output=True, encoding="utf-8", check=True
+        )
+    graph = done.stdout
     names = dict(NAMED.findall(graph))
     needs = {rule: set[str]() for rule in names.values()}
     for first, second in EDGE.findall(graph):

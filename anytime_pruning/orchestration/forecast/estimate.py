@@ -11,7 +11,7 @@ from pathlib import Path
 from anytime_pruning.datasets.cache import cached_train_count
 from anytime_pruning.foundation.metrics import TRAINING_PASSES
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.orchestration.machines import Machine, Work
+from anytime_pruning.orchestration.forecast.machines import Machine, Work
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.replay import Size, size_of
 from anytime_pruning.stream.sizes import count_valid, megabatch_sizes

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from anytime_pruning.datasets.base import DatasetSettings
 from anytime_pruning.datasets.cache import is_loadable
-from anytime_pruning.orchestration.estimate import network_parameters
+from anytime_pruning.orchestration.forecast.estimate import network_parameters
 from anytime_pruning.settings.run import RunSettings
 
 BYTES_PER_PARAMETER = 4

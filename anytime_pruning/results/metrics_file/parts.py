@@ -1,26 +1,20 @@
-"""Define metrics.json, which describes a finished run, as one typed model in the order of the file."""
+"""Define the parts of metrics.json: final numbers, cost, images, sizes, and what computed the run."""
 
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, model_validator
 
-from anytime_pruning.foundation.errors import DataError, show
-
-SCHEMA_VERSION: Literal[4] = 4
-# What was measured may still exist, so nobody is told to remove it before looking for it.
-REMEDY = "fetch it again, from git, DVC or a copy; only if there is none, remove the run's folder to train it again"
 # The limit keeps whole numbers within a 64-bit column of a table.
 Whole = Annotated[int, Field(ge=0, lt=2**63)]
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """Accepts only exact types and finite numbers, and keeps keys that other versions of this code may add."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="allow", allow_inf_nan=False)
 
 
-class FinalNumbers(_Part):
+class FinalNumbers(Part):
     """Holds the numbers that tables show: results of the last megabatch, and numbers over the whole stream.
 
     Attributes:
@@ -56,7 +50,7 @@ class FinalNumbers(_Part):
     empty_layers: Whole | None = None
 
 
-class PlannedSamples(_Part):
+class PlannedSamples(Part):
     """Holds the planned numbers of samples that pass through the network, by purpose."""
 
     train: Whole
@@ -64,7 +58,7 @@ class PlannedSamples(_Part):
     evaluate: Whole
 
 
-class RunCost(_Part):
+class RunCost(Part):
     """Holds the planned samples and the measured seconds; the speed counts only training passes, without evaluation."""
 
     planned_samples: PlannedSamples
@@ -74,7 +68,7 @@ class RunCost(_Part):
     train_samples_per_s: float
 
 
-class NetworkInput(_Part):
+class NetworkInput(Part):
     """Describes the images that a network takes: (channels, height, width), classes, and normalisation per channel."""
 
     image_shape: tuple[PositiveInt, PositiveInt, PositiveInt]
@@ -89,28 +83,28 @@ class NetworkInput(_Part):
         return self
 
 
-class FileSizes(_Part):
+class FileSizes(Part):
     """Holds the sizes of a network's files in bytes, with zeros stored and with zeros left out."""
 
     dense_bytes: Whole
     sparse_bytes: Whole
 
 
-class Code(_Part):
+class Code(Part):
     """Names the commit of the code and says whether files differ from it; both are None outside git."""
 
     commit: str | None
     modified: bool | None
 
 
-class Container(_Part):
+class Container(Part):
     """Names the container image of the run; the checksum is None if the image could not be read."""
 
     image: str
     sha256: str | None
 
 
-class Hardware(_Part):
+class Hardware(Part):
     """Describes the machine that computed the run; the fields from `gpu` on exist only for a GPU.
 
     `gpu_slots` runs could share the GPU: side by side if `mps` is true, in turns if it is false. It is None if the
@@ -136,7 +130,7 @@ class Hardware(_Part):
         return self.gpu or self.processor
 
 
-class EarlierPart(_Part):
+class EarlierPart(Part):
     """Describes an earlier part of a run that was interrupted and resumed, and its progress at the end."""
 
     t: Whole
@@ -146,89 +140,3 @@ class EarlierPart(_Part):
     container: Container | None = None
     versions: dict[str, str]
     hardware: Hardware
-
-
-class MetricsFile(_Part):
-    """Holds the content of metrics.json. Files of early runs lack the fields that have a default.
-
-    Attributes:
-        schema_version: version of this file's form.
-        results_version: version of the code's numbers.
-        digest: digest of the settings, which is in the folder's name.
-        seed: the seed.
-        final: the final numbers.
-        cost: planned samples and measured seconds.
-        precision: float32 or bfloat16, as computed.
-        input: shape of the images, number of classes, and normalisation.
-        parameter_count: parameters of the network.
-        zeros_at_start: prunable weights that were zero when the run began.
-        size: bytes of the weights as they are and as a sparse file.
-        data_sha256: digest of the decoded images.
-        network_sha256: digest of a user's own network.
-        test_images_in_train: test images that are training images, too.
-        code: commit of the code, and whether files differed from it.
-        container: the container image, with its checksum.
-        versions: versions of Python and of the packages.
-        hardware: processor or GPU, cores, threads and memory.
-        resumed: earlier parts of a run that was interrupted, each with its progress and what computed it.
-        wall_time_s: seconds of all parts together.
-        files: SHA-256 of every other file of the run.
-        sha256: checksum of this content without the checksum itself.
-    """
-
-    schema_version: Literal[4]
-    results_version: Whole
-    digest: str
-    seed: Whole
-    final: FinalNumbers
-    cost: RunCost
-    precision: Literal["float32", "bfloat16"]
-    input: NetworkInput
-    parameter_count: Whole
-    zeros_at_start: Whole | None = None
-    size: FileSizes
-    data_sha256: str
-    network_sha256: str | None = None
-    test_images_in_train: Whole | None
-    code: Code
-    container: Container | None = None
-    versions: dict[str, str]
-    hardware: Hardware
-    resumed: list[EarlierPart]
-    wall_time_s: float
-    files: dict[str, str]
-    sha256: str = ""
-
-    def content(self) -> dict[str, Any]:
-        """Return the content as JSON values in the order of the file, without the keys that the file lacks."""
-        return self.model_dump(mode="json", exclude_unset=True)
-
-
-def parse_metrics(path: Path, text: str) -> MetricsFile:
-    """Parse the text of a metrics.json whose checksum and schema version have been checked.
-
-    Args:
-        path: path of the file, for messages.
-        text: content of the file, which is JSON.
-
-    Raises:
-        DataError: a value is missing or has another type. The message names the first such value by its dotted place.
-    """
-    try:
-        return MetricsFile.model_validate_json(text)
-    except ValidationError as error:
-        raise DataError(f"{path}: {_describe(error)}; {REMEDY}") from None
-
-
-def _describe(error: ValidationError) -> str:
-    first, *others = error.errors()
-    place = ".".join(str(part)[:80] for part in first["loc"])
-    if first["type"] == "json_invalid":
-        return "not readable"
-    if first["type"] == "missing":
-        message = f"{place} is missing"
-    elif "error" in first.get("ctx", {}):
-        message = f"{place}: {first['ctx']['error']}"
-    else:
-        message = f"{place} is {show(first['input'])}, but should be {first['msg'].removeprefix('Input should be ')}"
-    return message + (f" (and {len(others)} more)" if others else "")
