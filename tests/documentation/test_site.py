@@ -127,6 +127,14 @@ def test_the_diagrams_show_the_rooms_and_the_rules(site):
     assert rules.count("<line") == 9
 
 
+def test_examples_of_parts_are_the_tested_ones(site):
+    text = " ".join(text_of(site, "how-to/parts.html").split())
+    for path in (ROOT / "tests" / "additions").glob("[!_]*.py"):
+        if path.stem != "pruner":  # the page has a longer one
+            for line in filter(None, map(str.strip, path.read_text().splitlines())):
+                assert " ".join(line.split()) in text, (path, line)
+
+
 def test_tables_of_results_are_the_stored_ones(site):
     text = " ".join(text_of(site, "results/index.html").split())
     for name in ("cifar10-jpeg", "cifar10", "cifar100"):
