@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
 from anytime_pruning.datasets.pixel_statistics import count_test_images_in_train
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.foundation.files import remove_partial, write_atomically
+from anytime_pruning.foundation.files import make_folder, remove_partial, write_atomically
 
 # Version 3 turns images upright by their EXIF orientation, and notes what was left out.
 CACHE_VERSION = 3
@@ -52,7 +52,7 @@ def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
         DataError: the cache has to be filled, and the source is missing, corrupt or of the wrong kind.
     """
     path = cache_path(dataset, data_dir)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     # Imported here, because planning a study asks for names and sizes of caches and never loads one.
     from filelock import FileLock
 

@@ -122,7 +122,6 @@ def _check_values(table: pd.DataFrame) -> pd.DataFrame:
 
 def _say_missing(missing: list[str], n_runs: int, path: Path) -> None:
     """Write a picture or a text that replaces a figure or a table."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     lines = [f"Not drawn: {len(missing)} of the {n_runs} runs of this figure are missing.", *missing[:MOST_NAMES]]
     if len(missing) > MOST_NAMES:
         lines.append(f"and {len(missing) - MOST_NAMES} more, which the error message names")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from anytime_pruning.figures.series import SERIES, STREAM
 from anytime_pruning.foundation.errors import ArtifactError, DataError
-from anytime_pruning.foundation.files import write_text
+from anytime_pruning.foundation.files import write_atomically, write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +22,8 @@ PAGE_STYLE = "body{font:14px sans-serif}td,th{padding:.3em .7em;text-align:left;
 # Without further packages, LaTeX needs commands for these characters, and for raised digits.
 LATEX_COMMANDS = {"±": r"$\pm$", "–": "--", "−": "$-$", "·": r"$\cdot$"}
 RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹"
+# Dates and versions would change the bytes of an equal picture.
+UNDATED = {"pdf": {"CreationDate": None, "ModDate": None}, "png": {"Software": None}}
 
 
 @contextmanager
@@ -75,11 +77,16 @@ def with_ending(stem: Path, ending: str) -> Path:
     return stem.with_name(f"{stem.name}.{ending}")
 
 
+def save_picture(figure: Figure, path: Path) -> None:
+    """Write a PDF or PNG file without dates, so that the same figure gives the same bytes."""
+    kind = path.suffix[1:]
+    write_atomically(path, lambda partial: figure.savefig(partial, format=kind, metadata=UNDATED[kind]))
+
+
 def save_figure(figure: Figure, numbers: pd.DataFrame, stem: Path) -> None:
-    """Write <stem>.pdf, .png and .csv without dates, so that the same numbers give the same bytes."""
-    stem.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(with_ending(stem, "pdf"), metadata={"CreationDate": None, "ModDate": None})
-    figure.savefig(with_ending(stem, "png"), metadata={"Software": None})
+    """Write <stem>.pdf, <stem>.png and <stem>.csv."""
+    save_picture(figure, with_ending(stem, "pdf"))
+    save_picture(figure, with_ending(stem, "png"))
     _write_csv(numbers, stem)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from anytime_pruning.figures.files import read_table
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM
-from anytime_pruning.foundation.files import write_text
+from anytime_pruning.foundation.files import make_folder, write_text
 
 MEASURES = ["test_acc_pct", "cumulative_error_count", "generalization_gap_pct", "clean_gap_pct", "density"]
 
@@ -29,7 +29,7 @@ def write_metrics(table: Path, folder: Path) -> None:
     """
     metrics = summarize(read_table(table))
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    make_folder(folder)
     for name, values in metrics.items():
         write_text(folder / f"{name}.json", json.dumps(values, indent=2) + "\n")
 

@@ -16,6 +16,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from anytime_pruning.figures.files import save_picture
 from anytime_pruning.figures.series import Series
 
 Color = tuple[float, float, float] | str
@@ -187,5 +188,5 @@ def save_lines(lines: Sequence[str], path: Path) -> None:
     set_style()
     figure = plt.figure(figsize=(WIDTH, 0.6 + 0.15 * len(lines)))
     figure.text(0.03, 0.5, "\n".join(lines), va="center", fontsize=7, family="monospace", color="#AA0000")
-    figure.savefig(path, metadata={"Software": None})
+    save_picture(figure, path)
     plt.close(figure)

@@ -39,7 +39,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         OSError: the file cannot be written; the error names `path`.
         CapacityError: safetensors cannot write the file.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         partial.touch()
@@ -57,6 +57,20 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
         raise CapacityError(f"{path} cannot be written: {error}") from None
     finally:
         partial.unlink(missing_ok=True)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it, unless they exist.
+
+    Their names are flushed to the disk, because a power failure that took a folder's name would take all files in it.
+
+    Raises:
+        OSError: a folder cannot be made.
+    """
+    missing = [above for above in (folder, *folder.parents) if not above.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for made in missing:
+        _flush(made.parent)
 
 
 def remove_partial(folder: Path, name: str = "*") -> None:

@@ -43,6 +43,5 @@ def set_up_workflow(folder: Path) -> list[Path]:
         if (folder / name).exists():
             raise SettingError(f"workflow: {folder / name} exists already; name another folder, or remove that file")
     for name, text in texts.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         write_text(folder / name, text)
     return [folder / name for name in texts]

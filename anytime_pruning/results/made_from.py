@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from anytime_pruning.foundation.files import file_sha256, write_text
+from anytime_pruning.foundation.files import file_sha256, remove_partial, write_text
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Collecting and drawing import code from these places alone. An edit of this code makes tables, figures and claims
@@ -32,7 +32,8 @@ CODE = (
 def recorded(record: Path | None, sources: Sequence[Path], product: Sequence[Path]) -> Iterator[None]:
     """Let a block make a product, and record what the product was made from.
 
-    The sources are read before the block. If they change meanwhile, the product is not current and is made again.
+    Unfinished files that a killed process left beside the product are removed first. The sources are read before the
+    block. If they change meanwhile, the product is not current and is made again.
 
     Args:
         record: the file of the record, or None for no record.
@@ -42,6 +43,9 @@ def recorded(record: Path | None, sources: Sequence[Path], product: Sequence[Pat
     if record is None:
         yield
         return
+    # A record is for a rule of the workflow, and no other process writes what the rule makes.
+    for path in product:
+        remove_partial(path) if path.is_dir() else remove_partial(path.parent, path.name)
     made_from = _digest_of_sources(sources)
     yield
     write_text(record, _content(made_from, product))

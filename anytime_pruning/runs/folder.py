@@ -9,7 +9,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.foundation.files import remove_partial
+from anytime_pruning.foundation.files import make_folder, remove_partial
 from anytime_pruning.results import layout
 
 
@@ -37,7 +37,7 @@ class RunFolder:
             SettingError: the path for the weights is a folder.
         """
         for folder in (self.path, self.weights.parent):
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
         if self.weights.is_dir():
             raise SettingError(f"weights: {self.weights} is not allowed: it is a folder; name a file")
 

@@ -31,6 +31,18 @@ def test_a_figure_is_drawn_of_its_runs_only(tables_dir, tmp_path):
     assert len((tmp_path / "out" / "ablation.csv").read_text().splitlines()) == 2
 
 
+def test_a_picture_is_written_whole_or_not_at_all(tables_dir, tmp_path, monkeypatch):
+    def save_half(figure, file, **options):
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    runs = make_runs(series=PAPER[:2])
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", save_half)
+    with pytest.raises(OSError, match=r"No space left"):
+        draw(planned("ablation", runs["run"][:2]), tables_dir, tmp_path / "out" / "ablation")
+    assert names(tmp_path / "out") == set()
+
+
 def test_a_figure_without_all_its_runs_says_so_and_the_old_one_goes(tables_dir, tmp_path):
     runs, out = make_runs(series=PAPER[:2])["run"].tolist(), tmp_path / "out"
     draw(planned("ablation", runs), tables_dir, out / "a.v2")

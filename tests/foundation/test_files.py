@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from anytime_pruning.foundation.errors import CapacityError
 from anytime_pruning.foundation.files import (
     fingerprint_files,
+    make_folder,
     remove_partial,
     write_atomically,
     write_if_different,
@@ -32,6 +33,16 @@ def test_a_file_is_for_whom_the_umask_says_whatever_library_wrote_it(of_group, t
         "a.safetensors": "0o660",
         "a.txt": "0o660",
     }
+
+
+def test_a_made_folder_has_its_name_on_the_disk(tmp_path, monkeypatch):
+    flushed, fsync = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (flushed.append(os.readlink(f"/proc/self/fd/{file}")), fsync(file)))
+    make_folder(tmp_path / "a" / "b")
+    assert set(flushed) == {str(tmp_path), str(tmp_path / "a")}
+    flushed.clear()
+    make_folder(tmp_path / "a" / "b")
+    assert flushed == []
 
 
 FAILURES = {

@@ -38,6 +38,22 @@ def test_a_product_is_current_until_the_content_of_a_file_changes(made):
     assert not is_current(*made)
 
 
+def test_what_a_killed_process_left_beside_the_product_is_removed(made, tmp_path):
+    record, sources, (product,) = made
+    (tmp_path / "folder").mkdir()
+    left = [tmp_path / ".copy.csv.partial-1", tmp_path / "folder" / ".a.json.partial-1"]
+    others = [tmp_path / ".other.csv.partial-1"]
+    for path in (*left, *others):
+        path.touch()
+    with recorded(None, sources, [product, tmp_path / "folder"]):
+        pass
+    assert all(path.exists() for path in left)  # without a record, another process may be writing
+    with recorded(record, sources, [product, tmp_path / "folder"]):
+        pass
+    assert not any(path.exists() for path in left)
+    assert all(path.exists() for path in others)
+
+
 def test_times_and_places_do_not_count(made, tmp_path):
     _, (source,), (product,) = made
     for path, when in ((source, 4_000_000_000), (product, 1)):
