@@ -48,8 +48,11 @@ demo: $(VENV)/runs
 	@$(ACTIVATE) $(SNAKEMAKE) --cores all
 	@echo "The figures and the results table are in paper_figures/demo/, the numbers behind them in results/demo/."
 
+# A worker on each core. The tests of one module share what they make, so that one worker takes them all.
+WORKERS ?= -n auto --dist loadscope
+
 test: $(VENV)/develops
-	@$(ACTIVATE) python -m pytest
+	@$(ACTIVATE) python -m pytest $(WORKERS)
 
 # This list names the packages of the image. The lock installs torch for NVIDIA GPUs; with envs/requirements.txt, pip may take a
 # CPU build.
@@ -60,7 +63,7 @@ image:
 
 # Tests whose tools are not installed are skipped, and the last lines name them.
 integration: $(VENV)/integrates
-	@$(ACTIVATE) python -m pytest -m integration -rs tests/integration
+	@$(ACTIVATE) python -m pytest $(WORKERS) -m integration -rs tests/integration
 
 # uv changes only the versions that pyproject.toml no longer allows. It reads no configuration of this machine, so that uv.lock
 # names the public index and no mirror.

@@ -41,7 +41,12 @@ def snakemake(folder: Path, *arguments: str, config: str = "config/tiny.yaml") -
 def jobs(done: subprocess.CompletedProcess, rule: str) -> int:
     """Return how many jobs of a rule finished in a call of Snakemake that succeeded."""
     assert done.returncode == 0, done.stderr
-    return len(re.findall(rf"\(Rule: {rule}\)", done.stderr))
+    return jobs_in(done.stderr, rule)
+
+
+def jobs_in(said: str, rule: str) -> int:
+    """Return how many jobs of a rule finished, as Snakemake said."""
+    return len(re.findall(rf"\(Rule: {rule}\)", said))
 
 
 def write_config(folder: Path, content: dict, name: str = "tiny") -> None:

@@ -10,8 +10,10 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from PIL import Image
 from torch import nn
@@ -37,6 +39,14 @@ settings.register_profile(
 )
 settings.load_profile("project")
 ROOT = Path(__file__).parent.parent
+# What a worker and the processes that its tests start need at most.
+WORKER_BYTES = 3 << 30
+
+
+@pytest.hookimpl(optionalhook=True)  # of a plugin that need not be installed
+def pytest_xdist_auto_num_workers() -> int:
+    """Return the number of workers for `-n auto`: one for each core, as far as their memory is there."""
+    return max(1, min(len(os.sched_getaffinity(0)), psutil.virtual_memory().available // WORKER_BYTES))
 
 
 @pytest.fixture(scope="session")
@@ -91,6 +101,27 @@ def trained_study(data_dir, tmp_path_factory):
         run_stream(settings, study / "runs" / names[-1], study / "checkpoints" / names[-1] / layout.WEIGHTS)
     collect(names, study / "runs", study / "tables")
     return study
+
+
+@pytest.fixture(scope="session")
+def tiny_project(tmp_path_factory):
+    """Return a checkout in which the tiny study ran once, and what Snakemake said; a test that changes it takes a copy.
+
+    All workers of pytest-xdist share it, because making it takes many seconds.
+    """
+    from checkout import make_checkout, snakemake
+
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, said = base / "tiny" / "project", base / "tiny" / "said.txt"
+    with FileLock(base / "tiny.lock"):
+        if not said.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            done = snakemake(make_checkout(folder))
+            assert done.returncode == 0, done.stderr
+            said.write_text(done.stderr)
+    return folder, said.read_text()
 
 
 @pytest.fixture

@@ -13,21 +13,12 @@ from anytime_pruning.orchestration.inputs import data_of_run, runs_by_cache_file
 from anytime_pruning.orchestration.study_paths import StudyPaths
 from anytime_pruning.settings.run import parse_settings
 
-STUDY = TINY | {"defaults": TINY["defaults"] | {"seed": 0}}
 FUTURE = 4_000_000_000
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    folder = make_checkout(tmp_path_factory.mktemp("current") / "project")
-    write_config(folder, STUDY)
-    assert jobs(snakemake(folder), "train") == 2
-    return folder
-
-
 @pytest.fixture
-def checkout(finished, tmp_path):
-    return shutil.copytree(finished, tmp_path / "project", symlinks=True)
+def checkout(tiny_project, tmp_path):
+    return shutil.copytree(tiny_project[0], tmp_path / "project", symlinks=True)
 
 
 def planned(folder, *arguments):
@@ -64,7 +55,7 @@ def test_times_alone_make_nothing_again_and_never_fail_a_job(checkout):
     assert jobs(done, "check_claims") == 1
     assert jobs(done, "collect_runs") == jobs(done, "plot_figure") == jobs(done, "write_table") == 0
     # Another grid has to be collected from runs of the future.
-    write_config(checkout, STUDY | {"grid": TINY["grid"][:1]})
+    write_config(checkout, TINY | {"grid": TINY["grid"][:1]})
     done = snakemake(checkout)
     assert jobs(done, "train") == 0
     assert jobs(done, "collect_runs") == 1
@@ -124,7 +115,7 @@ def test_a_job_that_fails_leaves_what_it_would_have_replaced(checkout):
 def test_looking_writes_nothing(checkout, tmp_path):
     fresh = make_checkout(tmp_path / "fresh")
     before = {path: path.read_bytes() for path in all_files(checkout, "results", "paper_figures")}
-    write_config(checkout, STUDY | {"grid": TINY["grid"][:1]})
+    write_config(checkout, TINY | {"grid": TINY["grid"][:1]})
     for look in (["--dry-run"], ["--list-rules"], ["--summary"], ["--dag"]):
         for folder in (checkout, fresh):
             done = snakemake(folder, *look)
@@ -139,8 +130,8 @@ def test_looking_writes_nothing(checkout, tmp_path):
 
 def test_a_study_is_handed_over_as_one_short_word():
     grid = [{"method": "app", "lr": 0.001 + number * 1e-6, "note": "é 'x' $(y) {z}"} for number in range(3000)]
-    word = pack(STUDY | {"grid": grid})
-    assert unpack(word) == STUDY | {"grid": grid}
+    word = pack(TINY | {"grid": grid})
+    assert unpack(word) == TINY | {"grid": grid}
     assert re.fullmatch(r"[\w=-]+", word, re.ASCII)
     assert len(word) < 100_000  # a shell takes 128 KiB
     for wrong in ("nonsense", word[:-8], pack(["a list"])):

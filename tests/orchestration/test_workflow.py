@@ -8,25 +8,16 @@ import subprocess
 
 import pandas as pd
 import pytest
-from checkout import TINY, call, jobs, make_checkout, metrics_files, snakemake, with_lr, write_config
+from checkout import TINY, call, jobs, jobs_in, make_checkout, metrics_files, snakemake, with_lr, write_config
 from conftest import ROOT
 
 pytestmark = pytest.mark.workflow
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory):
-    """Run the tiny study in a checkout, and return the checkout and the finished call."""
-    folder = tmp_path_factory.mktemp("checkout") / "project"
-    folder.mkdir()
-    make_checkout(folder)
-    return folder, snakemake(folder)
-
-
 @pytest.fixture
-def clone(trained, tmp_path):
-    """Commit the results of the trained checkout, clone the checkout with git, and set random file times."""
-    source, _ = trained
+def clone(tiny_project, tmp_path):
+    """Commit the results of a trained checkout, clone the checkout with git, and set random file times."""
+    source = shutil.copytree(tiny_project[0], tmp_path / "source", symlinks=True)
     ignored = (".snakemake/", "/data/", "/results/*/checkpoints/", "/results/*/runs.txt", "/results/*/made/", "logs/")
     (source / ".gitignore").write_text("\n".join(ignored) + "\n")
     for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-qm", "x"]):
@@ -40,11 +31,11 @@ def clone(trained, tmp_path):
     return folder
 
 
-def test_the_grid_becomes_runs_tables_and_figures(trained):
-    folder, done = trained
-    assert jobs(done, "train") == 4
-    assert jobs(done, "prepare_data") == 1
-    assert "Study tiny: 4 runs, 4 of them to train." in done.stderr
+def test_the_grid_becomes_runs_tables_and_figures(tiny_project):
+    folder, said = tiny_project
+    assert jobs_in(said, "train") == 4
+    assert jobs_in(said, "prepare_data") == 1
+    assert "Study tiny: 4 runs, 4 of them to train." in said
     assert sorted(re.sub("-[0-9a-f]{12}/", "/", name) for name in metrics_files(folder)) == [
         f"digits/resnet20/T2/{series}/seed{seed}/metrics.json"
         for series in ("app/snip", "dense/none")
@@ -63,8 +54,8 @@ def test_the_grid_becomes_runs_tables_and_figures(trained):
     assert len(list((folder / "results" / "tiny" / "checkpoints").rglob("weights.safetensors"))) == 4
 
 
-def test_a_second_call_does_nothing_and_says_so(trained):
-    folder, _ = trained
+def test_a_second_call_does_nothing_and_says_so(tiny_project, tmp_path):
+    folder = shutil.copytree(tiny_project[0], tmp_path / "project", symlinks=True)
     before = metrics_files(folder)
     done = snakemake(folder)
     assert "Nothing to be done" in done.stderr

@@ -1,12 +1,13 @@
 """Test that everything with a name runs with everything else, in tiny runs from the first pruning to the files."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from conftest import read_csv, toy_files, write_folder
 
 from anytime_pruning import run_stream
-from anytime_pruning.foundation.registry import names
+from anytime_pruning.foundation.registry import _registered, names
 from anytime_pruning.models import torchvision_nets
 from anytime_pruning.pruning.pruners import synflow
 from anytime_pruning.pruning.schedules import make_schedule
@@ -22,17 +23,24 @@ def images(tmp_path_factory):
     return write_folder(toy_files(20, 2, 12), tmp_path_factory.mktemp("images"))
 
 
+def build_narrow_vgg(n_classes, image_shape, channels=int):
+    return torchvision_nets.build_vgg16_bn(n_classes, image_shape, lambda width: channels(width // 8))
+
+
 @pytest.fixture
 def run_tiny(images, tiny, tmp_path, monkeypatch):
     """Return a function for one run with two megabatches of twenty images.
 
-    To save time, SynFlow prunes in two rounds, and each stage of a network has one narrow block.
+    To save time, SynFlow prunes in two rounds, each stage of a ResNet has one narrow block, and VGG is narrow.
     """
     monkeypatch.setattr(synflow.score_synflow, "rounds", 2)
     for name, (block, _, width) in list(torchvision_nets.RESNETS.items()):
         monkeypatch.setitem(
             torchvision_nets.RESNETS, name, (block, (1, 1, 1, 1), width / 8 if block == "Bottleneck" else 1)
         )
+
+    vgg = replace(_registered["model"]["vgg16_bn"], thing=build_narrow_vgg)
+    monkeypatch.setitem(_registered["model"], "vgg16_bn", vgg)
 
     def run(**changes):
         folder = tmp_path / "-".join(map(str, changes.values()))
