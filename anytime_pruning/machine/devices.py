@@ -1,5 +1,6 @@
 """Choose the device and the precision of a run, and prepare the process for both."""
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,9 @@ from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.machine.nvidia import has_driver, why_no_cuda
 
 Batch = tuple[Tensor, Tensor]
+# These variables forbid oneDNN, which convolves for torch, newer instructions than the named ones. The older ones lack bfloat16.
+ONEDNN_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
+WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 
 
 def choose_device(name: str) -> torch.device:
@@ -68,9 +72,16 @@ def has_native_bfloat16(device: torch.device) -> bool:
     """Return whether the device multiplies in bfloat16: NVIDIA GPUs since Ampere, CPUs with AVX512-BF16 or AMX."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
+    if onednn_limit() in WITHOUT_BFLOAT16:
+        return False
     # Older versions of torch do not have this function.
     capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
     return any(present is True and name.endswith("bf16") for name, present in capabilities.items())
+
+
+def onednn_limit() -> str:
+    """Return the newest instructions that the user allows oneDNN, by its own name, or an empty text for all."""
+    return next((os.environ[name].upper() for name in ONEDNN_LIMITS if os.environ.get(name)), "")
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

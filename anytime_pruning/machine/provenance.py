@@ -11,7 +11,7 @@ import torch
 
 import anytime_pruning
 from anytime_pruning.foundation.files import file_sha256
-from anytime_pruning.machine.devices import has_native_bfloat16
+from anytime_pruning.machine.devices import has_native_bfloat16, onednn_limit
 from anytime_pruning.machine.nvidia import is_mps_on
 
 PROCESSORS = Path("/proc/cpuinfo")
@@ -61,7 +61,7 @@ def describe_hardware(device: torch.device, gpu_slots: int = 1) -> dict[str, str
     """
     hardware: dict[str, str | int | None] = {
         "device": device.type,
-        "processor": _processor(),
+        "processor": processor_name(),
         "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "cores": os.cpu_count() or 0,
         "threads": torch.get_num_threads(),
@@ -107,11 +107,35 @@ def processor_kind() -> str:
     """
     facts = _processor_facts()
     family = f", family {facts['cpu family']}" if "cpu family" in facts else ""
+    return f"{processor_name()}{family}, {vector_instructions()}"
+
+
+def kind_of_bits() -> str:
+    """Return the kind of processor within which the same run has the same bits: `AMD, AVX512 with bfloat16`.
+
+    The maker counts, because MKL, which multiplies matrices for torch, takes other code for other makers.
+    """
+    return f"{maker_of(processor_name())}, {vector_instructions()}"
+
+
+def maker_of(processor: str) -> str:
+    """Return the maker of a processor, which is the first word of its name: `Intel` of `Intel(R) Xeon(R)`."""
+    return processor.partition(" ")[0].removesuffix("(R)")
+
+
+def vector_instructions() -> str:
+    """Return the instructions that torch computes with: `AVX512 with bfloat16`.
+
+    A user may forbid oneDNN some of them. The limit is part of the name if torch itself uses newer ones.
+    """
+    capability, limit = torch.backends.cpu.get_cpu_capability(), onednn_limit()
     native = " with bfloat16" if has_native_bfloat16(torch.device("cpu")) else ""
-    return f"{_processor()}{family}, {torch.backends.cpu.get_cpu_capability()}{native}"
+    is_apart = limit not in ("", "ALL", "DEFAULT") and limit.partition("_")[0] != capability
+    return f"{capability}{native}{f', oneDNN {limit}' if is_apart else ''}"
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """Return the name of the processor as Linux gives it, or what Python knows of it elsewhere."""
     return _processor_facts().get("model name") or platform.processor() or platform.machine()
 
 

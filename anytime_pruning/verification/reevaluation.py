@@ -17,8 +17,9 @@ from anytime_pruning.export.describe import count_parameters, describe_input, me
 from anytime_pruning.export.network import load_network, read_weights
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.metrics import chance_zeros
-from anytime_pruning.machine.devices import prepare_process
+from anytime_pruning.machine.devices import has_native_bfloat16, prepare_process
 from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.machine.provenance import maker_of, processor_name
 from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections import make_selection
@@ -95,7 +96,7 @@ class Evaluator:
             SettingError: the network is not registered.
         """
         hardware = run.metrics.hardware
-        is_exact = computes_the_same(hardware, run.metrics.versions)
+        is_exact = computes_the_same(hardware, run.metrics.versions, run.metrics.precision)
         # An exact comparison needs the run's number of threads, because another number may round sums differently.
         threads = hardware.threads if is_exact else self._threads
         device = torch.device("cpu")
@@ -122,17 +123,21 @@ class Evaluator:
         return self._arrays
 
 
-def computes_the_same(hardware: Hardware, versions: Mapping[str, str]) -> bool:
+def computes_the_same(hardware: Hardware, versions: Mapping[str, str], precision: str) -> bool:
     """Return whether this machine gives results equal to the bit to those of a run's machine.
 
     Args:
-        hardware: machine of the run; only CPUs with the same vector instructions give equal results.
+        hardware: machine of the run; only CPUs of the same maker with the same vector instructions give equal results.
         versions: versions of the run's packages; only the same version of torch gives equal results.
+        precision: precision of the run. Its machine is taken to have multiplied in bfloat16 natively, as `auto` asks
+            for; another machine only imitates that.
     """
-    same_processor = hardware.cpu_capability == torch.backends.cpu.get_cpu_capability()
+    same_maker = maker_of(hardware.processor) == maker_of(processor_name())
+    same_instructions = hardware.cpu_capability == torch.backends.cpu.get_cpu_capability()
+    can_multiply = precision != "bfloat16" or has_native_bfloat16(torch.device("cpu"))
     has_threads = hardware.threads in range(1, (os.cpu_count() or 1) + 1)
     same_torch = versions.get("torch") == torch.__version__
-    return hardware.device == "cpu" and same_processor and has_threads and same_torch
+    return all((hardware.device == "cpu", same_maker, same_instructions, can_multiply, has_threads, same_torch))
 
 
 def _compare_input(run: StoredRun, arrays: ImageArrays) -> Iterator[Finding]:

@@ -75,3 +75,21 @@ def test_the_kind_of_a_processor_tells_families_of_one_name_apart(text, kind, tm
     monkeypatch.setattr(provenance, "has_native_bfloat16", lambda device: False)
     monkeypatch.setattr(provenance, "PROCESSORS", tmp_path / "gone")
     assert provenance.processor_kind() == "aarch64, AVX512"
+
+
+@pytest.mark.parametrize(
+    ("name", "limit", "kind"),
+    [
+        ("AMD EPYC 7763 64-Core Processor", "", "AMD, AVX512 with bfloat16"),
+        ("Intel(R) Xeon(R) Platinum 8480+", "", "Intel, AVX512 with bfloat16"),
+        ("Intel Xeon Processor (Skylake)", "AVX512_CORE", "Intel, AVX512"),
+        ("AMD EPYC", "AVX2", "AMD, AVX512, oneDNN AVX2"),
+    ],
+)
+def test_bits_are_those_of_a_maker_and_of_the_instructions_that_are_used(name, limit, kind, monkeypatch):
+    monkeypatch.setattr(provenance, "processor_name", lambda: name)
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    monkeypatch.delenv("DNNL_MAX_CPU_ISA", raising=False)
+    assert provenance.kind_of_bits() == kind

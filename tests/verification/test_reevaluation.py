@@ -108,13 +108,21 @@ def test_on_another_machine_a_few_images_may_differ(same_machine, wrong, run, mo
     assert all(" errors on the test images, but " in problem for problem in found)
 
 
-@pytest.mark.parametrize("change", ["device", "cpu_capability", "threads", "torch"])
+@pytest.mark.parametrize("change", ["device", "processor", "cpu_capability", "threads", "torch"])
 def test_only_the_same_machine_and_versions_must_come_to_the_same(change, run):
     content = read_metrics(run)
     hardware, versions = content.hardware, content.versions
-    assert reevaluation.computes_the_same(hardware, versions)
+    assert reevaluation.computes_the_same(hardware, versions, "float32")
     other = {change: 10_000 if change == "threads" else "other"}
-    assert not reevaluation.computes_the_same(hardware.model_copy(update=other), versions | other)
+    assert not reevaluation.computes_the_same(hardware.model_copy(update=other), versions | other, "float32")
+
+
+def test_a_run_in_bfloat16_must_come_to_the_same_only_where_it_is_native(run, monkeypatch):
+    content = read_metrics(run)
+    for native in (True, False):
+        monkeypatch.setattr(reevaluation, "has_native_bfloat16", lambda device, native=native: native)
+        assert reevaluation.computes_the_same(content.hardware, content.versions, "bfloat16") is native
+        assert reevaluation.computes_the_same(content.hardware, content.versions, "float32")
 
 
 def test_a_network_is_tested_with_the_threads_of_its_run(run, monkeypatch):
