@@ -42,7 +42,8 @@ def test_native_bfloat16_is_read_off_the_processor(capabilities, native, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("limit", "native"), [("AVX512_CORE", False), ("avx2", False), ("AVX512_CORE_BF16", True), ("ALL", True), ("", True)]
+    ("limit", "native"),
+    [("AVX512_CORE", False), ("avx2", False), ("AVX512_CORE_BF16", True), ("ALL", True), ("", True)],
 )
 def test_bfloat16_that_onednn_must_not_use_is_not_native(limit, native, monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
