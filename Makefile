@@ -18,7 +18,7 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: install demo test figures report docs dvc bench bench-inference zoo gpu-kit image archive integration lock lint fuzz clean help
+.PHONY: install demo test figures report docs dvc bench bench-inference zoo gpu-kit image archive integration lock lint fuzz compare clean help
 
 help:
 	@echo "make install   install what trains and draws into .venv, and say whether torch sees a GPU"
@@ -36,6 +36,7 @@ help:
 	@echo "make archive   write a checksummed archive of this commit into dist/"
 	@echo "make integration  test the container, DVC, Slurm and the archive with the tools of this machine (10 minutes)"
 	@echo "make lock      write uv.lock and all lists in envs/ after an edit of pyproject.toml (needs a package index)"
+	@echo "make compare   train the golden run at commits A and B, and print the first step where they differ (make compare A=HEAD~5 B=HEAD)"
 	@echo "make fuzz      test 10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
 	@echo "make lint      check format, style, types, the order of the rooms, and that envs/ agrees with uv.lock"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
@@ -119,6 +120,12 @@ fuzz: $(VENV)/develops
 	@echo "make fuzz SEED=$(SEED) repeats this call."
 	@$(ACTIVATE) python -m pytest -s tests/whole/test_fuzz_settings.py tests/whole/test_fuzz_data.py \
 	  --hypothesis-profile fuzz --hypothesis-seed $(SEED)
+
+# Without B, A is compared with the files of the checkout as they are.
+A ?= HEAD
+B ?=
+compare: $(VENV)/runs
+	@$(ACTIVATE) python workflow/release/compare_commits.py $(A) $(B)
 
 lint: $(VENV)/develops
 	@$(ACTIVATE) python -m ruff check $(PYTHON_SOURCES)
