@@ -1,13 +1,14 @@
 """Store each dataset in one checksummed file, so that images are decoded or downloaded once and read by every run.
 
-A lock makes it safe for many runs to ask for a dataset at once. The file appears only when it is complete. A damaged
-file is recognised by its checksum and made again.
+A lock makes it safe for many runs, of one user or of several, to ask for a dataset at once. The file appears only when
+it is complete. A damaged file is recognised by its checksum and made again.
 """
 
 import hashlib
 import json
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
 from anytime_pruning.datasets.pixel_statistics import count_test_images_in_train
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.files import make_folder, remove_partial, write_atomically
+from anytime_pruning.foundation.locks.holders import describe_owner
 
 # Version 3 turns images upright by their EXIF orientation, and notes what was left out.
 CACHE_VERSION = 3
@@ -52,11 +54,26 @@ def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
         DataError: the cache has to be filled, and the source is missing, corrupt or of the wrong kind.
     """
     path = cache_path(dataset, data_dir)
-    make_folder(path.parent)
-    # Imported here, because planning a study asks for names and sizes of caches and never loads one.
-    from filelock import FileLock
+    try:
+        # A cache that is there needs no lock, because it is never changed, only replaced. So it may be somebody else's.
+        if path.exists():
+            with suppress(_UnusableCacheError):
+                return _read_cache(path, dataset)
+        return _fill_cache(path, dataset, data_dir)
+    except PermissionError as error:
+        raise DataError(
+            f"{error.filename or path}: permission denied: {describe_owner(Path(error.filename or path))}; ask for the "
+            "right to read and write there, or name a folder of yours (execution.data_dir, or the dataset's path)"
+        ) from None
 
-    with FileLock(path.with_suffix(".lock")):
+
+def _fill_cache(path: Path, dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
+    """Read the source and fill the cache, unless another process has filled it in the meantime."""
+    # Imported here, because planning a study asks for names and sizes of caches and never loads one.
+    from anytime_pruning.foundation.locks.locks import locked
+
+    make_folder(path.parent)
+    with locked(path.with_suffix(".lock"), str(path), f"makes {path}"):
         if path.exists():
             try:
                 return _read_cache(path, dataset)
@@ -92,12 +109,18 @@ def _read_cache(path: Path, dataset: DatasetSettings) -> ImageArrays:
 
     Raises:
         _UnusableCacheError: the file is damaged, or was made from other source files.
+        PermissionError: the file belongs to another user and cannot be read.
     """
     try:
+        # safetensors says of such a file that it does not exist.
+        with open(path, "rb"):
+            pass
         with safe_open(path, framework="numpy") as file:
             header: dict[str, Any] = json.loads(file.metadata()["header"])
             arrays = {name: file.get_tensor(name) for name in ARRAYS}
         checksum = header.pop("sha256")
+    except PermissionError:
+        raise
     except (OSError, SafetensorError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
         raise _UnusableCacheError(f"{path}: the cache is damaged") from None
     if checksum != _checksum(arrays, header):

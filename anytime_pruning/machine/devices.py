@@ -15,7 +15,7 @@ from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.machine.nvidia import has_driver, why_no_cuda
 
 Batch = tuple[Tensor, Tensor]
-# These variables forbid oneDNN, which convolves for torch, newer instructions than the named ones. The older ones lack bfloat16.
+# These variables forbid oneDNN, which convolves for torch, instructions newer than they name. Older ones lack bfloat16.
 ONEDNN_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
 WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 

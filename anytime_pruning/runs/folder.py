@@ -6,10 +6,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.files import make_folder, remove_partial
+from anytime_pruning.foundation.locks.locks import locked
 from anytime_pruning.results import layout
 
 
@@ -44,16 +43,8 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run folder's lock, after waiting if necessary; a process that dies releases its lock."""
-        lock = FileLock(self.path / layout.LOCK)
-        try:
-            lock.acquire(blocking=False)
-        except Timeout:
-            print(f"waiting for another process that works in {self.path}", flush=True)
-            lock.acquire()
-        try:
+        with locked(self.path / layout.LOCK, str(self.path), f"works in {self.path}"):
             yield
-        finally:
-            lock.release()
 
     def tidy(self, is_done: bool) -> None:
         """Remove unfinished files of killed processes, and if the run is finished, its checkpoints."""

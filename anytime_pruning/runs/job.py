@@ -81,7 +81,7 @@ def run_stream(
             warn(f"{settings.dataset.name}: {arrays.test_images_in_train} test images are also training images")
         with (
             deterministic_algorithms(execution.device, execution.deterministic),
-            claim_device(execution.device, execution.gpu_slots) as device,
+            claim_device(execution.device, execution.gpu_slots, str(folder.path)) as device,
             out_of_memory_as_capacity_error(partial(advice_on_memory, settings, device)),
             signals.deferring(),
         ):

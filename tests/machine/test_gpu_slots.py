@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import signal
+import stat
 import tempfile
 import time
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ GPUS = ["gpu-a", "gpu-b"]
 
 def work(folder, slots, log, seconds, names=GPUS, together=1):
     """Hold a slot for some seconds, and at least until `together` jobs have taken one, however slowly they start."""
-    with claim_slot(names, slots, folder) as place:
+    with claim_slot(names, slots, folder, log.name) as place:
         with open(log, "a", encoding="utf-8") as file:
             file.write(f"{time.monotonic()} take {place}\n")
         patience = time.monotonic() + PATIENCE_S
@@ -68,14 +69,14 @@ def test_a_killed_job_frees_its_slot(tmp_path):
     job.kill()
     job.join()
     assert job.exitcode == -signal.SIGKILL
-    with claim_slot(GPUS, 1, tmp_path / "slots") as place:
+    with claim_slot(GPUS, 1, tmp_path / "slots", "a run") as place:
         assert place == int(taken)
     job_b.kill()
 
 
 def test_who_is_killed_while_waiting_takes_nothing_along(tmp_path, capfd):
     said = ""
-    with claim_slot(["gpu"], 1, tmp_path / "slots"):
+    with claim_slot(["gpu"], 1, tmp_path / "slots", "a run"):
         (job,) = start(1, tmp_path / "slots", 1, tmp_path / "log", 600, ["gpu"])
         while "waiting" not in said:
             assert job.is_alive()
@@ -83,30 +84,35 @@ def test_who_is_killed_while_waiting_takes_nothing_along(tmp_path, capfd):
             time.sleep(0.05)
         job.kill()
         job.join()
-    with claim_slot(["gpu"], 1, tmp_path / "slots") as place:
+    with claim_slot(["gpu"], 1, tmp_path / "slots", "a run") as place:
         assert place == 0
     assert not (tmp_path / "log").exists()
 
 
 def test_who_has_to_wait_is_told(tmp_path, capsys, monkeypatch):
     waits = []
-    with claim_slot(["gpu"], 1, tmp_path) as _:
+    with claim_slot(["gpu"], 1, tmp_path, "a run") as _:
         monkeypatch.setattr(gpu_slots.time, "sleep", lambda seconds: waits.append(seconds) or 1 / 0)
-        with pytest.raises(ZeroDivisionError), claim_slot(["gpu"], 1, tmp_path):
+        with pytest.raises(ZeroDivisionError), claim_slot(["gpu"], 1, tmp_path, "a run"):
             raise AssertionError("the slot was taken twice")
     assert waits == [gpu_slots.POLL_S]
-    assert capsys.readouterr().out == "waiting for one of 1 GPU slots (execution.gpu_slots: 1)\n"
+    said = capsys.readouterr().out
+    assert said.startswith(
+        f"waiting for one of 1 GPU slots (execution.gpu_slots: 1), held by: process {os.getpid()} of "
+    )
+    assert said.endswith(", for a run\n")
+    assert said.count("\n") == 1
 
 
 def test_an_error_of_the_run_is_not_one_of_its_slot(tmp_path):
-    with pytest.raises(OSError, match=r"^disk full$"), claim_slot(["gpu"], 1, tmp_path):
+    with pytest.raises(OSError, match=r"^disk full$"), claim_slot(["gpu"], 1, tmp_path, "a run"):
         raise OSError("disk full")
 
 
 def test_a_folder_that_cannot_be_used_is_one_line(tmp_path):
     (tmp_path / "slots").write_text("somebody else's")
     message = f"^{tmp_path}/slots: this folder, where runs lock their GPUs, cannot be used: File exists; it has to be"
-    with pytest.raises(SettingError, match=message), claim_slot(GPUS, 1, tmp_path / "slots"):
+    with pytest.raises(SettingError, match=message), claim_slot(GPUS, 1, tmp_path / "slots", "a run"):
         pass
 
 
@@ -127,18 +133,22 @@ def pretend_gpus(tmp_path, monkeypatch):
 
 
 def test_a_run_takes_the_gpu_that_has_most_free_slots(pretend_gpus):
-    with claim_device("cuda", 2) as first, claim_device("cuda", 2) as second, claim_device("cuda", 2) as third:
+    with (
+        claim_device("cuda", 2, "a run") as first,
+        claim_device("cuda", 2, "a run") as second,
+        claim_device("cuda", 2, "a run") as third,
+    ):
         assert [first.index, second.index, third.index] == [0, 1, 0]
-        with claim_device("cuda:1", 2) as named:
+        with claim_device("cuda:1", 2, "a run") as named:
             assert named.index == 1
 
 
 def test_jobs_of_slurm_wait_only_for_each_other(pretend_gpus, monkeypatch):
     """Slurm assigned each job its GPUs; the runs of one job share them as they do without Slurm."""
-    with claim_device("cuda:0", 1), claim_device("cuda:1", 1):
+    with claim_device("cuda:0", 1, "a run"), claim_device("cuda:1", 1, "a run"):
         for job in ("7", "8"):
             monkeypatch.setenv("SLURM_JOB_ID", job)
-            with claim_device("cuda", 1) as first, claim_device("cuda", 1) as second:
+            with claim_device("cuda", 1, "a run") as first, claim_device("cuda", 1, "a run") as second:
                 assert [first.index, second.index] == [0, 1]
 
 
@@ -147,26 +157,47 @@ def test_runs_with_different_folders_for_temporary_files_share_the_slots(pretend
     (tmp_path / "scratch").mkdir()
     monkeypatch.setenv("TMPDIR", str(tmp_path / "scratch"))
     monkeypatch.setattr(tempfile, "tempdir", None)
-    with claim_device("cuda", 1) as first:
+    with claim_device("cuda", 1, "a run") as first:
         monkeypatch.delenv("TMPDIR")
         monkeypatch.setattr(tempfile, "tempdir", None)
-        with claim_device("cuda", 1) as second:
+        with claim_device("cuda", 1, "a run") as second:
             assert [first.index, second.index] == [0, 1]
     assert not list((tmp_path / "scratch").iterdir())
 
 
-def test_each_user_has_slots_of_his_own_that_no_other_can_take(pretend_gpus, tmp_path, monkeypatch):
-    with claim_device("cuda:0", 1):
+def test_the_runs_of_all_users_find_the_same_locks(pretend_gpus, tmp_path):
+    with claim_device("cuda:0", 1, "a run"):
         (folder,) = (path for path in tmp_path.iterdir() if path.is_dir())
-        assert folder.stat().st_mode & 0o777 == 0o700
-        stranger = os.getuid() + 1
-        monkeypatch.setattr(gpu_slots.os, "getuid", lambda: stranger)
-        (tmp_path / folder.name.replace(str(stranger - 1), str(stranger))).mkdir()
-        message = (
-            f"slots-{stranger}: this folder, where runs lock their GPUs, cannot be used: it belongs to another user"
-        )
-        with pytest.raises(SettingError, match=message), claim_device("cuda:0", 1):
-            pytest.fail("entered")
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o1777
+        assert [stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()] == [0o666]
+
+
+@pytest.mark.parametrize("obstacle", ["a file", "a link", "a private folder"])
+def test_something_else_in_the_place_of_the_shared_folder_is_said(obstacle, pretend_gpus, tmp_path, capsys):
+    shared, elsewhere = tmp_path / "anytime-pruning-slots", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    elsewhere.chmod(0o1777)
+    make = {"a file": shared.touch, "a link": lambda: shared.symlink_to(elsewhere), "a private folder": shared.mkdir}
+    make[obstacle]()
+    with claim_device("cuda:0", 1, "a run") as first, claim_device("cuda:1", 1, "a run") as second:
+        assert (first.index, second.index) == (0, 1)
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"warning: GPU slots are shared with your own runs alone, because {shared} is not a folder of"
+    )
+    assert list(elsewhere.iterdir()) == []
+    own = tmp_path / f"anytime-pruning-slots-{os.getuid()}"
+    assert stat.S_IMODE(own.stat().st_mode) == 0o700
+
+
+def test_a_folder_of_ones_own_that_is_somebody_elses_is_refused(pretend_gpus, tmp_path, monkeypatch):
+    (tmp_path / "anytime-pruning-slots").touch()
+    stranger = os.getuid() + 1
+    (tmp_path / f"anytime-pruning-slots-{stranger}").mkdir()
+    monkeypatch.setattr(gpu_slots.os, "getuid", lambda: stranger)
+    message = f"slots-{stranger}: this folder, where runs lock their GPUs, cannot be used: it belongs to another user"
+    with pytest.raises(SettingError, match=message), claim_device("cuda:0", 1, "a run"):
+        pytest.fail("entered")
 
 
 @pytest.mark.parametrize(
@@ -174,7 +205,7 @@ def test_each_user_has_slots_of_his_own_that_no_other_can_take(pretend_gpus, tmp
 )
 def test_slots_that_only_share_time_are_said(slots, mps, is_said, pretend_gpus, monkeypatch, capsys):
     monkeypatch.setattr(gpu_slots, "is_mps_on", lambda gpu: mps)
-    with claim_device("cuda", slots):
+    with claim_device("cuda", slots, "a run"):
         assert capsys.readouterr().err == is_said * (
             "warning: execution.gpu_slots: without NVIDIA's MPS, 2 runs take turns on a GPU instead of computing side "
             "by side; start it with nvidia-cuda-mps-control -d\n"
@@ -206,7 +237,7 @@ def say(event):
     with log.open("a") as file:
         file.write(f"{{event}} {{place}} {{job}}\\n")
 
-with claim_slot(["0", "1"], 1, Path("slots")) as place:
+with claim_slot(["0", "1"], 1, Path("slots"), job) as place:
     say("take")
     if job in "01" and not Path("killed" + job).exists():
         Path("killed" + job).touch()

@@ -93,13 +93,16 @@ def _remove(path: Path, study: Path) -> None:
 
 
 def _remove_run(folder: Path) -> None:
-    from filelock import FileLock, Timeout
-
     from anytime_pruning.foundation.errors import SettingError
+    from anytime_pruning.foundation.locks.holders import describe_holder
+    from anytime_pruning.foundation.locks.locks import Lock
     from anytime_pruning.results import layout
 
+    lock = Lock(folder / layout.LOCK, f"the removal of {folder}")
+    if not lock.take():
+        who = describe_holder(lock.path) or "a process"
+        raise SettingError(f"remove: {folder} is not allowed: {who} works on this run; stop it first")
     try:
-        with FileLock(folder / layout.LOCK, blocking=False):
-            shutil.rmtree(folder)
-    except Timeout:
-        raise SettingError(f"remove: {folder} is not allowed: a process works on this run; stop it first") from None
+        shutil.rmtree(folder)
+    finally:
+        lock.release()
