@@ -7,8 +7,8 @@ it is complete. A damaged file is recognised by its checksum and made again.
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
 from anytime_pruning.datasets.pixel_statistics import count_test_images_in_train
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.foundation.files import make_folder, remove_partial, write_atomically
+from anytime_pruning.foundation.files import make_as_shared, remove_partial, write_atomically
 from anytime_pruning.foundation.locks.holders import describe_owner
 
 # Version 3 turns images upright by their EXIF orientation, and notes what was left out.
@@ -51,19 +51,32 @@ def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
         data_dir: folder for downloads and caches.
 
     Raises:
-        DataError: the cache has to be filled, and the source is missing, corrupt or of the wrong kind.
+        DataError: the cache has to be filled, and the source is missing, corrupt or of the wrong kind; or another user
+            does not share a file.
     """
     path = cache_path(dataset, data_dir)
-    try:
+    with _saying_whose(path):
         # A cache that is there needs no lock, because it is never changed, only replaced. So it may be somebody else's.
         if path.exists():
             with suppress(_UnusableCacheError):
                 return _read_cache(path, dataset)
         return _fill_cache(path, dataset, data_dir)
+
+
+@contextmanager
+def _saying_whose(path: Path) -> Iterator[None]:
+    """Turn a refused permission into a message that names the owner of the file or folder.
+
+    Raises:
+        DataError: a file belongs to another user, who does not let this one read or write it.
+    """
+    try:
+        yield
     except PermissionError as error:
+        refused = Path(error.filename or path)
         raise DataError(
-            f"{error.filename or path}: permission denied: {describe_owner(Path(error.filename or path))}; ask for the "
-            "right to read and write there, or name a folder of yours (execution.data_dir, or the dataset's path)"
+            f"{refused}: permission denied: {describe_owner(refused)}; ask for the right to read and write there, or "
+            "name a folder of yours (execution.data_dir, or the dataset's path)"
         ) from None
 
 
@@ -72,7 +85,7 @@ def _fill_cache(path: Path, dataset: DatasetSettings, data_dir: Path) -> ImageAr
     # Imported here, because planning a study asks for names and sizes of caches and never loads one.
     from anytime_pruning.foundation.locks.locks import locked
 
-    make_folder(path.parent)
+    make_as_shared(path.parent)
     with locked(path.with_suffix(".lock"), str(path), f"makes {path}"):
         if path.exists():
             try:
@@ -88,9 +101,14 @@ def _fill_cache(path: Path, dataset: DatasetSettings, data_dir: Path) -> ImageAr
 
 
 def is_loadable(dataset: DatasetSettings, data_dir: Path) -> bool:
-    """Return whether `load_dataset` would find a dataset without a download."""
-    is_cached = dataset.is_pinned() and cache_path(dataset, data_dir).exists()
-    return is_cached or dataset.is_there(data_dir)
+    """Return whether `load_dataset` would find a dataset without a download.
+
+    Raises:
+        DataError: the folder of the data belongs to another user and cannot be looked into.
+    """
+    path = cache_path(dataset, data_dir)
+    with _saying_whose(path):
+        return (dataset.is_pinned() and path.exists()) or dataset.is_there(data_dir)
 
 
 def cached_train_count(dataset: DatasetSettings, data_dir: Path) -> int | None:
@@ -144,7 +162,8 @@ def _write_cache(path: Path, arrays: ImageArrays, fingerprint: str | None) -> No
     header = json.loads(json.dumps(header))
     header["sha256"] = _checksum(contents, header)
     remove_partial(path.parent, path.name)
-    write_atomically(path, lambda partial: save_file(contents, partial, metadata={"header": json.dumps(header)}))
+    text = json.dumps(header)
+    write_atomically(path, lambda partial: save_file(contents, partial, metadata={"header": text}), as_shared=True)
 
 
 def _checksum(arrays: Mapping[str, NDArray[Any]], header: Mapping[str, Any]) -> str:

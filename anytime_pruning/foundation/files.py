@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -24,7 +25,7 @@ def write_if_different(path: Path, text: str) -> None:
         write_text(path, text)
 
 
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], object], as_shared: bool = False) -> None:
     """Let a function write a temporary file beside a path, then move the file to the path.
 
     The content is flushed to the disk before the file gets its final name, so that a power failure cannot leave an
@@ -34,6 +35,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Args:
         path: path of the finished file; missing folders are made.
         write: a function that takes the path of the temporary file and fills this file.
+        as_shared: whether users who may write to the folder may read the file, whatever the umask.
 
     Raises:
         OSError: the file cannot be written; the error names `path`.
@@ -43,7 +45,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
     try:
         partial.touch()
-        mode = partial.stat().st_mode
+        mode = partial.stat().st_mode | (_shared_rights(path.parent) if as_shared else 0)
         write(partial)
         partial.chmod(mode)
         _flush(partial)
@@ -71,6 +73,28 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for made in missing:
         _flush(made.parent)
+
+
+def make_as_shared(folder: Path) -> None:
+    """Let the users who may write to the folder above a folder write to this one, too, whatever the umask.
+
+    The folder is made if it is missing. It may be there already, because Snakemake makes folders before jobs start.
+    """
+    make_folder(folder)
+    above, status = stat.S_IMODE(folder.parent.stat().st_mode), folder.stat()
+    if is_shared(folder.parent) and status.st_uid == os.getuid():
+        # This includes the bits by which new files get the folder's group, and by which only their owners remove them.
+        folder.chmod(stat.S_IMODE(status.st_mode) | above & 0o3077)
+
+
+def is_shared(folder: Path) -> bool:
+    """Return whether the group or others may write to a folder."""
+    return bool(folder.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
+def _shared_rights(folder: Path) -> int:
+    """Return the rights to a file in a folder for those beside its owner who may write to the folder, or 0."""
+    return folder.stat().st_mode & 0o066 if is_shared(folder) else 0
 
 
 def remove_partial(folder: Path, name: str = "*") -> None:

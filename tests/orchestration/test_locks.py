@@ -1,11 +1,13 @@
 """Test what a call says that finds its folder locked."""
 
 import logging
+import os
 import subprocess
 import sys
 
 import pytest
 
+from anytime_pruning.foundation.locks.holders import name_of_user
 from anytime_pruning.orchestration.calls.locks import FolderInUseError, describe_lock, replace_lock_message
 
 
@@ -29,7 +31,7 @@ def test_the_holder_is_named_while_it_lives_and_unlock_only_afterwards(locked):
     holder = start(locked, "snakemake")
     try:
         line = describe_lock(locked)
-        assert f"(process {holder.pid} on " in line
+        assert f"(process {holder.pid} of {name_of_user(os.getuid())} on " in line
         assert " since 20" in line
         assert "wait until it has finished" in line
         assert "--unlock" not in line

@@ -6,7 +6,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake_interface_executor_plugins.settings import DeploymentMethod
 
 from anytime_pruning.orchestration.calls.handover import pack
-from anytime_pruning.orchestration.calls.locks import replace_lock_message
+from anytime_pruning.orchestration.calls.locks import check_owner, replace_lock_message
 from anytime_pruning.orchestration.calls.metadata import hide_missing_metadata
 from anytime_pruning.orchestration.calls.products import Products
 from anytime_pruning.orchestration.inputs import data_of_run, runs_by_cache_file
@@ -24,8 +24,12 @@ PATHS, STUDY = PLAN.paths, pack(config)
 # Snakemake adds to these files, too, while it asks for the inputs of jobs: the incomplete ones.
 PRODUCTS = Products(PLAN, lambda files: workflow.dag.forcefiles.update(files), ancient)
 CLAIMS, NOTEBOOK = find_file("config/claims.yaml"), find_file("workflow/notebooks/walkthrough.ipynb")
-for line in PLAN.describe():
-    logger.info(line)
+
+# The lines say what data is missing, and for that look into folders that may be somebody else's.
+with mistakes_in_one_line(WorkflowError if IS_MODULE else None):
+    check_owner(Path.cwd())
+    for line in PLAN.describe():
+        logger.info(line)
 
 
 def program(wildcards):

@@ -4,7 +4,8 @@ DATASETS = runs_by_cache_file(PLAN.runs.values())
 
 rule prepare_data:
     output:
-        f"{Path(next(iter(DATASETS))).parent}/{{cache}}.safetensors",
+        # `update` keeps the file that a call in another checkout with this data folder may have made since.
+        update(f"{Path(next(iter(DATASETS))).parent}/{{cache}}.safetensors"),
     log:
         f"{PATHS.logs}/prepare-{{cache}}.log",
     # On a cluster, data is downloaded where there is a network.

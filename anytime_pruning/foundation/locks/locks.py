@@ -8,9 +8,10 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.files import is_shared
 from anytime_pruning.foundation.locks.holders import clear_note, describe_holder, describe_owner, write_note
 
-POLL_S = 0.1
+POLL_S, PATIENCE_S = 0.1, 10
 
 
 class Lock:
@@ -34,16 +35,23 @@ class Lock:
         Raises:
             SettingError: the lock file belongs to another user and cannot be opened.
         """
-        try:
-            self._lock = self._lock or FileLock(self.path, mode=self.path.parent.stat().st_mode & 0o666)
-            self._lock.acquire(blocking=False)
-        except Timeout:
-            return False
-        except PermissionError:
-            raise SettingError(
-                f"{self.path}: this lock cannot be taken: {describe_owner(self.path)}; ask for the right to write "
-                "there, or name another folder"
-            ) from None
+        folder = self.path.parent
+        # Another user may just be making the file or its folder, which get their rights a moment later.
+        patience = time.monotonic() + (PATIENCE_S if is_shared(folder.parent) else 0)
+        while True:
+            try:
+                self._lock = self._lock or FileLock(self.path, mode=folder.stat().st_mode & 0o666)
+                self._lock.acquire(blocking=False)
+                break
+            except Timeout:
+                return False
+            except PermissionError:
+                if time.monotonic() >= patience:
+                    raise SettingError(
+                        f"{self.path}: this lock cannot be taken: {describe_owner(self.path)}; ask for the right to "
+                        "write there, or name another folder"
+                    ) from None
+                time.sleep(POLL_S)
         if self._holds_itself():
             write_note(self.path, self._work)
         return True
