@@ -3,8 +3,8 @@
     make compare A=COMMIT B=COMMIT     # without B, the files of the checkout as they are
 
 Each commit's own package computes, from a copy of its files in a temporary folder, so the checkout stays as it is. Both
-use the packages of this environment. The exit status is that of `diff`: 0 if nothing differs, 1 if something does, and 2
-if a commit could not be trained. So `git bisect run` finds the commit that changed the numbers:
+use the packages of this environment. The exit status is that of `diff`: 0 if nothing differs, 1 if something does, and
+2 if a commit could not be trained. So `git bisect run` finds the commit that changed the numbers:
 
     git bisect run python workflow/release/compare_commits.py GOOD
 """
