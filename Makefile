@@ -165,8 +165,8 @@ $(VENV)/versions: envs/dvc.txt $(VENV)/runs
 $(VENV)/tries: envs/zoo.txt $(VENV)/develops
 	@$(call INSTALL,envs/zoo.txt,$(VENV))
 
-$(VENV)/integrates: envs/dvc.txt envs/slurm.txt $(VENV)/develops
-	@$(call INSTALL,envs/dvc.txt envs/slurm.txt,$(VENV))
+$(VENV)/integrates: envs/integration.txt $(VENV)/develops
+	@$(call INSTALL,envs/integration.txt,$(VENV))
 
 $(FIGURES_VENV)/installed: envs/figures.txt
 	@$(CHECK_PYTHON)

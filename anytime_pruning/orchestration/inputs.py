@@ -25,14 +25,15 @@ def data_of_run(paths: StudyPaths, name: str, settings: RunSettings) -> list[str
     without data would train every run again as soon as one run is missing. And Snakemake fails a job whose input is
     dated in the future, although the content of the data decides and not its time.
     """
-    cache = _cache_file(settings)
+    cache = cache_file(settings)
     return [] if paths.is_done(name) or Path(cache).exists() else [cache]
 
 
 def runs_by_cache_file(runs: Iterable[RunSettings]) -> dict[str, RunSettings]:
     """Return one run for each cached dataset, by the path of the cache."""
-    return {_cache_file(settings): settings for settings in runs}
+    return {cache_file(settings): settings for settings in runs}
 
 
-def _cache_file(settings: RunSettings) -> str:
+def cache_file(settings: RunSettings) -> str:
+    """Return the path of the cached dataset of a run."""
     return str(cache_path(settings.dataset, settings.execution.data_dir))

@@ -46,14 +46,21 @@ def prepare_jobs(image: str, in_container: bool) -> str:
     return f"PYTHONSAFEPATH=1 {path}python -m {package.name}"
 
 
+def in_folder(folder: str, command: str) -> str:
+    """Return a shell command that runs another one in a folder; the shell itself stays where it is."""
+    return f"env --chdir={quote(folder)} {command}"
+
+
 def _path_outside(package: Path) -> str:
     """Return the shell text that adds the package to the Python path of a job outside of containers."""
     # This Python finds an installed package by itself. Another Python, such as conda's, must not see the packages that
     # are installed beside the package.
     if _is_installed(package):
         return ""
-    folders = [str(package.parent), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    return f"PYTHONPATH={quote(os.pathsep.join(filter(None, dict.fromkeys(folders))))} "
+    # Paths are absolute, because a job may run in another folder.
+    given = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
+    folders = [str(package.parent), *map(os.path.abspath, given)]
+    return f"PYTHONPATH={quote(os.pathsep.join(dict.fromkeys(folders)))} "
 
 
 def _mount(package: Path) -> str:

@@ -1,7 +1,8 @@
 """Plan a study: its runs, its missing runs, its figures, and the files of runs and figures."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,29 +45,32 @@ class Plan:
 
     def is_written(self) -> bool:
         """Return whether the files that jobs read hold this plan."""
-        return all(path.is_file() and path.read_bytes() == text.encode() for path, text in self._lists())
+        return all(Path(path).is_file() and Path(path).read_bytes() == text for path, text in self.lists().items())
 
-    def write(self) -> None:
-        """Write the lists of runs and of figures, which jobs read."""
-        for path, text in self._lists():
-            write_if_different(path, text)
+    def write(self, folder: Path = Path()) -> None:
+        """Write the lists of runs and of figures, which jobs read, below a folder."""
+        for path, text in self.lists().items():
+            write_if_different(folder / path, text.decode())
 
-    def remove_incomplete_figures(self) -> None:
+    def remove_incomplete_figures(self, folder: Path = Path()) -> None:
         """Remove every figure that shows a run without results; a file that names these runs will replace it."""
         missing = set(self.missing)
         for name, figure in self.figures.items():
             if missing.intersection(figure.runs):
                 for path in self.files_of_figure(name):
-                    Path(path).unlink(missing_ok=True)
+                    (folder / path).unlink(missing_ok=True)
 
     def files(self) -> list[str]:
         """Return the files that jobs read."""
         return [self.paths.runs_list, self.paths.figure_plan]
 
-    def _lists(self) -> Iterator[tuple[Path, str]]:
+    def lists(self) -> dict[str, bytes]:
+        """Return what the files that jobs read have to hold, by their paths."""
         figures = {name: figure.as_json() for name, figure in self.figures.items()}
-        yield Path(self.paths.runs_list), format_runs_list(list(self.runs))
-        yield Path(self.paths.figure_plan), json.dumps(figures, indent=1) + "\n"
+        return {
+            self.paths.runs_list: format_runs_list(list(self.runs)).encode(),
+            self.paths.figure_plan: f"{json.dumps(figures, indent=1)}\n".encode(),
+        }
 
     def describe(self) -> Iterator[str]:
         """Yield lines that tell the user what is planned: runs, hours, data that is not there, and disk space."""
@@ -92,8 +96,7 @@ class Plan:
 
     def present_run_metrics(self) -> list[str]:
         """Return the metrics.json of every run that has results."""
-        missing = set(self.missing)
-        return [self.paths.run_metrics(name) for name in self.runs if name not in missing]
+        return [self.paths.run_metrics(name) for name in self.present_runs()]
 
     def figure_files(self) -> list[str]:
         """Return every file of every figure and table."""
@@ -102,6 +105,11 @@ class Plan:
     def files_of_figure(self, name: str) -> list[str]:
         """Return the files of one figure or table."""
         return [f"{self.paths.figures}/{name}.{kind}" for kind in self.figures[name].kinds]
+
+    def present_runs(self) -> list[str]:
+        """Return the names of the runs that have results."""
+        missing = set(self.missing)
+        return [name for name in self.runs if name not in missing]
 
     def tables(self) -> list[str]:
         """Return the collected tables."""
@@ -112,13 +120,14 @@ class Plan:
         return [name for name, figure in self.figures.items() if kind in figure.kinds]
 
 
-def plan(content: Mapping[str, Any], files: Iterable[str] = ()) -> Plan:
+def plan(content: Mapping[str, Any], files: Iterable[str] = (), exists: Callable[[str], bool] = os.path.exists) -> Plan:
     """Check a study and plan its runs and figures.
 
     Args:
         content: the configuration as Snakemake read it.
         files: the configuration files. Each file is read again, because Snakemake silently takes the last value of a
             repeated key.
+        exists: says whether a result exists at a path, in the working folder or in an object store.
 
     Raises:
         SettingError: a setting is not allowed.
@@ -127,7 +136,7 @@ def plan(content: Mapping[str, Any], files: Iterable[str] = ()) -> Plan:
     """
     for file in files:
         read_yaml(Path(file))
-    planned = make_plan(content)
+    planned = make_plan(content, exists)
     check_results_stay(planned.study.study)
     # Names of models and pruners can be checked only with torch. A machine that only draws figures does not need torch.
     if planned.missing and find_spec("torch"):
@@ -137,7 +146,7 @@ def plan(content: Mapping[str, Any], files: Iterable[str] = ()) -> Plan:
     return planned
 
 
-def make_plan(content: Mapping[str, Any]) -> Plan:
+def make_plan(content: Mapping[str, Any], exists: Callable[[str], bool] = os.path.exists) -> Plan:
     """Plan the runs and figures of a study whose names were checked before, or need no check.
 
     Raises:
@@ -151,7 +160,7 @@ def make_plan(content: Mapping[str, Any]) -> Plan:
     return Plan(
         study=study,
         runs={run.name: run.settings for run in planned},
-        missing=tuple(run.name for run in planned if not paths.is_done(run.name)),
+        missing=tuple(run.name for run in planned if not exists(paths.run_metrics(run.name))),
         figures=plan_figures(planned, study.margins, external),
         paths=paths,
         container=study.container if "://" in study.container else find_file(study.container),

@@ -101,6 +101,15 @@ class StudyPaths:
         """Return the file of a run's final weights."""
         return str(layout.weights_path(self.study, name))
 
+    def run_files(self, name: str) -> list[str]:
+        """Return every file of a run but its weights, in the order in which they may appear: metrics.json is last."""
+        files = (layout.CONFIG, layout.MEGABATCHES, layout.EPOCHS, layout.LAYERS)
+        return [*(f"{self.run(name)}/{file}" for file in files), self.run_metrics(name)]
+
+    def run_config(self, name: str) -> str:
+        """Return the file of a run's settings."""
+        return f"{self.run(name)}/{layout.CONFIG}"
+
     def is_done(self, name: str) -> bool:
         """Return whether the results of a run exist in the working folder."""
         return Path(self.run_metrics(name)).exists()

@@ -6,15 +6,15 @@ rule check_claims:
     input:
         lambda wildcards: PRODUCTS.inputs_of_claims(CLAIMS),
     output:
-        update(f"{PATHS.claims}.md"),
+        kept(f"{PATHS.claims}.md"),
         report(
-            update(f"{PATHS.claims}.html"),
+            kept(f"{PATHS.claims}.html"),
             category="8 The paper's claims",
             caption="../report/claims.rst",
             labels={"figure": "claims (table)"},
         ),
-        update(f"{PATHS.claims}.tex"),
-        update(f"{PATHS.claims}.csv"),
+        kept(f"{PATHS.claims}.tex"),
+        kept(f"{PATHS.claims}.csv"),
     log:
         f"{PATHS.logs}/check_claims.log",
     localrule: True

@@ -1,6 +1,6 @@
 # Write the plan that the jobs of this call read, and collect all runs of the study in four tidy tables, which are all that the
 # figures read. Content decides whether tables, figures and claims are current: their input functions force what is out of date,
-# and `ancient` keeps times from deciding. Outputs are `update`d: if a job fails, Snakemake puts the earlier files back.
+# and `ancient` keeps times from deciding. Outputs are `kept`: if a job fails, Snakemake puts the earlier files back.
 
 
 # Nothing is written while this file is read, because many calls only look, and take no lock.
@@ -8,26 +8,27 @@ rule write_plan:
     input:
         lambda wildcards: PRODUCTS.inputs_of_plan(),
     output:
-        update(PLAN.files()),
+        kept(PLAN.files()),
     log:
         f"{PATHS.logs}/write_plan.log",
     localrule: True
     conda:
         "../../envs/figures.yaml"
     params:
-        program=program,
+        program=program_of_checkout,
         study=lambda wildcards: STUDY,
+        out=lambda wildcards: JOB_FOLDER,
     message:
         "Writing the plan of the study"
     shell:
-        "{params.program} plan {params.study:q} > {log:q} 2>&1"
+        "{params.program} plan {params.study:q} --out {params.out:q} > {log:q} 2>&1"
 
 
 rule collect_runs:
     input:
         lambda wildcards: PRODUCTS.inputs_of_tables(),
     output:
-        update(PLAN.tables()),
+        kept(PLAN.tables()),
     log:
         f"{PATHS.logs}/collect_runs.log",
     localrule: True
@@ -52,8 +53,8 @@ rule collect_present_runs:
     input:
         lambda wildcards: PRODUCTS.inputs_of_present_tables(),
     output:
-        update(PLAN.files()),
-        update(PLAN.tables()),
+        kept(PLAN.files()),
+        kept(PLAN.tables()),
     log:
         f"{PATHS.logs}/collect_present_runs.log",
     localrule: True
@@ -61,7 +62,9 @@ rule collect_present_runs:
         "../../envs/figures.yaml"
     params:
         program=program,
+        program_of_checkout=program_of_checkout,
         study=lambda wildcards: STUDY,
+        out=lambda wildcards: JOB_FOLDER,
         runs=lambda wildcards: PATHS.runs_list,
         runs_dir=lambda wildcards: PATHS.runs,
         tables_dir=lambda wildcards: PATHS.tables,
@@ -69,8 +72,8 @@ rule collect_present_runs:
     message:
         "Collecting the runs that are there into tables"
     shell:
-        "{{ {params.program} plan {params.study:q} --present-only && {params.program} collect {params.runs:q} "
-        "{params.runs_dir:q} {params.tables_dir:q} --record {params.record:q} --present-only; }} > {log:q} 2>&1"
+        "{{ {params.program_of_checkout} plan {params.study:q} --out {params.out:q} --present-only && {params.program} collect "
+        "{params.runs:q} {params.runs_dir:q} {params.tables_dir:q} --record {params.record:q} --present-only; }} > {log:q} 2>&1"
 
 
 ruleorder: write_plan > collect_runs > collect_present_runs
@@ -81,7 +84,7 @@ rule write_metrics:
     input:
         lambda wildcards: PRODUCTS.inputs_of_metrics(),
     output:
-        update(directory(PATHS.metrics)),
+        kept(directory(PATHS.metrics)),
     log:
         f"{PATHS.logs}/write_metrics.log",
     localrule: True
@@ -90,8 +93,9 @@ rule write_metrics:
     params:
         program=program,
         table=lambda wildcards: PATHS.table("runs"),
+        metrics=lambda wildcards: PATHS.metrics,
         record=lambda wildcards: PATHS.record("metrics"),
     message:
         "Writing the metrics of each series"
     shell:
-        "{params.program} metrics {params.table:q} {output:q} --record {params.record:q} > {log:q} 2>&1"
+        "{params.program} metrics {params.table:q} {params.metrics:q} --record {params.record:q} > {log:q} 2>&1"

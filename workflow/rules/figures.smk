@@ -7,15 +7,15 @@ rule plot_figure:
     input:
         lambda wildcards: PRODUCTS.inputs_of_figure(wildcards.figure),
     output:
-        # The stem of all files is taken from the first; the report shows the second.
-        update(f"{PATHS.figures}/{{figure}}.pdf"),
+        # The report shows the second.
+        kept(f"{PATHS.figures}/{{figure}}.pdf"),
         report(
-            update(f"{PATHS.figures}/{{figure}}.png"),
+            kept(f"{PATHS.figures}/{{figure}}.png"),
             category=lambda wildcards: PLAN.figures[wildcards.figure].category,
             caption="../report/figure.rst",
             labels={"figure": "{figure}"},
         ),
-        update(f"{PATHS.figures}/{{figure}}.csv"),
+        kept(f"{PATHS.figures}/{{figure}}.csv"),
     log:
         f"{PATHS.logs}/plot_figure-{{figure}}.log",
     wildcard_constraints:
@@ -27,7 +27,7 @@ rule plot_figure:
         program=program,
         plan=lambda wildcards: PATHS.figure_plan,
         tables_dir=lambda wildcards: PATHS.tables,
-        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
+        stem=lambda wildcards: f"{PATHS.figures}/{wildcards.figure}",
         caption=lambda wildcards: PLAN.figures[wildcards.figure].caption,
         record=lambda wildcards: PATHS.record(f"figures/{wildcards.figure}"),
     message:
@@ -41,15 +41,15 @@ rule write_table:
     input:
         lambda wildcards: PRODUCTS.inputs_of_figure(wildcards.figure),
     output:
-        update(f"{PATHS.figures}/{{figure}}.md"),
+        kept(f"{PATHS.figures}/{{figure}}.md"),
         report(
-            update(f"{PATHS.figures}/{{figure}}.html"),
+            kept(f"{PATHS.figures}/{{figure}}.html"),
             category=lambda wildcards: PLAN.figures[wildcards.figure].category,
             caption="../report/figure.rst",
             labels={"figure": "{figure} (table)"},
         ),
-        update(f"{PATHS.figures}/{{figure}}.tex"),
-        update(f"{PATHS.figures}/{{figure}}.csv"),
+        kept(f"{PATHS.figures}/{{figure}}.tex"),
+        kept(f"{PATHS.figures}/{{figure}}.csv"),
     log:
         f"{PATHS.logs}/write_table-{{figure}}.log",
     wildcard_constraints:
@@ -61,7 +61,7 @@ rule write_table:
         program=program,
         plan=lambda wildcards: PATHS.figure_plan,
         tables_dir=lambda wildcards: PATHS.tables,
-        stem=lambda wildcards, output: Path(output[0]).with_suffix(""),
+        stem=lambda wildcards: f"{PATHS.figures}/{wildcards.figure}",
         caption=lambda wildcards: PLAN.figures[wildcards.figure].caption,
         record=lambda wildcards: PATHS.record(f"figures/{wildcards.figure}"),
     message:

@@ -7,7 +7,7 @@ rule walkthrough:
         lambda wildcards: PRODUCTS.inputs_of_walkthrough(NOTEBOOK, CLAIMS),
     output:
         report(
-            update(PATHS.walkthrough),
+            kept(PATHS.walkthrough),
             category="0 Walk-through",
             caption="../report/walkthrough.rst",
             labels={"figure": "walk-through (page)"},
@@ -24,11 +24,12 @@ rule walkthrough:
         program=program,
         notebook=lambda wildcards: NOTEBOOK,
         study=PATHS.study,
+        page=lambda wildcards: PATHS.walkthrough,
         record=lambda wildcards: PATHS.record("walkthrough"),
     message:
         "Running the walk-through"
     shell:
-        "{params.program} walkthrough {params.notebook:q} {params.study:q} {output:q} --record {params.record:q} "
+        "{params.program} walkthrough {params.notebook:q} {params.study:q} {params.page:q} --record {params.record:q} "
         "> {log:q} 2>&1"
 
 
@@ -36,7 +37,7 @@ rule write_report:
     input:
         lambda wildcards: PRODUCTS.inputs_of_report(NOTEBOOK, CLAIMS),
     output:
-        update(PATHS.report),
+        kept(PATHS.report),
     log:
         f"{PATHS.logs}/write_report.log",
     localrule: True
@@ -47,8 +48,9 @@ rule write_report:
     params:
         program=program,
         study=PATHS.study,
+        page=lambda wildcards: PATHS.report,
         record=lambda wildcards: PATHS.record("report"),
     message:
-        "Writing {output}"
+        "Writing {params.page}"
     shell:
-        "{params.program} report {params.study:q} {output:q} --record {params.record:q} > {log:q} 2>&1"
+        "{params.program} report {params.study:q} {params.page:q} --record {params.record:q} > {log:q} 2>&1"

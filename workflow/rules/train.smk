@@ -1,13 +1,16 @@
 # One job trains one run. A result that exists is valid, because the name of its folder carries a digest of everything that
-# determines its numbers. The weights are no output: they are versioned apart, and a clone without them must not train again.
+# determines its numbers. The weights are no output: they are versioned apart, and a clone without them must not train again. An
+# object store gets every file of a run, and metrics.json last, so that there, too, a run that exists is whole.
+TRAINED = [*PATHS.run_files("{run}")[:-1], PATHS.run_weights("{run}")] if STORE else []
 
 
 rule train:
     input:
-        lambda wildcards: data_of_run(PATHS, wildcards.run, PLAN.runs[wildcards.run]),
+        lambda wildcards: PRODUCTS.inputs_of_run(wildcards.run),
     output:
-        # `update` keeps the file until the job starts. A job that outlived a killed workflow may have written it since.
-        update(PATHS.run_metrics("{run}")),
+        TRAINED,
+        # The file is kept until the job starts. A job that outlived a killed workflow may have written it since.
+        kept(PATHS.run_metrics("{run}")),
     log:
         f"{PATHS.logs}/{{run}}.log",
     wildcard_constraints:

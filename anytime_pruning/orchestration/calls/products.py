@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
+from anytime_pruning.orchestration.inputs import data_of_run
 from anytime_pruning.orchestration.plan import Plan
 from anytime_pruning.results.made_from import is_current
 
@@ -29,6 +30,10 @@ class Products:
         self._plan, self._paths, self._force, self._ancient = plan, plan.paths, force, ancient
         # Snakemake asks several times for each job.
         self._figure_is_current = cache(self._is_current_figure)
+
+    def inputs_of_run(self, name: str) -> list[str]:
+        """Return the inputs of the rule that trains a run."""
+        return data_of_run(self._paths, name, self._plan.runs[name])
 
     def inputs_of_plan(self) -> list[str]:
         """Return no inputs for the rule that writes the plan, but force it if the files hold another plan."""
