@@ -88,9 +88,9 @@ def test_the_search_leaves_the_harmless_alone(code):
     assert find_unsafe(code) == set()
 
 
-# The workflow makes these values itself: a digest of hexadecimal digits, the option of one rule, and the command that
-# runs the package, in which `prepare_jobs` has quoted every path.
-UNQUOTED = {"params.digest", "params.option", "params.program"}
+# The workflow makes these values itself: a digest of hexadecimal digits, the option of one rule, and the commands that
+# run the package, in which `prepare_jobs` and `in_folder` have quoted every path.
+UNQUOTED = {"params.digest", "params.option", "params.program", "params.program_of_checkout"}
 
 
 def test_the_shell_of_a_rule_gets_every_value_quoted():

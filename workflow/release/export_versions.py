@@ -42,7 +42,7 @@ LISTS = {
     "zoo.txt": Export("Networks of timm, with the export to ONNX, for `make zoo`.", (*RUN, "zoo")),
     "dvc.txt": Export("What runs, with DVC: `make dvc`.", (*RUN, "dvc")),
     "slurm.txt": Export("What runs, with `snakemake --profile profiles/slurm`.", (*RUN, "slurm")),
-    "s3.txt": Export("What runs, with files in S3 instead of a shared folder.", (*RUN, "s3")),
+    "bucket.txt": Export("What runs, with files in S3 instead of a shared folder.", (*RUN, "s3")),
     "integration.txt": Export("Tools that `make integration` tests with.", (*RUN, "integration")),
     "dev.txt": Export("Everything that `make test` and `make lint` need.", ("dev",)),
 }

@@ -3,14 +3,9 @@ DATASETS = runs_by_cache_file(PLAN.runs.values())
 CACHE = Path(next(iter(DATASETS))).parent
 
 
-def dataset_of(wildcards):
-    """Return a run that reads a cached dataset."""
-    return DATASETS[f"{CACHE}/{wildcards.cache}.safetensors"]
-
-
-def store_cache(wildcards, output):
-    """Return what the shell does with the cache that was written into the checkout: a store takes a copy."""
-    return f" && cp {quote(f'{CACHE}/{wildcards.cache}.safetensors')} {quote(str(output[0]))}" if STORE else ""
+def cache_of(wildcards):
+    """Return the path of a cached dataset."""
+    return f"{CACHE}/{wildcards.cache}.safetensors"
 
 
 rule prepare_data:
@@ -25,10 +20,12 @@ rule prepare_data:
         "../../envs/train.yaml"
     params:
         program=program_of_checkout,
-        dataset=lambda wildcards: dataset_of(wildcards).dataset.model_dump_json(),
-        data_dir=lambda wildcards: dataset_of(wildcards).execution.data_dir,
-        store=store_cache,
+        dataset=lambda wildcards: DATASETS[cache_of(wildcards)].dataset.model_dump_json(),
+        data_dir=lambda wildcards: DATASETS[cache_of(wildcards)].execution.data_dir,
+        cache=lambda wildcards: cache_of(wildcards),
     message:
         "Preparing {wildcards.cache}"
+    # The output is the cache itself, or its copy for an object store.
     shell:
-        "{params.program} prepare {params.dataset:q} --data-dir {params.data_dir:q} > {log:q} 2>&1{params.store}"
+        "{params.program} prepare {params.dataset:q} --data-dir {params.data_dir:q} > {log:q} 2>&1 && "
+        "([ {params.cache:q} -ef {output:q} ] || cp {params.cache:q} {output:q})"
