@@ -30,8 +30,25 @@ with mistakes_in_one_line(WorkflowError if IS_MODULE else None):
     PROGRAM = prepare_jobs(PLAN.container, DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method)
 
 PATHS, STUDY = PLAN.paths, pack(config)
-        # The file is kept, because a call in another checkout with this data folder may have made it since.
-        kept(f"{CACHE}/{{cache}}.safetensors"),
+JOB_FOLDER = STORE.folder if STORE else "."
+PROGRAM_IN_JOB_FOLDER = in_folder(JOB_FOLDER, PROGRAM) if STORE else PROGRAM
+CLAIMS, NOTEBOOK = [
+    os.path.abspath(file) if STORE else file
+    for file in map(find_file, ("config/claims.yaml", "workflow/notebooks/walkthrough.ipynb"))
+]
+
+
+def force(files):
+    """Let Snakemake make files again; it adds to these, too, while it asks for the inputs of jobs: the incomplete ones."""
+    workflow.dag.forcefiles.update(files)
+
+
+PRODUCTS = StoredProducts(PLAN, STORE, force, local) if STORE else Products(PLAN, force, ancient)
+# The lines say what data is missing, and for that look into folders that may be somebody else's.
+with mistakes_in_one_line(WorkflowError if IS_MODULE else None):
+    check_owner(Path.cwd())
+    for line in PLAN.describe():
+        logger.info(line)
 
 
 def program(wildcards):
