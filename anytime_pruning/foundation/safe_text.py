@@ -148,4 +148,6 @@ def _reason(error: Exception) -> str:
         return "too many levels"
     if not isinstance(error, yaml.YAMLError | ValueError):
         return "a value does not fit its tag"
-    return " ".join(str(error).split())
+    reason = " ".join(str(error).split())
+    # libyaml reads ahead, and since 0.2.6 its own limit of 1,000 levels may come before ours.
+    return f"more than {MAX_DEPTH} levels are not allowed" if "nesting depth" in reason else reason
