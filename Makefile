@@ -18,12 +18,13 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: install demo test figures report docs dvc bench bench-inference zoo gpu-kit image archive integration lock lint fuzz compare clean help
+.PHONY: install demo test figures report docs dvc bench bench-inference zoo gpu-kit image archive integration lock lint fuzz compare versions clean help
 
 help:
 	@echo "make install   install what trains and draws into .venv, and say whether torch sees a GPU"
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
 	@echo "make test      run the tests"
+	@echo "make versions  run tests with other versions of all packages (30 minutes): RESOLUTION=lowest-direct, highest or locked"
 	@echo "make figures   redraw the figures of every study that has results, without training"
 	@echo "make report    do what make figures does, and write a page for each study: results/<study>/report.html"
 	@echo "make docs      build the documentation: site/index.html, which needs no network"
@@ -54,6 +55,29 @@ WORKERS ?= -n auto --dist loadscope
 
 test: $(VENV)/develops
 	@$(ACTIVATE) python -m pytest $(WORKERS)
+
+# Other versions than those of uv.lock: the lowest or the highest that pyproject.toml allows, or the locked ones on another Python.
+# The tests reach every package that the project imports. Tests of uv.lock, of the documentation and of real tools are left out,
+# because they do not depend on these versions or are about the locked ones. As in the lists of envs/, pip adds what its build of
+# torch needs for GPUs.
+RESOLUTION ?= lowest-direct
+TESTS ?= $(addprefix tests/,settings foundation datasets stream pruning models results figures runs training export verification) \
+  tests/orchestration/test_workflow.py tests/whole/test_golden.py
+TRIED = .venv-versions/$(notdir $(PYTHON))-$(RESOLUTION)
+
+versions:
+	@$(CHECK_PYTHON)
+	@case "$(RESOLUTION)" in lowest-direct|highest|locked) ;; *) echo "error: RESOLUTION: $(RESOLUTION) is not allowed;" \
+	  "allowed: lowest-direct, highest, locked" >&2; exit 2 ;; esac
+	@echo "Installing the $(RESOLUTION) versions for $(PYTHON) into $(TRIED) ..."
+	@$(PYTHON) -m venv --clear $(TRIED)
+	@$(TRIED)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' envs/dev.txt)"
+	@if [ "$(RESOLUTION)" = locked ]; then cat envs/dev.txt; else \
+	  $(TRIED)/bin/python -m uv pip compile --quiet --no-config --no-header --no-annotate --resolution $(RESOLUTION) \
+	    --python $(TRIED)/bin/python --extra dev pyproject.toml; fi >$(TRIED)/resolved.txt
+	@grep -vE '^(nvidia-|cuda-|triton=)' $(TRIED)/resolved.txt >$(TRIED)/packages.txt
+	@$(TRIED)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $(TRIED)/packages.txt
+	@PATH="$(CURDIR)/$(TRIED)/bin:$$PATH" python -m pytest $(WORKERS) $(TESTS)
 
 # This list names the packages of the image. The lock installs torch for NVIDIA GPUs; with envs/requirements.txt, pip may take a
 # CPU build.

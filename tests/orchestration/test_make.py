@@ -18,6 +18,8 @@ from pathlib import Path
 here = Path.cwd()
 with (here / "calls").open("a", encoding="utf-8") as file:
     print(json.dumps([sys.argv[1:], dict(os.environ)]), file=file)
+if "compile" in sys.argv:
+    print("numpy==2.4.1\\nnvidia-cublas==13.1\\ncuda-toolkit==13.0\\ntriton==3.7\\ntorch==2.11.0")
 if sys.argv[1:] == ["-m", "anytime_pruning", "studies"]:
     print((here / "studies").read_text(encoding="utf-8"), end="")
     sys.exit((here / "broken").exists() and 2)
@@ -49,8 +51,8 @@ def checkout(tmp_path):
     return tmp_path
 
 
-def make(checkout, target, **environment):
-    command = ["make", target]
+def make(checkout, target, *variables, **environment):
+    command = ["make", target, *variables]
     # The tests themselves may be called by make, whose variables would make this make speak of folders.
     outside = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     return subprocess.run(command, cwd=checkout, env=outside | environment, capture_output=True, encoding="utf-8")
@@ -108,3 +110,50 @@ def test_what_another_program_put_into_the_environment_stays_outside(checkout, t
         assert {name: environment[name] for name in STRANGERS if name in environment} == {"PIP_USER": "0"}
         assert environment["PYTHONUTF8"] == "1"
         assert environment["PATH"].startswith(f"{checkout}/.venv")
+
+
+@pytest.fixture
+def tried(checkout):
+    """Return a function that names the folder of an environment for other versions, where its Python is ready."""
+
+    def make_folder(resolution):
+        folder = checkout / ".venv-versions" / f"python-{resolution}"
+        shutil.copytree(checkout / ".venv", folder)
+        return folder
+
+    return make_folder
+
+
+@pytest.mark.parametrize("resolution", ["lowest-direct", "highest"])
+def test_versions_are_resolved_for_this_python_installed_without_a_choice_of_gpu_packages_and_tested(
+    checkout, tried, resolution
+):
+    folder = tried(resolution)
+    python = f"PYTHON={folder}/bin/python"
+    done = make(checkout, "versions", python, f"RESOLUTION={resolution}", "TESTS=tests/one.py", **STRANGERS)
+    assert done.returncode == 0, done.stderr
+    install, resolve, packages, test = [arguments for arguments, _ in calls(checkout) if arguments[0] == "-m"][1:]
+    uv = next(line for line in (ROOT / "envs" / "dev.txt").read_text().splitlines() if line.startswith("uv=="))
+    assert install == ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", uv]
+    assert resolve[:4] == ["-m", "uv", "pip", "compile"]
+    assert resolve[resolve.index("--resolution") + 1] == resolution
+    assert (folder / "packages.txt").read_text() == "numpy==2.4.1\ntorch==2.11.0\n"
+    assert packages[-2:] == ["--requirement", f".venv-versions/python-{resolution}/packages.txt"]
+    assert test == ["-m", "pytest", "tests/one.py"]
+
+
+def test_locked_versions_are_those_of_the_list(checkout, tried):
+    folder = tried("locked")
+    done = make(checkout, "versions", f"PYTHON={folder}/bin/python", "RESOLUTION=locked")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "packages.txt").read_text() == (ROOT / "envs" / "dev.txt").read_text()
+    tests = calls(checkout)[-1][0][2:]
+    assert [path for path in tests if not (ROOT / path).exists()] == []
+
+
+def test_an_unknown_resolution_is_refused(checkout):
+    done = make(checkout, "versions", "RESOLUTION=newest")
+    assert done.returncode == 2
+    line = "error: RESOLUTION: newest is not allowed; allowed: lowest-direct, highest, locked"
+    assert done.stderr.splitlines()[0] == line
+    assert not (checkout / "calls").exists()
