@@ -19,3 +19,16 @@ def test_generalization_gap_is_train_minus_validation():
 def test_anytime_relative_errors():
     assert metrics.anytime_relative_errors([6, 3, 4], test_count=10) == [-0.3, 0.1]
     assert metrics.anytime_relative_errors([6], test_count=10) == []
+
+
+def test_an_average_over_batches_weighs_them_by_their_size():
+    # Half of four and all of one: 3 of 5.
+    assert metrics.averaged_accuracy_pct([2, 1], [4, 1]) == 60.0
+
+
+def test_multiply_accumulates_count_every_kept_weight_at_each_position():
+    assert metrics.MacCount({"a": 4, "b": 9}, fixed=7).total({"a": 10, "b": 2}) == 7 + 40 + 18
+
+
+def test_one_weight_and_one_in_a_million_may_be_zero_by_chance():
+    assert [metrics.chance_zeros(count) for count in (0, 999_999, 1_000_000, 23_000_000)] == [1, 1, 2, 24]
