@@ -18,7 +18,7 @@ CHECK_PYTHON := $(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 
 SOURCES := Snakefile workflow/rules/*.smk
 PYTHON_SOURCES := anytime_pruning workflow tests benchmarks
 
-.PHONY: install demo test figures report docs dvc bench bench-inference zoo gpu-kit image archive integration lock lint fuzz compare versions clean help
+.PHONY: install demo test figures report docs dvc bench bench-inference zoo gpu-kit image archive integration lock lint fuzz compare versions mutants clean help
 
 help:
 	@echo "make install   install what trains and draws into .venv, and say whether torch sees a GPU"
@@ -39,6 +39,7 @@ help:
 	@echo "make lock      write uv.lock and all lists in envs/ after an edit of pyproject.toml (needs a package index)"
 	@echo "make compare   train the golden run at commits A and B, and print the first step where they differ (make compare A=HEAD~5 B=HEAD)"
 	@echo "make fuzz      test 10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
+	@echo "make mutants   change the code in one place at a time, and see whether the tests notice (an hour; ROOMS='masks metrics' chooses)"
 	@echo "make lint      check format, style, types, the order of the rooms, and that envs/ agrees with uv.lock"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
 
@@ -151,6 +152,11 @@ B ?=
 compare: $(VENV)/runs
 	@$(ACTIVATE) python workflow/release/compare_commits.py $(A) $(B)
 
+# A list of ROOMS tries only these parts of the method.
+ROOMS ?=
+mutants: $(VENV)/mutates
+	@$(ACTIVATE) python -m benchmarks.mutants $(if $(ROOMS),--rooms $(ROOMS))
+
 lint: $(VENV)/develops
 	@$(ACTIVATE) python -m ruff check $(PYTHON_SOURCES)
 	@$(ACTIVATE) python -m ruff format --check $(PYTHON_SOURCES)
@@ -188,6 +194,9 @@ $(VENV)/versions: envs/dvc.txt $(VENV)/runs
 
 $(VENV)/tries: envs/zoo.txt $(VENV)/develops
 	@$(call INSTALL,envs/zoo.txt,$(VENV))
+
+$(VENV)/mutates: envs/mutants.txt $(VENV)/develops
+	@$(call INSTALL,envs/mutants.txt,$(VENV))
 
 $(VENV)/integrates: envs/integration.txt $(VENV)/develops
 	@$(call INSTALL,envs/integration.txt,$(VENV))

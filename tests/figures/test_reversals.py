@@ -55,6 +55,11 @@ def test_reversals_by_hand(curve, reversal):
     assert curves.reversal([-value for value in curve]) == reversal
 
 
+def test_several_curves_are_measured_at_once_as_one_by_one():
+    some = np.random.default_rng(0).normal(0, 1, (4, 3, 30)) * np.arange(1, 5)[:, None, None]
+    assert curves.reversal(some).tolist() == [[float(curves.reversal(one)) for one in row] for row in some]
+
+
 def test_windows_grow_with_the_stream_and_are_odd():
     windows = {length: curves.window_of(length) for length in (8, 25, 50, 100)}
     assert windows == {8: 3, 25: 3, 50: 5, 100: 11}

@@ -51,6 +51,12 @@ def test_equal_seeds_have_neither_an_interval_nor_a_p_value(values):
     assert summary[["x_mean", "x_low", "x_high"]].to_numpy().tolist() == [[summary["x_mean"][0]] * 3]
 
 
+def test_numbers_are_averaged_in_double_precision_whatever_they_come_in():
+    # 16,777,217 is no number of single precision, in which the sum of these two is twice the first.
+    assert estimate(np.array([16_777_216, 16_777_218], np.float32)).mean == 16_777_217
+    assert holm([0, 1]).tolist() == [0.0, 1.0]
+
+
 def test_one_seed_is_not_called_constant():
     assert not estimate([4.0]).is_constant
     assert not estimate([1.0, 2.0, 3.0]).is_constant
@@ -65,18 +71,24 @@ def test_holm_by_hand():
 
 
 def test_a_table_is_summarized_as_each_of_its_groups():
-    table = pd.DataFrame({"key": list("aaaaabbc"), "seed": [*range(5), 0, 1, 0], "x": [*VALUES, 3, 5, 4]})
-    summary = summarize_seeds(table, ["key"], ["x"])
-    assert summary["seeds"].tolist() == [5, 2, 1]
+    """Groups of three seeds, five, two and one, in no order; a run that is there twice is an error, whatever it says."""
+    seeds = [*range(3), *range(5), 0, 1, 0]
+    x = [1, 2, 3, *VALUES, 3, 5, 4]
+    table = pd.DataFrame({"key": list("dddaaaaabbc"), "seed": seeds, "x": x, "y": [2 * value for value in x[::-1]]})
+    summary = summarize_seeds(table, ["key"], ["x", "y"])
+    assert summary["key"].tolist() == list("abcd")
+    assert summary["seeds"].tolist() == [5, 2, 1, 3]
     for key, row in summary.set_index("key").iterrows():
-        expected = estimate(table.loc[table["key"] == key, "x"])
-        assert (row["x_mean"], row["x_low"], row["x_high"]) == pytest.approx(expected[:3])
-    with pytest.raises(ValueError, match="two rows are of the same run"):
-        summarize_seeds(pd.concat([table, table[:1]]), ["key"], ["x"])
+        for column in "xy":
+            expected = estimate(table.loc[table["key"] == key, column])
+            assert tuple(row[f"{column}_{name}"] for name in ("mean", "low", "high")) == pytest.approx(expected[:3])
+    with pytest.raises(ValueError, match=r"two rows are of the same run: \{'key': 'd', 'seed': 0\}"):
+        summarize_seeds(pd.concat([table, table[:1].assign(x=9)]), ["key"], ["x"])
 
 
 def test_an_interval_is_called_what_it_is():
     assert name_interval(pd.Series([3, 5])) == "95 % interval of the mean (Student's t)"
     assert name_interval(pd.Series([2, 5])).endswith("below 3 seeds their range")
+    assert name_interval(pd.Series([2, 3])) == name_interval(pd.Series([2, 5]))
     assert name_interval(pd.Series([2, 2])).startswith("range over the seeds")
     assert name_interval(pd.Series([1])).startswith("none")

@@ -45,6 +45,7 @@ LISTS = {
     "bucket.txt": Export("What runs, with files in S3 instead of a shared folder.", (*RUN, "s3")),
     "integration.txt": Export("Tools that `make integration` tests with.", (*RUN, "integration")),
     "dev.txt": Export("Everything that `make test` and `make lint` need.", ("dev",)),
+    "mutants.txt": Export("Everything that `make mutants` needs.", ("mutants",)),
 }
 CONDA = {
     "train.yaml": Export("What training and preparing data need, for `snakemake --use-conda`.", ("train",)),
