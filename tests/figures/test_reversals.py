@@ -9,7 +9,7 @@ from statsmodels.regression.linear_model import GLS
 
 from anytime_pruning.figures.gap_curve import GAPS, measure_reversals
 from anytime_pruning.figures.reversals import curves, noise
-from anytime_pruning.figures.reversals.null import compare_with_monotone, make_monotone
+from anytime_pruning.figures.reversals.null import compare_with_monotone, count_monotone_terms, make_monotone
 from anytime_pruning.figures.series import SERIES, STREAM
 from benchmarks.reversal_rates import make_gap, make_noise, measure_rate
 
@@ -25,12 +25,15 @@ from benchmarks.reversal_rates import make_gap, make_noise, measure_rate
         ([0, 3, 2.4, 1.9, 6], 2),  # by 1.1 points in two steps
         ([5, 5.4, 4.9, 5.2], 0),
         ([0.4, 0, 3, 0.9], 1),
+        ([0, 1, 0], 1),  # by just as much as counts
+        ([0, 4, 2, 2.5], 1),  # a fall ends at its lowest value, from which it does not rise by a point
         ([7], 0),
     ],
 )
 def test_direction_changes_by_hand(curve, changes):
     assert curves.count_direction_changes(curve) == changes
     assert curves.count_direction_changes([-value for value in curve]) == changes
+    assert curves.count_direction_changes(curve).dtype == np.int64
 
 
 def test_several_curves_are_counted_at_once_as_one_by_one():
@@ -125,6 +128,47 @@ def test_noise_is_correlated_by_hand():
     assert second.tolist() == [1, 0, 2]
 
 
+def test_trends_have_more_terms_in_longer_streams():
+    assert {length: noise.count_trend_terms(length) for length in (8, 25, 40, 100)} == {8: 3, 25: 4, 40: 5, 100: 8}
+    assert {length: count_monotone_terms(length) for length in (8, 99, 100)} == {8: 3, 99: 3, 100: 4}
+
+
+def test_groups_of_curves_are_fitted_at_once_as_one_by_one_however_large_they_are():
+    some = make_noise((2, 5, 100), 0.3, np.random.default_rng(3)) * np.array([1, 1e6])[:, None, None]
+    together = noise.fit_noise(some)
+    for number, group in enumerate(some):
+        alone = noise.fit_noise(group)
+        assert together.rho()[number] == pytest.approx(alone.rho())
+        assert together.sd()[number] == pytest.approx(alone.sd())
+        assert together.smoothed_sd()[number] == pytest.approx(alone.smoothed_sd())
+
+
+def test_no_noise_is_smaller_than_a_step_of_the_accuracies():
+    """The noise of a curve without any is taken to be 0.001 points."""
+    found = noise.fit_noise(np.zeros((1, 8)))
+    assert found.variances == pytest.approx(1e-6)
+    assert found.sd() == pytest.approx(1e-3)
+
+
+def test_the_size_of_smoothed_noise_by_hand():
+    # The mean of three independent values has a third of their variance, 0.25 of it is from a kind of variance 4.
+    candidates = noise.prepare_candidates(8)
+    weights = np.zeros(len(candidates.rhos))
+    weights[[0, 15]] = 0.75, 0.25
+    fit = noise.NoiseFit(candidates, weights, np.where(weights == 0.75, 1.0, 4.0))
+    assert fit.smoothed_sd() == pytest.approx(np.sqrt(0.75 / 3 + 0.25 * 4 * 5.5 / 9))
+
+
+def test_simulated_noise_shrinks_as_its_kind_says():
+    candidates = noise.prepare_candidates(8)
+    weights = np.zeros(len(candidates.rhos))
+    weights[2] = 1.0  # independent values, whose size falls with the square root of t
+    assert (candidates.rhos[2], candidates.profiles[2][0] / candidates.profiles[2][3]) == pytest.approx((0, 2))
+    values = noise.NoiseFit(candidates, weights, np.ones(len(weights))).simulate(20_000, 1, np.random.default_rng(0))
+    assert values[..., 0].std() / values[..., 3].std() == pytest.approx(2, rel=0.03)
+    assert (values**2).mean() == pytest.approx(1, rel=0.03)
+
+
 def test_noise_is_simulated_with_the_size_and_the_weights_of_each_kind():
     candidates = noise.prepare_candidates(8)
     weights = np.zeros(len(candidates.rhos))
@@ -160,6 +204,12 @@ def test_the_count_alone_cannot_tell_noise_from_a_turn():
     found = compare_with_monotone(turning)
     assert found.p_value == pytest.approx(1 / 1000)
     assert (found.reversals - found.expected_reversals).mean() > 3
+
+
+def test_p_values_of_noise_alone_are_spread_evenly():
+    some = np.random.default_rng(5).normal(0, 1.5, (60, 2, 8))
+    p_values = np.array([compare_with_monotone(one, 99).p_value for one in some])
+    assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
 def test_curves_without_noise_are_judged_exactly():

@@ -71,7 +71,7 @@ def test_holm_by_hand():
 
 
 def test_a_table_is_summarized_as_each_of_its_groups():
-    """Groups of three seeds, five, two and one, in no order; a run that is there twice is an error, whatever it says."""
+    """Try groups of three seeds, five, two and one, in no order; a run that is there twice is an error."""
     seeds = [*range(3), *range(5), 0, 1, 0]
     x = [1, 2, 3, *VALUES, 3, 5, 4]
     table = pd.DataFrame({"key": list("dddaaaaabbc"), "seed": seeds, "x": x, "y": [2 * value for value in x[::-1]]})

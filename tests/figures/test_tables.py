@@ -1,6 +1,7 @@
 """Test tables that are written from made-up collected tables."""
 
 import html
+import json
 import re
 
 import numpy as np
@@ -236,6 +237,15 @@ def test_tables_and_metrics_name_the_share_of_images(tmp_path):
     assert all(
         name.startswith("cifar100_5000_of_50000_images-resnet20-T2-") for name in series_metrics.summarize(named)
     )
+
+
+def test_metrics_are_written_as_they_are_summarized(tmp_path):
+    make_runs(lengths=(2,), series=PAPER[:1]).to_csv(tmp_path / "runs.csv", index=False)
+    series_metrics.write_metrics(tmp_path / "runs.csv", tmp_path / "results" / "metrics")
+    (path,) = (tmp_path / "results" / "metrics").iterdir()
+    ((name, values),) = series_metrics.summarize(read_table(tmp_path / "runs.csv")).items()
+    assert path.name == f"{name}.json"
+    assert path.read_text(encoding="utf-8") == json.dumps(values, indent=2) + "\n"
 
 
 def test_metrics_of_series_that_are_gone_go(tmp_path):

@@ -1,3 +1,5 @@
+import pytest
+
 from anytime_pruning.foundation import metrics
 
 
@@ -24,6 +26,8 @@ def test_anytime_relative_errors():
 def test_an_average_over_batches_weighs_them_by_their_size():
     # Half of four and all of one: 3 of 5.
     assert metrics.averaged_accuracy_pct([2, 1], [4, 1]) == 60.0
+    with pytest.raises(ValueError, match="zip"):
+        metrics.averaged_accuracy_pct([2, 1, 0], [4, 1])
 
 
 def test_multiply_accumulates_count_every_kept_weight_at_each_position():
