@@ -25,6 +25,7 @@ class Room:
 PRUNING = tuple(
     f"tests/pruning/test_{name}.py"
     for name in (
+        "mask_chooser",
         "masks",
         "pruners",
         "pruning",
@@ -45,7 +46,10 @@ ROOMS = {
         target=95,
     ),
     "pruners": Room(("pruning/pruners/*.py",), PRUNING),
-    "schedules": Room(tuple(f"pruning/{name}/*.py" for name in ("schedules", "protocols", "regrowth")), PRUNING),
+    "schedules": Room(
+        tuple(f"pruning/{name}/*.py" for name in ("schedules", "protocols", "regrowth")),
+        (*PRUNING, "tests/training/test_regrowing.py"),
+    ),
     "stream": Room(("stream/*.py",), STREAM),
     "metrics": Room(
         ("foundation/metrics.py", "figures/series_metrics.py"),

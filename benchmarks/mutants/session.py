@@ -24,7 +24,7 @@ from mutmut.mutation.trampoline import set_mutant_under_test
 from mutmut.state import state
 
 from benchmarks.mutants.outcomes import KILLED, SURVIVED, UNTESTED, Outcome
-from benchmarks.mutants.rooms import LEFT_OUT, ROOMS
+from benchmarks.mutants.rooms import LEFT_OUT, PACKAGE, ROOMS
 from benchmarks.mutants.sources import Mutant, write_mutants
 
 # Processor time for the tests of one mutant; they are called from the fastest to the slowest.
@@ -81,6 +81,11 @@ class MutantSession:
 
     def _try_all(self) -> None:
         """Try the mutants, several at once."""
+        for name, module in list(sys.modules.items()):
+            if name.partition(".")[0] == PACKAGE:
+                for thing in vars(module).values():
+                    if callable(clear := getattr(thing, "cache_clear", None)):
+                        clear()  # what the originals have computed must not serve a mutant
         gc.collect()
         gc.freeze()
         running: dict[int, Mutant] = {}

@@ -1,0 +1,139 @@
+"""Test which draws, scores and counts the choice of masks for a network depends on."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.registry import register
+from anytime_pruning.pruning.mask_chooser import MaskChooser, ScoringOptions
+from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.stream.images import ImageSet
+
+OPTIONS = ScoringOptions(
+    pruner="random",
+    selection="unstructured",
+    pattern="2:4",
+    scope="global",
+    batch_size=10,
+    precision="float32",
+    augment=False,
+    seed=0,
+)
+
+
+@pytest.fixture
+def choose(images):
+    """Return a function that chooses half of 1000 weights, or as told."""
+
+    def make(masks=None, density=0.5, t=1, **changes):
+        chooser = MaskChooser(network(), images, replace(OPTIONS, **changes))
+        return chooser.choose(masks or {}, density, torch.arange(20), t)["0.weight"].flatten()
+
+    return make
+
+
+@pytest.fixture
+def images():
+    return ImageSet(torch.zeros(30, 1, 8, 8, dtype=torch.uint8), torch.arange(30) % 4)
+
+
+def network():
+    model = nn.Sequential(nn.Conv2d(1, 40, 5, bias=False), nn.Flatten(), nn.Linear(640, 4))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.randn(40, 1, 5, 5, generator=torch.Generator().manual_seed(3)))
+    return model
+
+
+def add_pruner(score_of):
+    """Register the pruner `made_up`, which scores a weight by a function of its name and itself."""
+
+    @register("pruner", "made_up")
+    def score(model, batches, generator):
+        return {name: score_of(name, weight.detach()) for name, weight in prunable_weights(model).items()}
+
+
+def test_random_scores_depend_on_the_seed_and_the_megabatch_alone(choose):
+    first = choose()
+    torch.manual_seed(77)
+    assert torch.equal(choose(), first)
+    assert not torch.equal(choose(t=2), first)
+    assert not torch.equal(choose(seed=1), first)
+
+
+def test_the_draw_among_equal_scores_depends_on_the_seed_and_the_megabatch_alone(choose, forget):
+    add_pruner(lambda name, weight: (torch.arange(weight.numel()) < 100).float().view_as(weight))
+    first = choose(pruner="made_up")
+    torch.manual_seed(77)
+    assert torch.equal(choose(pruner="made_up"), first)
+    assert not torch.equal(choose(pruner="made_up", t=2), first)
+    assert not torch.equal(choose(pruner="made_up", seed=1), first)
+    assert bool(first[:100].all())
+
+
+def test_the_draw_among_equal_scores_is_another_than_that_of_the_scores(choose, forget):
+    """Random scores that are one bit each would otherwise be the draw's own numbers."""
+    add_pruner(lambda name, weight: torch.cat([torch.ones(1), torch.zeros(weight.numel() - 1)]).view_as(weight))
+    assert not torch.equal(choose(pruner="made_up"), choose(pruner="random"))
+
+
+@pytest.mark.parametrize(("precision", "is_mixed"), [("float32", False), ("bfloat16", True)])
+def test_scores_are_computed_in_the_precision_of_the_run(choose, forget, precision, is_mixed):
+    seen = []
+
+    def score_of(name, weight):
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return weight.abs()
+
+    add_pruner(score_of)
+    choose(pruner="made_up", precision=precision)
+    assert seen == [is_mixed]
+
+
+def test_the_count_is_that_of_the_density_itself_after_a_pruning(choose):
+    # 0.8 * (0.0135 / 0.8) ** 1 is not 0.0135 but a little more, by which 14 weights would stay instead of 13.
+    masks = {"0.weight": choose(density=0.8).view(40, 1, 5, 5)}
+    for density in (0.0135, 0.0145, 0.0255, 0.2045):
+        assert int(choose(masks, density, pruner="magnitude").sum()) == round(density * 1000)
+
+
+def test_masks_nest_whatever_pruned_weights_score(choose):
+    masks = {"0.weight": choose().view(40, 1, 5, 5)}
+    after = choose(masks, 0.2, t=2)
+    assert int(after.sum()) == 200
+    assert not bool((after & ~masks["0.weight"].flatten()).any())
+    with pytest.raises(SettingError, match="only 500 are left, at megabatch 2"):
+        choose(masks, 0.8, t=2)
+
+
+def test_one_round_leaves_the_network_alone(images):
+    model = network()
+    MaskChooser(model, images, OPTIONS).choose({}, 0.5, torch.arange(20), 1)
+    assert torch.equal(model[0].weight, network()[0].weight)
+
+
+def test_scores_must_say_something_about_the_weights_that_compete(choose, forget):
+    add_pruner(lambda name, weight: torch.cat([torch.full((1,), 2.0), torch.ones(weight.numel() - 1)]).view_as(weight))
+    assert int(choose(pruner="made_up").sum()) == 500
+    masks = {"0.weight": (torch.arange(1000) > 0).view(40, 1, 5, 5)}
+    with pytest.raises(
+        SettingError, match=r"'made_up' is not allowed here: it gives all 999 weights .* at megabatch 2"
+    ):
+        choose(masks, pruner="made_up", t=2)
+
+
+def test_layers_without_scores_are_named_unless_masks_have_emptied_them(images, forget, capsys):
+    model = nn.Sequential(
+        *(nn.Conv2d(1, 1, 3, padding=1, bias=False) for _ in range(3)), nn.Flatten(), nn.Linear(64, 4)
+    )
+    add_pruner(lambda name, weight: weight.abs() if name == "0.weight" else torch.zeros_like(weight))
+    chooser = MaskChooser(model, images, replace(OPTIONS, pruner="made_up"))
+    assert chooser.zero_score_layers == []
+    chooser.choose({}, 0.9, torch.arange(20), 1)
+    assert chooser.zero_score_layers == ["1.weight", "2.weight"]
+    assert "all scores are 0 in 1.weight, 2.weight" in capsys.readouterr().err
+    masks = {name: torch.full((1, 1, 3, 3), name != "1.weight") for name in prunable_weights(model)}
+    chooser.choose(masks, 0.5, torch.arange(20), 2)
+    assert chooser.zero_score_layers == ["2.weight"]
