@@ -22,19 +22,9 @@ class Room:
     target: float = TARGET
 
 
-PRUNING = tuple(
+MASKS = tuple(
     f"tests/pruning/test_{name}.py"
-    for name in (
-        "mask_chooser",
-        "masks",
-        "pruners",
-        "pruning",
-        "released_masks",
-        "released_protocol",
-        "schedules",
-        "scores_without_information",
-        "selections",
-    )
+    for name in ("mask_chooser", "masks", "pruning", "released_masks", "released_protocol", "selections")
 )
 STREAM = tuple(f"tests/stream/test_{name}.py" for name in ("images", "replay", "sizes", "stream"))
 ROOMS = {
@@ -42,13 +32,21 @@ ROOMS = {
         tuple(
             f"pruning/{name}.py" for name in ("masks", "mask_chooser", "enforcement", "released_masks", "selections/*")
         ),
-        PRUNING,
+        MASKS,
         target=95,
     ),
-    "pruners": Room(("pruning/pruners/*.py",), PRUNING),
+    "pruners": Room(
+        ("pruning/pruners/*.py",),
+        ("tests/pruning/test_pruners.py", "tests/pruning/test_scores_without_information.py"),
+    ),
     "schedules": Room(
         tuple(f"pruning/{name}/*.py" for name in ("schedules", "protocols", "regrowth")),
-        (*PRUNING, "tests/training/test_regrowing.py"),
+        (
+            "tests/pruning/test_pruning.py",
+            "tests/pruning/test_released_protocol.py",
+            "tests/pruning/test_schedules.py",
+            "tests/training/test_regrowing.py",
+        ),
     ),
     "stream": Room(("stream/*.py",), STREAM),
     "metrics": Room(

@@ -193,6 +193,13 @@ def test_a_trend_is_made_monotone_in_its_better_direction():
     assert falling == pytest.approx([0.5, 0.5, 0, -3, -8], abs=1e-9)
 
 
+def test_a_trend_has_as_many_terms_as_asked():
+    # The parabola nearest to a zigzag is a line through 1/2, because the zigzag is odd around its middle; its slope is
+    # the sum of x * y over that of x * x for x from -5/2 to 5/2.
+    (found,) = make_monotone(np.array([[0.0, 1, 0, 1, 0, 1]]), 3)
+    assert found == pytest.approx(0.5 + 1.5 / 17.5 * np.arange(-2.5, 3))
+
+
 def test_the_count_alone_cannot_tell_noise_from_a_turn():
     """A constant gap with noise changes direction several times, of which nothing is left as an excess."""
     constant = np.random.default_rng(4).normal(0, 1.5, (5, 100))

@@ -239,6 +239,11 @@ def test_tables_and_metrics_name_the_share_of_images(tmp_path):
     )
 
 
+def test_the_name_of_a_series_keeps_letters_of_all_kinds():
+    row = {"dataset": "X-ray (X)", "model": "resnet20", "n_megabatches": 8} | dict.fromkeys(SERIES, "")
+    assert series_metrics.name_of_series(row) == "X-ray_X-resnet20-T8"
+
+
 def test_metrics_are_written_as_they_are_summarized(tmp_path):
     make_runs(lengths=(2,), series=PAPER[:1]).to_csv(tmp_path / "runs.csv", index=False)
     series_metrics.write_metrics(tmp_path / "runs.csv", tmp_path / "results" / "metrics")
