@@ -61,6 +61,13 @@ def test_verdicts_by_hand(claim, values, verdict):
     assert decide(claim, SeedMean(values)).verdict == verdict
 
 
+@pytest.mark.parametrize("values", [[17.95, 17.97, 18.0], [1.0, 2.0, 3.0], [15.0, 18.0, 21.0]])
+def test_every_decision_states_its_p_values(values):
+    found, measured = decide(NUMBER, SeedMean(values)), SeedMean(values)
+    assert (found.p_reproduced, found.p_refuted) == (p_reproduced(NUMBER, measured), p_refuted(NUMBER, measured))
+    assert bool(found.reason) == (found.verdict == "undecided")
+
+
 @pytest.mark.parametrize("value", [17.97, 0.3, 0.0])
 @pytest.mark.parametrize("claim", [NUMBER, ABOVE])
 def test_seeds_that_all_agree_decide_nothing(claim, value):

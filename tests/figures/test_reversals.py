@@ -219,6 +219,14 @@ def test_p_values_of_noise_alone_are_spread_evenly():
     assert stats.kstest(p_values, "uniform").pvalue > 0.01
 
 
+def test_what_noise_does_is_expected_for_each_curve():
+    """Noise moves a constant gap back more often and farther than a gap that rises by 12 points."""
+    noisy = np.random.default_rng(6).normal(0, 0.7, (2, 25))
+    found = compare_with_monotone(noisy + np.linspace([0, 0], [0, 12], 25).T, 199)
+    assert found.expected_changes[0] > 2 * found.expected_changes[1]
+    assert found.expected_reversals[0] > 2 * found.expected_reversals[1]
+
+
 def test_curves_without_noise_are_judged_exactly():
     line = np.tile(np.arange(8.0), (3, 1))
     found = compare_with_monotone(line)

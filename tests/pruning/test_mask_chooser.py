@@ -137,3 +137,53 @@ def test_layers_without_scores_are_named_unless_masks_have_emptied_them(images, 
     masks = {name: torch.full((1, 1, 3, 3), name != "1.weight") for name in prunable_weights(model)}
     chooser.choose(masks, 0.5, torch.arange(20), 2)
     assert chooser.zero_score_layers == ["2.weight"]
+
+
+def two_layers(second=0.01):
+    """Return a network of two convolutions of 9 and 18 weights, of which those of the second are small."""
+    model = nn.Sequential(nn.Conv2d(1, 1, 3, padding=1, bias=False), nn.Conv2d(1, 2, 3, bias=False))
+    with torch.no_grad():
+        model[0].weight.copy_(torch.arange(1.0, 10).view(1, 1, 3, 3))
+        model[1].weight.copy_(second * torch.arange(1.0, 19).view(2, 1, 3, 3))
+    return model
+
+
+def choose_as_released(model, images, density, t=1, masks=None, **changes):
+    chooser = MaskChooser(model, images, replace(OPTIONS, **changes))
+    chosen = chooser.choose_as_released(masks or {}, density, torch.arange(20), t, 10)
+    return {name: mask.flatten() for name, mask in chosen.items()}, chooser.zero_score_layers
+
+
+def test_random_scores_of_the_released_code_depend_on_the_seed_and_the_megabatch_alone(images):
+    def choose(t=1, seed=0):
+        return choose_as_released(network(), images, 0.5, t, seed=seed)[0]["0.weight"]
+
+    first = choose()
+    torch.manual_seed(77)
+    assert torch.equal(choose(), first)
+    assert not torch.equal(choose(t=2), first)
+    assert not torch.equal(choose(seed=1), first)
+
+
+@pytest.mark.parametrize(("scope", "kept"), [("global", (9, 10)), ("local", (7, 13))])
+def test_the_released_code_ranks_all_weights_together_or_those_of_each_layer(images, scope, kept):
+    # int(0.33 * 27) = 8 weights are cut, or in the layers int(0.33 * 9) = 2 and int(0.33 * 18) = 5.
+    masks, _ = choose_as_released(two_layers(), images, 0.67, pruner="magnitude", scope=scope)
+    assert tuple(int(mask.sum()) for mask in masks.values()) == kept
+
+
+def test_an_error_of_the_released_code_names_the_megabatch(images):
+    with pytest.raises(SettingError, match=r"'synflow' is not allowed with protocol released.* at megabatch 3"):
+        choose_as_released(two_layers(), images, 0.5, t=3, pruner="synflow")
+
+
+def test_layers_without_scores_are_named_with_the_released_code_too(images, capsys):
+    _, without = choose_as_released(two_layers(second=0.0), images, 0.5, pruner="magnitude")
+    assert without == ["1.weight"]
+    assert "megabatch 1: all scores are 0 in 1.weight" in capsys.readouterr().err
+    masks = {
+        "0.weight": torch.ones(1, 1, 3, 3, dtype=torch.bool),
+        "1.weight": torch.zeros(2, 1, 3, 3, dtype=torch.bool),
+    }
+    _, without = choose_as_released(two_layers(second=0.0), images, 0.5, masks=masks, pruner="magnitude")
+    assert without == []
