@@ -65,6 +65,7 @@ class MutantSession:
         """Find out which tests call which function, and how long they take."""
         set_mutant_under_test("stats")
         for item, following in zip(items, [*items[1:], None]):
+            _clear_caches()  # every test that needs a result must be seen to call the function
             started = time.process_time()
             reports = runtestprotocol(item, log=False, nextitem=following)
             self._seconds[item.nodeid] = time.process_time() - started
@@ -81,11 +82,7 @@ class MutantSession:
 
     def _try_all(self) -> None:
         """Try the mutants, several at once."""
-        for name, module in list(sys.modules.items()):
-            if name.partition(".")[0] == PACKAGE:
-                for thing in vars(module).values():
-                    if callable(clear := getattr(thing, "cache_clear", None)):
-                        clear()  # what the originals have computed must not serve a mutant
+        _clear_caches()
         gc.collect()
         gc.freeze()
         running: dict[int, Mutant] = {}
@@ -103,11 +100,11 @@ class MutantSession:
         child, status = os.wait()
         mutant = running.pop(child)
         self.outcomes[mutant.name] = SURVIVED if status == 0 else KILLED
-        if len(self.outcomes) % 100 == 0:
-            print(f"{len(self.outcomes)} of {len(self.mutants)} mutants", file=sys.__stderr__, flush=True)
         if "TRY" in os.environ:
             with open(os.environ["TRY"], "a") as f:
                 f.write(f"{mutant.place}\t{mutant.change}\t{self.outcomes[mutant.name]}\n")
+        if len(self.outcomes) % 100 == 0:
+            print(f"{len(self.outcomes)} of {len(self.mutants)} mutants", file=sys.__stderr__, flush=True)
 
     def _start(self, mutant: Mutant) -> int:
         """Start a child that ends with status 0 if no test fails."""
@@ -136,6 +133,14 @@ class MutantSession:
         """End a child at the first failure; a report with a traceback would take longer than most tests."""
         if self._is_child and call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
             os._exit(1)
+
+
+def _clear_caches() -> None:
+    """Forget what the originals have computed, which must not serve a mutant."""
+    modules = [module for name, module in sys.modules.items() if name.partition(".")[0] == PACKAGE]
+    for thing in [thing for module in modules for thing in vars(module).values()]:
+        if callable(clear := getattr(thing, "cache_clear", None)):
+            clear()
 
 
 def main(rooms: Sequence[str], jobs: int) -> int:

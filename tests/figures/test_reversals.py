@@ -82,6 +82,21 @@ def test_the_weighted_squares_are_those_of_a_generalized_regression():
         assert noise.count_trend_terms(8) == 8 - fitted.df_resid
 
 
+def test_the_likelihood_is_that_of_the_part_of_a_curve_without_trend():
+    """Compare with the normal density of contrasts: coordinates of a curve that every trend leaves at zero."""
+    t = np.arange(1.0, 9)
+    _, _, basis = np.linalg.svd(np.vander(t, 3).T)
+    contrasts, candidates, offsets = basis[3:], noise.prepare_candidates(8), []
+    for profile, rho, form in zip(candidates.profiles, candidates.rhos, candidates.forms):
+        assert np.mean(profile**2) == pytest.approx(1)
+        covariance = contrasts @ (np.outer(profile, profile) * rho ** np.abs(np.subtract.outer(t, t))) @ contrasts.T
+        assert form == pytest.approx(contrasts.T @ np.linalg.inv(covariance) @ contrasts, abs=1e-8)
+        offsets.append(-np.linalg.slogdet(covariance)[1] / 2)
+    assert np.diff(candidates.offsets) == pytest.approx(np.diff(offsets))
+    shrinks = [profile[0] / profile[3] for profile in candidates.profiles[: len(noise.POWERS)]]
+    assert shrinks == pytest.approx([1, np.sqrt(2), 2])  # a power of 4
+
+
 def test_alternating_noise_has_no_autocorrelation_and_the_size_of_a_regression():
     """Compare with an ordinary polynomial regression, whose residuals have n * (T - 3) degrees of freedom."""
     curve = 0.5 * np.arange(8) + np.array([1, -1, 1, -1, 1, -1, 1, -1.0])

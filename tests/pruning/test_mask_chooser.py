@@ -114,6 +114,19 @@ def test_one_round_leaves_the_network_alone(images):
     assert torch.equal(model[0].weight, network()[0].weight)
 
 
+def test_a_pruner_sees_the_sample_in_batches(images, forget):
+    seen = []
+
+    @register("pruner", "made_up")
+    def score(model, batches, generator):
+        seen.extend(labels.tolist() for _, labels in batches)
+        return {name: weight.detach().abs() for name, weight in prunable_weights(model).items()}
+
+    chooser = MaskChooser(network(), images, replace(OPTIONS, pruner="made_up", batch_size=4))
+    chooser.choose({}, 0.5, torch.tensor([0, 1, 2, 3, 7, 6, 5, 4]), 1)
+    assert seen == [[0, 1, 2, 3], [3, 2, 1, 0]]
+
+
 def test_scores_must_say_something_about_the_weights_that_compete(choose, forget):
     add_pruner(lambda name, weight: torch.cat([torch.full((1,), 2.0), torch.ones(weight.numel() - 1)]).view_as(weight))
     assert int(choose(pruner="made_up").sum()) == 500
@@ -133,7 +146,7 @@ def test_layers_without_scores_are_named_unless_masks_have_emptied_them(images, 
     assert chooser.zero_score_layers == []
     chooser.choose({}, 0.9, torch.arange(20), 1)
     assert chooser.zero_score_layers == ["1.weight", "2.weight"]
-    assert "all scores are 0 in 1.weight, 2.weight" in capsys.readouterr().err
+    assert "megabatch 1: all scores are 0 in 1.weight, 2.weight" in capsys.readouterr().err
     masks = {name: torch.full((1, 1, 3, 3), name != "1.weight") for name in prunable_weights(model)}
     chooser.choose(masks, 0.5, torch.arange(20), 2)
     assert chooser.zero_score_layers == ["2.weight"]
@@ -187,3 +200,12 @@ def test_layers_without_scores_are_named_with_the_released_code_too(images, caps
     }
     _, without = choose_as_released(two_layers(second=0.0), images, 0.5, masks=masks, pruner="magnitude")
     assert without == []
+
+
+def test_the_released_code_scores_fresh_weights_and_leaves_the_network_alone(images):
+    model = two_layers()
+    first, _ = choose_as_released(model, images, 0.5, t=2, pruner="magnitude")
+    assert torch.equal(model[0].weight, two_layers()[0].weight)
+    again, _ = choose_as_released(two_layers(second=5.0), images, 0.5, t=2, pruner="magnitude")
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not torch.equal(first["0.weight"], choose_as_released(model, images, 0.5, pruner="magnitude")[0]["0.weight"])

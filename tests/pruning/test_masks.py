@@ -8,7 +8,7 @@ from torch import nn, tensor
 
 from anytime_pruning import select_masks
 from anytime_pruning.foundation.errors import DivergenceError, SettingError
-from anytime_pruning.pruning.enforcement import apply_masks
+from anytime_pruning.pruning.enforcement import MaskEnforcer, apply_masks
 from anytime_pruning.pruning.masks import count_kept
 from anytime_pruning.pruning.prunable import prunable_weights
 
@@ -144,3 +144,20 @@ def test_applied_masks_are_measured_in_the_network(toy_model):
     for name, weight in prunable_weights(toy_model).items():
         assert bool((weight[~masks[name]] == 0).all())
         assert counts[name] == (int(masks[name].sum()), weight.numel())
+
+
+def test_a_weight_that_two_layers_share_has_the_mask_of_either_name():
+    shared = nn.Conv2d(1, 1, 2, bias=False)
+    mask = tensor([[[[True, False], [False, True]]]])
+    apply_masks(nn.Sequential(shared, shared), {"1.weight": mask})
+    assert torch.equal(shared.weight != 0, mask)
+
+
+def test_new_masks_leave_the_callers_masks_alone():
+    model = nn.Sequential(nn.Conv2d(1, 1, 2, bias=False))
+    first = {"0.weight": tensor([[[[True, True], [False, True]]]])}
+    enforcer = MaskEnforcer(model, first)
+    assert enforcer.update({"0.weight": ~first["0.weight"]})
+    assert kept_list(first["0.weight"].flatten()) == [1, 1, 0, 1]
+    assert kept_list(enforcer.masks()["0.weight"].flatten()) == [0, 0, 1, 0]
+    assert not enforcer.update({"1.weight": first["0.weight"]})

@@ -210,3 +210,48 @@ def test_what_is_not_allowed_is_named(changes, message):
 def test_scores_that_say_nothing_are_refused(batches, error, message):
     with pytest.raises(error, match=message):
         released_masks(Probe(), {}, batches, "snip", 0.5, "global")
+
+
+def test_random_scores_without_a_run_are_the_same_at_every_call():
+    first, _ = released_masks(Probe(), {}, [], "random", 0.5, "global")
+    torch.manual_seed(77)
+    again, _ = released_masks(Probe(), {}, [], "random", 0.5, "global")
+    assert torch.equal(first["conv.weight"], again["conv.weight"])
+
+
+def test_random_scores_come_from_the_given_generator():
+    one, same, other = (
+        score_all_weights(Probe(), {}, [], "random", torch.Generator().manual_seed(seed))["conv.weight"]
+        for seed in (1, 1, 2)
+    )
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
+
+
+def test_each_layer_may_be_ranked_alone():
+    network = nn.Sequential(Probe(((1.0, 2.0), (3.0, 4.0))).conv, Probe(((5.0, 6.0), (7.0, 8.0))).conv)
+    kept = {
+        scope: [int(mask.sum()) for mask in released_masks(network, {}, [], "magnitude", 0.5, scope)[1].values()]
+        for scope in ("global", "local")
+    }
+    assert kept == {"global": [0, 4], "local": [2, 2]}
+
+
+def test_all_weights_are_kept_at_density_one_as_the_masks_in_force_are():
+    _, selected = released_masks(Probe(((1.0, 2.0), (3.0, 4.0))), {}, [], "magnitude", 1.0, "global")
+    assert selected["conv.weight"].dtype == torch.bool
+    assert bool(selected["conv.weight"].all())
+    with pytest.raises(SettingError, match=r"density: 1.5 is not allowed"):
+        released_masks(Probe(), {}, [], "magnitude", 1.5, "global")
+
+
+def test_equal_weights_are_refused_with_the_name_of_the_pruner():
+    with pytest.raises(SettingError, match="pruner: 'magnitude' is not allowed here"):
+        released_masks(Probe(), {}, [], "magnitude", 0.5, "global")
+
+
+def test_fresh_weights_are_drawn_in_the_precision_of_the_network():
+    network = Probe().double()
+    draw_scoring_weights(network, torch.Generator().manual_seed(0))
+    weight = network.conv.weight.detach()
+    assert not torch.equal(weight, weight.float().double())
