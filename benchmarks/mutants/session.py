@@ -113,9 +113,9 @@ class MutantSession:
             return child
         tests = self._tests[mutant.function]
         # A mutant may wait for ever, and then it counts as noticed: nobody would take its results.
-        seconds = 20 + round(10 * sum(self._seconds[item.nodeid] for item in tests))
+        seconds = 5 + round(5 * sum(self._seconds[item.nodeid] for item in tests))
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds))
-        signal.alarm(40 * seconds)
+        signal.alarm(60 * seconds)
         silent = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silent, 1)
         os.dup2(silent, 2)

@@ -161,3 +161,25 @@ def test_new_masks_leave_the_callers_masks_alone():
     assert kept_list(first["0.weight"].flatten()) == [1, 1, 0, 1]
     assert kept_list(enforcer.masks()["0.weight"].flatten()) == [0, 0, 1, 0]
     assert not enforcer.update({"1.weight": first["0.weight"]})
+
+
+def test_local_gives_the_odd_weight_to_the_layer_with_the_largest_remainder():
+    # 0.3 of 4 and 6 weights are 1.2 and 1.8, together 3.
+    scores = {"a": torch.arange(4.0), "b": torch.arange(6.0)}
+    counts = {name: int(mask.sum()) for name, mask in select_masks(scores, 0.3, "local").items()}
+    assert counts == {"a": 1, "b": 2}
+    # A layer that has a single weight left cannot take another.
+    kept = {"a": torch.ones(4, dtype=torch.bool), "b": torch.arange(6) == 2}
+    masks = select_masks(scores, 0.3, "local", kept)
+    assert kept_list(masks["a"]) == [0, 0, 1, 1]
+    assert kept_list(masks["b"]) == [0, 0, 1, 0, 0, 0]
+
+
+def test_local_draws_from_the_given_generator():
+    def draw(seed):
+        return select_masks({"a": torch.zeros(40)}, 0.5, "local", generator=torch.Generator().manual_seed(seed))["a"]
+
+    first = draw(3)
+    torch.manual_seed(77)
+    assert torch.equal(draw(3), first)
+    assert not torch.equal(draw(4), first)

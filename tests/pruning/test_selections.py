@@ -232,3 +232,7 @@ def test_densities_of_a_pattern_are_those_of_fewer_groups():
     removed = [(1 - now) / (1 - before) for now, before in zip(halved, scheduled)]
     assert removed == pytest.approx([0.5 / (1 - scheduled[-1])] * 5)
     assert all(later < earlier for earlier, later in itertools.pairwise(halved))
+
+
+def test_a_filter_with_a_single_weight_left_is_a_misfit():
+    assert make_selection("filter", "2:4").count_misfits(torch.tensor([[[[0.0, 1.0], [0.0, 0.0]]]])) == 1
