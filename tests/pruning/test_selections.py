@@ -236,3 +236,10 @@ def test_densities_of_a_pattern_are_those_of_fewer_groups():
 
 def test_a_filter_with_a_single_weight_left_is_a_misfit():
     assert make_selection("filter", "2:4").count_misfits(torch.tensor([[[[0.0, 1.0], [0.0, 0.0]]]])) == 1
+
+
+def test_filters_that_are_gone_do_not_count_as_the_last_of_their_layer():
+    scores = {"a": torch.arange(1.0, 5).view(4, 1, 1, 1).expand(4, 2, 1, 1)}
+    kept = {"a": (torch.arange(4) > 0).view(4, 1, 1, 1).expand(4, 2, 1, 1)}
+    masks = make_selection("filter", "2:4").select(scores, 0.25, "global", kept)
+    assert masks["a"].flatten(1).all(1).tolist() == [False, False, False, True]
