@@ -183,3 +183,8 @@ def test_local_draws_from_the_given_generator():
     torch.manual_seed(77)
     assert torch.equal(draw(3), first)
     assert not torch.equal(draw(4), first)
+
+
+def test_all_that_is_left_may_be_kept():
+    kept = {"a": tensor([True, False, True, False])}
+    assert kept_list(select_masks({"a": torch.arange(4.0)}, 0.5, kept=kept)["a"]) == [1, 0, 1, 0]
