@@ -1,6 +1,6 @@
 """Test that every changed byte of a checkpoint is noticed.
 
-`integration/test_faults*.py` test faults of whole processes.
+`integration/faults/` tests faults of whole processes.
 """
 
 import random
