@@ -130,7 +130,7 @@ def test_versions_are_resolved_for_this_python_installed_without_a_choice_of_gpu
 ):
     folder = tried(resolution)
     python = f"PYTHON={folder}/bin/python"
-    done = make(checkout, "versions", python, f"RESOLUTION={resolution}", "TESTS=tests/one.py", **STRANGERS)
+    done = make(checkout, "versions", python, f"RESOLUTION={resolution}", "TESTS=tests/one.py", "WORKERS=", **STRANGERS)
     assert done.returncode == 0, done.stderr
     install, resolve, packages, test = [arguments for arguments, _ in calls(checkout) if arguments[0] == "-m"][1:]
     uv = next(line for line in (ROOT / "envs" / "dev.txt").read_text().splitlines() if line.startswith("uv=="))
@@ -144,7 +144,7 @@ def test_versions_are_resolved_for_this_python_installed_without_a_choice_of_gpu
 
 def test_locked_versions_are_those_of_the_list(checkout, tried):
     folder = tried("locked")
-    done = make(checkout, "versions", f"PYTHON={folder}/bin/python", "RESOLUTION=locked")
+    done = make(checkout, "versions", f"PYTHON={folder}/bin/python", "RESOLUTION=locked", "WORKERS=")
     assert done.returncode == 0, done.stderr
     assert (folder / "packages.txt").read_text() == (ROOT / "envs" / "dev.txt").read_text()
     tests = calls(checkout)[-1][0][2:]

@@ -1,11 +1,6 @@
 # Download or decode each dataset once. Runs that are done need no data, so a clone with results fetches none.
-DATASETS = runs_by_cache_file(PLAN.runs.values())
-CACHE = Path(next(iter(DATASETS))).parent
-
-
-def cache_of(wildcards):
-    """Return the path of a cached dataset."""
-    return f"{CACHE}/{wildcards.cache}.safetensors"
+DATASETS = {Path(file).stem: (file, run) for file, run in runs_by_cache_file(PLAN.runs.values()).items()}
+CACHE = Path(next(iter(DATASETS.values()))[0]).parent
 
 
 rule prepare_data:
@@ -20,9 +15,9 @@ rule prepare_data:
         "../../envs/train.yaml"
     params:
         program=program_of_checkout,
-        dataset=lambda wildcards: DATASETS[cache_of(wildcards)].dataset.model_dump_json(),
-        data_dir=lambda wildcards: DATASETS[cache_of(wildcards)].execution.data_dir,
-        cache=lambda wildcards: cache_of(wildcards),
+        dataset=lambda wildcards: DATASETS[wildcards.cache][1].dataset.model_dump_json(),
+        data_dir=lambda wildcards: DATASETS[wildcards.cache][1].execution.data_dir,
+        cache=lambda wildcards: DATASETS[wildcards.cache][0],
     message:
         "Preparing {wildcards.cache}"
     # The output is the cache itself, or its copy for an object store.
