@@ -12,6 +12,8 @@ from checkout import TINY, call, jobs, jobs_in, make_checkout, metrics_files, sn
 from conftest import ROOT
 
 pytestmark = pytest.mark.workflow
+# A figure and a table stand for all.
+DRAWN = ("paper_figures/tiny/framework.pdf", "paper_figures/tiny/results.md")
 
 
 @pytest.fixture
@@ -65,16 +67,17 @@ def test_a_second_call_does_nothing_and_says_so(tiny_project, tmp_path):
 def test_a_fresh_clone_with_results_trains_nothing(clone):
     before = metrics_files(clone)
     assert len(before) == 4
-    done = snakemake(clone)
+    done = snakemake(clone, "experiments", *DRAWN)
     assert jobs(done, "train") == 0
     assert metrics_files(clone) == before
+    assert all((clone / path).exists() for path in DRAWN)
     assert not (clone / "data").exists()  # The workflow did not even fetch data.
 
 
 def test_an_edited_setting_trains_exactly_its_runs_and_edited_back_none(clone):
     before = metrics_files(clone)
     write_config(clone, with_lr(0.01))
-    assert jobs(snakemake(clone), "train") == 2
+    assert jobs(snakemake(clone, "experiments", *DRAWN), "train") == 2
     after = metrics_files(clone)
     assert {name for name in after if name not in before} == {name for name in after if "/app/" in name} - set(before)
     assert len(after) == 6
@@ -83,7 +86,7 @@ def test_an_edited_setting_trains_exactly_its_runs_and_edited_back_none(clone):
     assert set(runs["variant"]) == {"lr=0.01", "lr=0.05"}  # Neither rate is the usual one.
 
     write_config(clone, TINY)
-    assert jobs(snakemake(clone), "train") == 0
+    assert jobs(snakemake(clone, "experiments", *DRAWN), "train") == 0
     runs = pd.read_csv(clone / "results" / "tiny" / "tables" / "runs.csv")
     assert set(runs["run"] + "/metrics.json") == set(before)
 

@@ -23,24 +23,25 @@ def images(tmp_path_factory):
     return write_folder(toy_files(20, 2, 12), tmp_path_factory.mktemp("images"))
 
 
-def build_narrow_vgg(n_classes, image_shape, channels=int):
-    return torchvision_nets.build_vgg16_bn(n_classes, image_shape, lambda width: channels(width // 8))
+def narrow(builder):
+    """Return a builder of a network with an eighth of the channels."""
+    return lambda n_classes, image_shape, channels=int: builder(
+        n_classes, image_shape, channels=lambda number: channels(number // 8)
+    )
 
 
 @pytest.fixture
 def run_tiny(images, tiny, tmp_path, monkeypatch):
     """Return a function for one run with two megabatches of twenty images.
 
-    To save time, SynFlow prunes in two rounds, each stage of a ResNet has one narrow block, and VGG is narrow.
+    To save time, SynFlow prunes in two rounds, and networks for ImageNet are narrow, with one block in each stage.
     """
     monkeypatch.setattr(synflow.score_synflow, "rounds", 2)
     for name, (block, _, width) in list(torchvision_nets.RESNETS.items()):
-        monkeypatch.setitem(
-            torchvision_nets.RESNETS, name, (block, (1, 1, 1, 1), width / 8 if block == "Bottleneck" else 1)
-        )
-
-    vgg = replace(_registered["model"]["vgg16_bn"], thing=build_narrow_vgg)
-    monkeypatch.setitem(_registered["model"], "vgg16_bn", vgg)
+        monkeypatch.setitem(torchvision_nets.RESNETS, name, (block, (1, 1, 1, 1), width))
+    for name, registration in list(_registered["model"].items()):
+        if registration.module == torchvision_nets.__name__:
+            monkeypatch.setitem(_registered["model"], name, replace(registration, thing=narrow(registration.thing)))
 
     def run(**changes):
         folder = tmp_path / "-".join(map(str, changes.values()))
