@@ -145,7 +145,8 @@ def first_of_two(run, event):
     while "fault" not in first.stdout.readline():
         assert first.poll() is None
     second = run.start()
-    assert second.stdout.readline() == f"waiting for another process that works in {run.out}\n"
+    said = second.stdout.readline()
+    assert said.startswith(f"waiting for another process that works in {run.out}: process {first.pid} of "), said
     return first, second
 
 

@@ -135,7 +135,7 @@ def test_a_second_call_says_who_works_here_and_advises_to_unlock_only_when_nobod
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
     (line,) = [line for line in second.stderr.splitlines() if "error" in line.lower()]
-    assert line.startswith(f"error: snakemake: another call is making these files (process {process.pid} on ")
+    assert line.startswith(f"error: snakemake: another call is making these files (process {process.pid} of ")
     assert "--unlock" not in second.stderr
     assert "--unlock" in third.stderr
 

@@ -135,7 +135,10 @@ def test_a_workflow_that_loses_power_while_it_collects_and_draws_ends_with_the_s
         folder, share = tmp_path / str(number), KEPT_SHARES[number % len(KEPT_SHARES)]
         n_lost = journal.lose(int(moments[number] * len(journal.events)), share, random.Random(number), folder)
         n_there = sum(content == expected.get(name) for name, content in products(folder).items())
+        # What docs/how-to/resume.md advises.
         snakemake(folder, "--unlock")
+        for caches in [*folder.rglob("__pycache__")]:
+            shutil.rmtree(caches)
         done = snakemake(folder, *DRAWN)
         moment = f"at {moments[number]:.0%} of its changes"
         print(f"{moment}, {n_lost} of them lost ({share:.0%} kept): {n_there} of {len(expected)} files are whole")
