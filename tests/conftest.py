@@ -40,7 +40,7 @@ settings.register_profile(
 settings.load_profile("project")
 ROOT = Path(__file__).parent.parent
 # What a worker and the processes that its tests start need at most.
-WORKER_BYTES = 3 << 30
+WORKER_BYTES = 4 << 30
 
 
 @pytest.hookimpl(optionalhook=True)  # of a plugin that need not be installed
