@@ -17,6 +17,7 @@ from anytime_pruning import build_model, run_stream
 from anytime_pruning.foundation.registry import names
 from anytime_pruning.pruning.protocols.paper import PaperProtocol
 from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.pruners import synflow
 from anytime_pruning.pruning.schedules import make_schedule
 
 
@@ -37,7 +38,10 @@ def watch_masks(monkeypatch):
 @pytest.mark.parametrize("method", names("method"))
 @pytest.mark.parametrize("pruner", names("pruner"))
 @pytest.mark.parametrize("scope", ["global", "local"])
-def test_density_in_the_network_is_the_scheduled_one_and_masks_nest(method, pruner, scope, tiny, tmp_path, watch_masks):
+def test_density_in_the_network_is_the_scheduled_one_and_masks_nest(
+    method, pruner, scope, tiny, tmp_path, watch_masks, monkeypatch
+):
+    monkeypatch.setattr(synflow.score_synflow, "rounds", 10)  # instead of 100, to save time
     settings = tiny(method=method, pruner=pruner, scope=scope, epochs=1)
     run_stream(settings, tmp_path)
     rows = read_csv(tmp_path / "megabatches.csv")
