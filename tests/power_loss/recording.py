@@ -177,6 +177,10 @@ class Recorder(Operations):
         return {name: getattr(status, name) for name in ("f_bavail", "f_bfree", "f_blocks", "f_bsize", "f_frsize")}
 
 
+class NotMountedError(Exception):
+    """Signals that the file system could not be mounted."""
+
+
 @contextmanager
 def recorded(folder: Path, mount: Path, journal: Path) -> Iterator[None]:
     """Show a folder at another path, and record what happens to it there."""
@@ -186,7 +190,8 @@ def recorded(folder: Path, mount: Path, journal: Path) -> Iterator[None]:
     try:
         until = time.monotonic() + PATIENCE_S
         while not os.path.ismount(mount):
-            assert process.poll() is None
+            if process.poll() is not None:
+                raise NotMountedError(f"exit status {process.returncode}")
             assert time.monotonic() < until
             time.sleep(0.02)
         yield

@@ -20,6 +20,19 @@ pytestmark = [
     pytest.mark.skipif(not has_fuse, reason="no file systems in user space: /dev/fuse or fusermount3 is missing"),
 ]
 
+
+@pytest.fixture(scope="module", autouse=True)
+def mounts(tmp_path_factory):
+    """Skip where the system does not let this user mount, which containers may forbid."""
+    folder = tmp_path_factory.mktemp("mounts")
+    (folder / "disk").mkdir()
+    try:
+        with recording.recorded(folder / "disk", folder / "mount", folder / "journal"):
+            pass
+    except recording.NotMountedError:
+        pytest.skip("this system does not let a process mount a file system in user space")
+
+
 KINDS = {
     "paper": {},
     "released": {"protocol": "released", "pruner": "snip", "replay": "buffer", "buffer_size": 60},
