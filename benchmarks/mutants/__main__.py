@@ -1,7 +1,7 @@
 """Change the code in one place at a time, and see whether the tests notice; `make mutants` runs this.
 
 A table is written to benchmarks/results/mutants.md. The exit status is 1 if a change survives that
-benchmarks/mutants/survivors.yaml does not list with its reason, or if a part of the method is below its target.
+benchmarks/mutants/survivors/ does not list with its reason, or if a part of the method is below its target.
 """
 
 import argparse

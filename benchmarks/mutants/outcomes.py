@@ -11,7 +11,8 @@ import yaml
 from benchmarks.mutants.rooms import ROOMS, TARGET
 
 KILLED, SURVIVED, UNTESTED = "killed", "survived", "no test"
-FILE = Path(__file__).parent / "survivors.yaml"
+# One file for each part of the method.
+SURVIVORS = Path(__file__).parent / "survivors"
 
 
 @dataclass(frozen=True)
@@ -31,9 +32,11 @@ class Outcome:
     end: str
 
 
-def read_reasons(path: Path = FILE) -> dict[tuple[str, str], str]:
+def read_reasons(folder: Path = SURVIVORS) -> dict[tuple[str, str], str]:
     """Return the reason of each listed mutant, by its place and its change."""
-    groups: list[dict[str, Any]] = yaml.safe_load(path.read_text(encoding="utf-8"))
+    groups: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("*.yaml")):
+        groups += yaml.safe_load(path.read_text(encoding="utf-8"))
     return {
         (place, change): group["reason"]
         for group in groups
