@@ -13,10 +13,12 @@ RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates g++ git python3 python3-dev python3-venv \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/*.log /var/log/apt
 
+# The packages are compiled here, because no program can write into the image later; without that, each job would compile for
+# seconds. Compiled files that are never compared with their sources do not depend on times.
 COPY ${REQUIREMENTS} /opt/requirements.txt
 RUN python3 -m venv /opt/venv \
- && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --requirement /opt/requirements.txt \
- && find /opt/venv -name __pycache__ -prune -exec rm -rf {} + \
+ && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-compile --requirement /opt/requirements.txt \
+ && { /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv >/dev/null 2>&1 || true; } \
  && rm -rf /root/.cache /tmp/*
 
 # Snakemake makes the checkout the home folder, so programs must keep their own files elsewhere. Python must not import

@@ -25,7 +25,7 @@ help:
 	@echo "make demo      train the demonstration and draw its figures (minutes, no GPU)"
 	@echo "make test      run the tests"
 	@echo "make versions  run tests with other versions of all packages (30 minutes): RESOLUTION=lowest-direct, highest or locked"
-	@echo "make figures   redraw the figures of every study that has results, without training"
+	@echo "make figures   draw the figures of every study that has results, as far as they are not current, without training"
 	@echo "make report    do what make figures does, and write a page for each study: results/<study>/report.html"
 	@echo "make docs      build the documentation: site/index.html, which needs no network"
 	@echo "make dvc       install DVC and call dvc repro, which does what make demo does and versions the results"
@@ -99,7 +99,7 @@ lock: $(VENV)/develops
 
 # Only the rules that draw are allowed, so nothing is trained. If runs of a figure are missing, a file in its place names them,
 # the other figures are drawn, and the command fails.
-DRAW := --cores all --keep-going --forcerun collect_present_runs \
+DRAW := --cores all --keep-going \
   --allowed-rules paper report collect_present_runs plot_figure write_table check_claims walkthrough write_report
 # Run the command $(1), which uses $$config and $$study, for every study that has results. The package knows these studies, because
 # YAML has many ways to write a name. Files that it cannot read are named, and the other studies are drawn.
@@ -177,9 +177,11 @@ archive: $(FIGURES_VENV)/archives
 dvc: $(VENV)/versions
 	@$(ACTIVATE) python -m dvc repro
 
-# Each of these files marks that a list of packages is installed. The lists are exported from uv.lock.
+# Each of these files marks that a list of packages is installed. The lists are exported from uv.lock. pip would compile the
+# packages on one core. Some of their files are templates that do not compile.
 INSTALL = echo "Installing $(1) into $(2) ..."; \
-	$(2)/bin/python -m pip install --quiet --disable-pip-version-check $(foreach list,$(1),--requirement $(list)) && touch $@
+	$(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile $(foreach list,$(1),--requirement $(list)) \
+	&& { $(2)/bin/python -m compileall -q -j 0 $(2)/lib >/dev/null 2>&1 || true; } && touch $@
 
 $(VENV)/runs: envs/requirements.txt
 	@$(CHECK_PYTHON)

@@ -4,7 +4,8 @@
 #   envs/build-image.sh REQUIREMENTS OUT.sif
 #
 # BUILDER names one of the three programs, BUILD_FLAGS holds further options for the build (a proxy, a mounted pip.conf), and
-# NEED_GB is the least free disk space. OUT.sif is replaced only by a complete new image.
+# NEED_GB is the least free disk space. SQUASHFS_FLAGS holds options of mksquashfs, which writes OUT.sif. OUT.sif is replaced only by a
+# complete new image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 requirements=$1 out=$(realpath -m "$2") tag=localhost/anytime-pruning
@@ -48,6 +49,8 @@ arguments=(
   --tag "$tag" --file Dockerfile
 )
 read -ra flags <<<"${BUILD_FLAGS:-}"
+sif_flags=()
+[ -z "${SQUASHFS_FLAGS:-}" ] || sif_flags=(--mksquashfs-args "$SQUASHFS_FLAGS")
 build=("$BUILDER" build)
 # Labels such as SHELL would be lost in buildah's own format.
 [ "$BUILDER" != buildah ] || build=(buildah bud --layers --format docker)
@@ -73,7 +76,7 @@ apptainer=$(command -v apptainer || command -v singularity)
 # The temporary folder is not /tmp, which may be small. An image from an archive needs no cache. The relative name keeps paths of
 # this machine out of the SIF.
 (cd "$work" && APPTAINER_TMPDIR=$work/tmp APPTAINER_DISABLE_CACHE=1 \
-  "$apptainer" --silent build image.sif docker-archive:image.tar) >"$work/log" 2>&1 \
+  "$apptainer" --silent build "${sif_flags[@]}" image.sif docker-archive:image.tar) >"$work/log" 2>&1 \
   || { tail -n 5 "$work/log" >&2; fail "$apptainer could not write $out; see above"; }
 mv "$work/image.sif" "$out"
 echo "$out: $(du -h "$out" | cut -f1), sha256 $(sha256sum "$out" | cut -d' ' -f1)"

@@ -8,7 +8,7 @@ from conftest import read_csv, toy_files, write_folder
 
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.registry import _registered, names
-from anytime_pruning.models import torchvision_nets
+from anytime_pruning.models import resnet_cifar, torchvision_nets
 from anytime_pruning.pruning.pruners import synflow
 from anytime_pruning.pruning.schedules import make_schedule
 
@@ -23,6 +23,11 @@ def images(tmp_path_factory):
     return write_folder(toy_files(20, 2, 12), tmp_path_factory.mktemp("images"))
 
 
+def shallow(n_classes, image_shape, channels=int):
+    """Build the smallest of the residual networks for CIFAR, with one block in each stage."""
+    return resnet_cifar.CifarResNet(1, n_classes, image_shape[0], channels)
+
+
 def narrow(builder):
     """Return a builder of a network with an eighth of the channels."""
     return lambda n_classes, image_shape, channels=int: builder(
@@ -34,14 +39,16 @@ def narrow(builder):
 def run_tiny(images, tiny, tmp_path, monkeypatch):
     """Return a function for one run with two megabatches of twenty images.
 
-    To save time, SynFlow prunes in two rounds, and networks for ImageNet are narrow, with one block in each stage.
+    To save time, SynFlow prunes in two rounds, residual networks have one block in each stage, and torchvision's networks
+    are narrow.
     """
     monkeypatch.setattr(synflow.score_synflow, "rounds", 2)
     for name, (block, _, width) in list(torchvision_nets.RESNETS.items()):
         monkeypatch.setitem(torchvision_nets.RESNETS, name, (block, (1, 1, 1, 1), width))
     for name, registration in list(_registered["model"].items()):
-        if registration.module == torchvision_nets.__name__:
-            monkeypatch.setitem(_registered["model"], name, replace(registration, thing=narrow(registration.thing)))
+        small = {resnet_cifar.__name__: shallow, torchvision_nets.__name__: narrow(registration.thing)}
+        if registration.module in small:
+            monkeypatch.setitem(_registered["model"], name, replace(registration, thing=small[registration.module]))
 
     def run(**changes):
         folder = tmp_path / "-".join(map(str, changes.values()))
