@@ -39,7 +39,7 @@ def narrow(builder):
 def run_tiny(images, tiny, tmp_path, monkeypatch):
     """Return a function for one run with two megabatches of twenty images.
 
-    To save time, SynFlow prunes in two rounds, residual networks have one block in each stage, and torchvision's networks
+    To save time, SynFlow prunes in two rounds, residual networks have one block in each stage, and those of torchvision
     are narrow.
     """
     monkeypatch.setattr(synflow.score_synflow, "rounds", 2)
