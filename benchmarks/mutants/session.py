@@ -28,7 +28,7 @@ from benchmarks.mutants.rooms import LEFT_OUT, PACKAGE, ROOMS
 from benchmarks.mutants.sources import Mutant, write_mutants
 
 # Processor time for the tests of one mutant; they are called from the fastest to the slowest.
-SECONDS = 2.0
+SECONDS = 4.0
 
 
 class MutantSession:

@@ -2,9 +2,10 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from anytime_pruning.stream.batching import batch_bounds
@@ -12,6 +13,7 @@ from anytime_pruning.stream.images import ImageSet
 
 
 @given(count=st.integers(1, 300), size=st.integers(2, 70))
+@example(count=6, size=5)
 def test_batches_cover_everything_and_none_is_a_single_sample(count, size):
     bounds = batch_bounds(count, size)
     assert bounds[0][0] == 0
@@ -21,6 +23,13 @@ def test_batches_cover_everything_and_none_is_a_single_sample(count, size):
     assert count == 1 or min(lengths) >= 2
     assert all(length == size for length in lengths[:-1])
     assert lengths[-1] <= size + 1
+
+
+def test_a_single_sample_is_a_batch_of_its_own_only_where_asked_for():
+    data = image_set()
+    for make in (data.plan, data.batches):
+        assert [len(batch[0]) for batch in make(torch.arange(7), 3)] == [3, 4]
+        assert [len(batch[0]) for batch in make(torch.arange(7), 3, keeps_single_sample=True)] == [3, 3, 1]
 
 
 def image_set(n=20, shape=(2, 5, 4), padding=2, flip=True):
@@ -61,6 +70,26 @@ def test_the_gather_equals_a_crop_and_flip_of_each_image():
 def test_a_dataset_that_must_not_be_flipped_is_not():
     _, flips = image_set(flip=False)._draw(100, torch.Generator().manual_seed(0))
     assert not flips.any()
+
+
+@pytest.mark.parametrize("allowed", [{}, {"flip": True}, {"crop_padding": 1}])
+def test_images_of_arrays_are_augmented_only_as_allowed(allowed):
+    pixels = np.arange(1, 101, dtype=np.uint8).reshape(20, 1, 5, 1).repeat(4, axis=3) + np.arange(4, dtype=np.uint8)
+    data = ImageSet.from_arrays(pixels, np.zeros(20, np.int64), torch.device("cpu"), **allowed)
+    ((images, _),) = data.batches(torch.arange(20), 20, torch.Generator().manual_seed(0))
+    plain = data.images.float() / 255
+    mirrored = plain.flip(3)
+    is_plain, is_mirrored = ((images == other).flatten(1).all(1) for other in (plain, mirrored))
+    assert bool(is_plain.all()) == (allowed == {})
+    assert bool((is_plain | is_mirrored).all()) == ("crop_padding" not in allowed)
+
+
+def test_batches_are_planned_and_augmented_on_the_device_of_the_images():
+    device = torch.device("meta")
+    data = ImageSet.from_arrays(np.zeros((6, 2, 5, 4), np.uint8), np.zeros(6, np.int64), device, 2, True)
+    assert data.images.device == data.labels.device == device
+    for batch in data.plan(torch.arange(6), 4, torch.Generator()):
+        assert {part.device for part in (*batch, *data.take(*batch))} == {device}
 
 
 def test_the_same_generator_gives_the_same_augmentation():

@@ -11,6 +11,7 @@ from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.runs.stream_plan import replay_parts
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.megabatches import split_stream
+from anytime_pruning.stream.replay import says_its_size, size_of
 
 PARTS = [torch.tensor([1, 2]), torch.tensor([5]), torch.tensor([7, 8])]
 
@@ -44,15 +45,34 @@ def test_the_memory_has_its_size_and_what_left_it_never_comes_back(sizes, size, 
         before = set(kept)
 
 
-def test_every_sample_of_the_past_is_kept_equally_often():
-    counts = torch.zeros(60)
+@pytest.mark.parametrize(("sizes", "size"), [([30, 20, 10], 12), ([1, 1], 1)])
+def test_every_sample_of_the_past_is_kept_equally_often(sizes, size):
+    counts = torch.zeros(sum(sizes))
     for seed in range(1500):
-        counts[memory(torch.arange(60).split([30, 20, 10]), 12, seed)] += 1
-    # Each count is binomial with p = 0.2: its mean is 300 and its standard deviation is 15.5.
-    assert counts.sum() == 1500 * 12
-    assert (counts - 300).abs().max() < 5 * 15.5
-    for part in counts.split([30, 20, 10]):
-        assert part.mean() == pytest.approx(300, abs=5 * 15.5 / len(part) ** 0.5)
+        counts[memory(torch.arange(sum(sizes)).split(sizes), size, seed)] += 1
+    # Each count is binomial.
+    p = size / sum(sizes)
+    mean, sd = 1500 * p, (1500 * p * (1 - p)) ** 0.5
+    assert counts.sum() == 1500 * size
+    assert (counts - mean).abs().max() < 5 * sd
+    for part in counts.split(sizes):
+        assert part.mean() == pytest.approx(mean, abs=5 * sd / len(part) ** 0.5)
+
+
+@pytest.mark.parametrize("policy", ["full", "none", "previous", "buffer"])
+def test_a_policy_says_how_many_images_it_uses(policy):
+    parts = torch.arange(40).split(10)
+    for t in range(1, 5):
+        used = lookup("replay", policy)(parts[: t - 1], parts[t - 1], 15, torch.Generator())
+        assert size_of(lookup("replay", policy))(t, 10, 15) == len(used)
+
+
+def test_a_policy_may_say_its_size():
+    def use_all(past, current, buffer_size, generator):
+        return torch.cat([*past, current])
+
+    assert size_of(use_all) is None
+    assert size_of(says_its_size(lambda t, part, buffer_size: t * part)(use_all))(3, 5, 0) == 15
 
 
 def test_a_buffer_holds_validation_images_in_proportion_and_never_trains_on_them(tiny):

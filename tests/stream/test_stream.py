@@ -54,13 +54,15 @@ def test_a_limit_takes_a_random_subset():
     used = torch.cat([torch.cat([m.train, m.valid]) for m in stream])
     assert len(used) == 100
     assert used.max() > 500
+    all_of_them = split_stream(1000, 2, 0.1, make_generator(0, "stream"), limit=1000)
+    assert sum(len(m.train) + len(m.valid) for m in all_of_them) == 1000
 
 
 @pytest.mark.parametrize(
     ("n", "t", "valid_frac", "limit", "message"),
     [
-        (1437, 480, 0.1, None, "n_megabatches: 480 is not allowed: 1437 training images make at most 479"),
-        (1437, 40, 0.1, 90, "n_megabatches: 40 is not allowed: 90 training images make at most 30"),
+        (1437, 480, 0.1, None, "n_megabatches: 480 is not allowed: 1437 training images make at most 479 megabatches"),
+        (1437, 40, 0.1, 90, "n_megabatches: 40 is not allowed: 90 training images make at most 30 megabatches"),
         (100, 2, 0.1, 101, "train_limit: 101 is not allowed: the dataset has 100 training images"),
         (100, 10, 0.9, None, "valid_frac: 0.9 is not allowed: it leaves fewer than 2 of the 10"),
     ],
@@ -78,3 +80,13 @@ def test_the_pruning_sample_is_a_fifth_drawn_from_the_given_indices():
     assert set(sample.tolist()) <= set(indices.tolist())
     assert sample.tolist() != indices[:100].tolist()
     assert len(SampleDraw(1e-6, make_generator(0, "x")).at_random(indices)) == 2
+    again, other = (SampleDraw(0.2, make_generator(seed, "pruning sample 1")).at_random(indices) for seed in (0, 1))
+    assert torch.equal(sample, again)
+    assert not torch.equal(sample, other)
+
+
+@pytest.mark.parametrize(("share", "of", "count"), [(0.2, 63, 12), (0.2, 64, 12), (0.01, 64, 2), (0.9, 64, 50)])
+def test_the_sample_from_the_start_is_a_share_of_another_number(share, of, count):
+    indices = torch.arange(100, 150)
+    sample = SampleDraw(share, torch.Generator()).from_start(indices, of)
+    assert sample.tolist() == indices[:count].tolist()
