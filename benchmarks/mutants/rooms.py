@@ -37,7 +37,7 @@ ROOMS = {
     ),
     "pruners": Room(
         ("pruning/pruners/*.py",),
-        ("tests/pruning/test_pruners.py", "tests/pruning/test_scores_without_information.py"),
+        tuple(f"tests/pruning/test_{name}.py" for name in ("prunable", "pruners", "scores_without_information")),
     ),
     "schedules": Room(
         tuple(f"pruning/{name}/*.py" for name in ("schedules", "protocols", "regrowth")),

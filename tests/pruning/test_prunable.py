@@ -163,6 +163,25 @@ def test_lazy_layers_get_their_weights_before_they_are_scored():
         set_prunable(nn.Sequential(nn.LazyConv2d(4, 3)))
 
 
+def test_a_lazy_network_is_scored_on_all_images():
+    images, labels = BATCHES[0]
+    batches = [(images[:4], labels[:4]), (images[4:], labels[4:])]
+    state, found = torch.get_rng_state(), []
+    for given in (iter(batches), batches):
+        torch.set_rng_state(state)
+        model = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten(), nn.LazyLinear(3))
+        found += [score(model, "snip", given), score(model, "snip", batches)]
+    assert all(torch.equal(scores["0.weight"], found[0]["0.weight"]) for scores in found)
+
+
+@pytest.mark.parametrize("wrap", [parametrizations.spectral_norm, nn.utils.spectral_norm])
+def test_synflow_passes_a_spectral_norm_of_negative_weights(wrap):
+    layer = nn.Conv2d(1, 6, 3, bias=False)
+    nn.init.uniform_(layer.weight, -1, -0.5)
+    model = nn.Sequential(wrap(layer), nn.ReLU(), nn.Conv2d(6, 4, 3), nn.Flatten(), nn.Linear(64, 3))
+    assert bool(score(model, "synflow", BATCHES)["2.weight"].all())
+
+
 def test_weights_inside_of_attention_count_as_linear():
     attention = nn.MultiheadAttention(8, 2)
     assert list(set_prunable(attention, ["linear"], [])) == ["in_proj_weight", "out_proj.weight"]

@@ -8,10 +8,11 @@ from torch.nn import functional as F
 
 from anytime_pruning import build_model, register, score
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.foundation.registry import names
+from anytime_pruning.foundation.registry import lookup, names
 from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.pruning.prunable import prunable_weights, set_prunable
 from anytime_pruning.pruning.pruners import grasp, rounds_of
+from anytime_pruning.pruning.pruners.scoring import in_rounds
 from anytime_pruning.pruning.selections.unstructured import select_masks
 
 
@@ -54,6 +55,12 @@ def test_random_follows_its_generator(toy_model):
 
     assert torch.equal(draw(1), draw(1))
     assert not torch.equal(draw(1), draw(2))
+    assert torch.equal(score(toy_model, "random", [])["0.weight"], draw(0))
+
+
+def test_random_scores_are_on_the_device_of_the_weights(toy_model):
+    scores = lookup("pruner", "random")(toy_model.to("meta"), [], torch.Generator())
+    assert {part.device for part in scores.values()} == {torch.device("meta")}
 
 
 def by_differences(model, value, relative):
@@ -156,8 +163,13 @@ def test_synflow_conserves_flow_through_layers_without_biases():
     scores = score(model, "synflow", [(torch.rand(2, 1, 4, 4), torch.tensor([0, 1]))])
     sums = [float(part.sum()) for part in scores.values()]
     assert sums[0] == pytest.approx(sums[1], rel=1e-9)
+
+
+def test_a_pruner_may_prune_in_rounds(forget):
     assert rounds_of("synflow") == 100
     assert rounds_of("snip") == 1
+    register("pruner", "in_seven_rounds")(in_rounds(7)(lambda model, batches, generator: {}))
+    assert rounds_of("in_seven_rounds") == 7
 
 
 def test_synflow_does_not_overflow_in_a_deep_network():
@@ -188,6 +200,29 @@ def test_scores_do_not_depend_on_autocast_or_memory_format_where_exact(pruner):
     error = float((everything - like).norm() / like.norm())
     assert error < (0.3 if pruner.startswith("snip") else 1e-3)
     assert (error > 1e-3) == pruner.startswith("snip")
+
+
+class Compares(torch.nn.Module):
+    """Multiplies its maps with each other, in a precision of its own."""
+
+    def __init__(self, dtype):
+        super().__init__()
+        self.dtype = dtype
+
+    def forward(self, x):
+        maps = x.flatten(2).to(self.dtype)
+        return (maps @ maps.transpose(1, 2)).to(x.dtype)
+
+
+@pytest.mark.parametrize("pruner", ["grasp", "synflow"])
+def test_what_a_network_computes_in_float32_is_not_cast_by_autocast(pruner, toy_batches):
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        torch.manual_seed(0)
+        layers = (torch.nn.Conv2d(1, 3, 3), Compares(dtype), torch.nn.Flatten(), torch.nn.Linear(9, 4))
+        with torch.autocast("cpu", torch.bfloat16):
+            found.append(score(torch.nn.Sequential(*layers).double(), pruner, toy_batches)["0.weight"])
+    assert (found[0] - found[1]).norm() < 1e-5 * found[0].norm()
 
 
 @pytest.mark.parametrize("pruner", names("pruner"))
@@ -258,6 +293,7 @@ def test_a_pruner_may_change_weights_while_it_scores(forget, toy_model):
         (lambda scores: scores.pop("3.weight"), r"None for 3.weight, expected torch.Size\(\[2, 3, 2, 2\]\)"),
         (lambda scores: scores.update(other=torch.ones(1)), r"torch.Size\(\[1\]\) for other, expected None"),
         (lambda scores: scores.update({"0.weight": torch.ones(2)}), r"torch.Size\(\[2\]\) for 0.weight, expected"),
+        (lambda scores: scores.update({"0.weight": 0.5}), r"None for 0.weight, expected"),
         (lambda scores: scores.clear(), "None for 0.weight"),
     ],
 )
@@ -270,6 +306,12 @@ def test_a_pruner_must_score_each_prunable_weight(change, message, forget, toy_m
 
     with pytest.raises(SettingError, match=f"pruner: 'wrong_for_test' gives scores of shape {message}"):
         score(toy_model, "wrong_for_test", [])
+
+
+def test_a_pruner_must_return_scores(forget, toy_model):
+    register("pruner", "nothing_for_test")(lambda model, batches, generator: None)
+    with pytest.raises(SettingError, match=r"pruner: 'nothing_for_test' gives scores of shape None for 0\.weight"):
+        score(toy_model, "nothing_for_test", [])
 
 
 def test_unknown_pruner_lists_the_known():

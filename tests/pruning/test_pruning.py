@@ -109,3 +109,10 @@ def test_the_network_is_left_alone_where_it_is_sparse_enough(setting, images):
     masks = prune(model, {}, 0.3, images, setting())
     assert prune(model, masks, 0.3, images, setting(), 2) is masks
     assert prune(build(0), {}, 1.0, images, setting()) == {}
+
+
+def test_each_megabatch_has_its_own_draws(setting, images):
+    settings = setting().model_copy(update={"pruner": "random"})
+    first, again, later = (prune(build(0), {}, 0.5, images, settings, t)["0.weight"] for t in (1, 1, 2))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, later)

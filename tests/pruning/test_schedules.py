@@ -44,6 +44,7 @@ def test_dense_is_never_pruned():
 def test_prune_last_is_dense_until_the_last_megabatch():
     assert make_schedule("prune_last").densities(3, 4.5, 0.8) == pytest.approx([1, 1, 0.3664], abs=5e-5)
     assert make_schedule("prune_last").densities(1, 4.5, 0.8) == pytest.approx([0.3664], abs=5e-5)
+    assert parse_settings(BASE | {"method": "prune_last"}).prunes_at() == [False, False, True]
 
 
 @pytest.mark.parametrize("name", names("method"))

@@ -32,6 +32,7 @@ class Bounded(nn.Module):
             "clamp by name": lambda: torch.clamp(x, min=0, max=6),
             "clamp in place": lambda: x.clamp_(0, 6),
             "sigmoid": lambda: torch.sigmoid(x),
+            "sigmoid by name": lambda: torch.sigmoid(input=x),
             "method": lambda: x.sigmoid(),
             "tanh": lambda: torch.tanh(x),
             "hardsigmoid": lambda: F.hardsigmoid(x),
@@ -40,7 +41,7 @@ class Bounded(nn.Module):
 
 
 BOUNDED = ("relu6", "relu6 in place", "hardtanh", "clamp", "clamp by name", "clamp in place")
-ALL = (*BOUNDED, "sigmoid", "method", "tanh", "hardsigmoid", "gate")
+ALL = (*BOUNDED, "sigmoid", "sigmoid by name", "method", "tanh", "hardsigmoid", "gate")
 
 
 def deep(activation):
@@ -75,13 +76,52 @@ def test_an_activation_that_does_not_saturate_keeps_its_derivative():
     assert torch.allclose(scores["0.weight"], weight * flow[:, None, None, None])
 
 
-def test_a_saturated_gate_passes_on_as_much_flow_as_its_layer_does():
-    """Check the conservation of flow: with the slope of the secant, the scores of both layers sum to the flow."""
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Conv2d(2, 64, 3, bias=False), nn.Sigmoid(), nn.Conv2d(64, 2, 3, bias=False), nn.Flatten())
+@pytest.mark.parametrize(("how", "times"), [("sigmoid", 1), ("gate", 2)])
+def test_a_saturated_gate_passes_on_as_much_flow_as_its_layer_does(how, times):
+    """Check the conservation of flow: with the slope of the secant, the scores of both layers sum to the flow.
+
+    A layer that is multiplied by a gate of its own counts twice, because the flow goes through both factors.
+    """
+    model = nn.Sequential(nn.Conv2d(2, 64, 3, bias=False), Bounded(how), nn.Conv2d(64, 2, 3, bias=False), nn.Flatten())
     model[0].weight.data.mul_(1000)
+    model[0].weight.data[:8].mul_(1e-5)  # What passes is a straight line where the gate does not saturate, too.
     sums = [float(part.sum()) for part in score(model, "synflow", BATCHES).values()]
-    assert sums[0] == pytest.approx(sums[1])
+    assert sums[0] == pytest.approx(times * sums[1])
+
+
+def test_a_saturated_gate_may_get_zeros():
+    model = nn.Sequential(nn.Conv2d(2, 8, 3, bias=False), nn.Sigmoid(), nn.Conv2d(8, 2, 3, bias=False), nn.Flatten())
+    model[0].weight.data.mul_(1000)
+    model[0].weight.data[0] = 0
+    scores = score(model, "synflow", BATCHES)
+    assert bool(scores["0.weight"][1:].all())
+    assert not scores["0.weight"][0].any()
+    assert bool(scores["2.weight"].all())
+
+
+class Shifted(nn.Module):
+    """Adds a constant, which is a buffer or an attribute that torch does not know of."""
+
+    def __init__(self, is_buffer):
+        super().__init__()
+        if is_buffer:
+            self.register_buffer("constant", torch.tensor(-0.5))
+        else:
+            self.constant = torch.tensor(-0.5)
+
+    def forward(self, x):
+        return (x + self.constant).relu()
+
+
+@pytest.mark.parametrize("is_buffer", [True, False])
+def test_a_negative_constant_stays_negative_for_synflow(is_buffer):
+    model = nn.Sequential(
+        nn.Conv2d(2, 8, 1, bias=False), Shifted(is_buffer), nn.Conv2d(8, 2, 1, bias=False), nn.Flatten()
+    )
+    scores = score(model, "synflow", BATCHES)
+    passes = model[0].weight.detach().abs().sum((1, 2, 3)) > 0.5
+    assert 0 < passes.sum() < 8
+    assert torch.equal(scores["0.weight"].sum((1, 2, 3)) > 0, passes)
 
 
 class Cut(nn.Module):
@@ -101,10 +141,26 @@ class Cut(nn.Module):
 
 @pytest.mark.parametrize("pruner", ["snip", "grasp", "synflow"])
 def test_scores_that_say_nothing_are_refused_and_name_the_pruner(pruner):
-    with pytest.raises(SettingError, match=rf"^pruner: '{pruner}' is not allowed here: it gives all 216 weights .* 0,"):
+    with pytest.raises(SettingError) as caught:
         score(Cut(whole=True), pruner, BATCHES)
+    assert str(caught.value) == (
+        f"pruner: '{pruner}' is not allowed here: it gives all 216 weights the score 0, which says nothing about them; "
+        "likely no gradient reaches these layers, because activations saturate, a factor such as the gamma of a batch "
+        "norm is zero, a layer before is empty, or the logits do not depend on them; choose another pruner, such as "
+        "magnitude"
+    )
     scores = score(Cut(whole=False), pruner, BATCHES)
     assert layers_without_score(scores, {}) == ["cut.weight"]
+
+
+@pytest.mark.parametrize("pruner", ["snip", "grasp", "synflow"])
+def test_logits_without_any_gradient_say_nothing(pruner):
+    class Detached(Cut):
+        def forward(self, x):
+            return super().forward(x).detach()
+
+    with pytest.raises(SettingError, match=r"it gives all 216 weights the score 0, which says nothing about them"):
+        score(Detached(whole=False), pruner, BATCHES)
 
 
 def test_equal_magnitudes_are_refused_too():
@@ -122,6 +178,13 @@ def test_only_weights_that_still_compete_have_to_differ():
         check_informative(scores, masks, "snip")
     check_informative(scores, {"a": masks["a"], "b": ~masks["b"]}, "snip")
     check_informative({"a": torch.zeros(1)}, {}, "snip")
+
+
+def test_a_layer_lacks_scores_if_those_of_its_remaining_weights_are_zero():
+    scores = {"a": torch.tensor([5.0, 0.0]), "b": torch.tensor([0.0, 7.0]), "empty": torch.zeros(2)}
+    masks = {name: torch.tensor([False, True]) for name in ("a", "b")} | {"empty": torch.tensor([False, False])}
+    assert layers_without_score(scores, masks) == ["a"]
+    assert layers_without_score(scores, {}) == ["empty"]
 
 
 @pytest.mark.parametrize("pruner", ["snip", "grasp", "synflow"])
@@ -192,7 +255,10 @@ class OnceLayer(nn.Module):
 
 @pytest.mark.parametrize(
     ("layer", "message"),
-    [(nn.Hardsigmoid(), "torch has none of hardsigmoid"), (OnceLayer(), "torch has none of an operation")],
+    [
+        (nn.Hardsigmoid(), "torch has none of hardsigmoid; replace it in the network, or choose"),
+        (OnceLayer(), "torch has none of an operation of the network; replace it in the network, or choose"),
+    ],
 )
 def test_grasp_names_an_operation_without_a_second_derivative(layer, message):
     model = nn.Sequential(nn.Conv2d(2, 4, 3), layer, nn.Flatten(), nn.Linear(144, 3))
@@ -230,6 +296,24 @@ def test_wrapped_and_checkpointed_networks_score_like_plain_ones(pruner, how):
     model = nn.DataParallel(other) if how == "data parallel" else other
     expected, found = score(plain, pruner, BATCHES), score(model, pruner, BATCHES)
     assert [part.tolist() for part in found.values()] == [part.tolist() for part in expected.values()]
+
+
+def test_a_layer_that_a_checkpointed_network_does_not_use_gets_no_score():
+    model = Wrapped(True)
+    model.unused = nn.Conv2d(4, 4, 3)
+    scores = score(model, "snip", BATCHES)
+    assert not scores["unused.weight"].any()
+    assert bool(scores["second.weight"].any())
+    assert model.unused.weight.grad is None
+
+
+def test_grasp_says_how_to_checkpoint():
+    message = (
+        "^pruner: grasp needs second derivatives, and re-entrant checkpoints have none; call "
+        "torch.utils.checkpoint.checkpoint with use_reentrant=False, or choose another pruner, such as snip$"
+    )
+    with pytest.raises(SettingError, match=message):
+        score(Wrapped(True), "grasp", BATCHES)
 
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")

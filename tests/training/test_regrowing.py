@@ -13,7 +13,7 @@ from torch import tensor
 from anytime_pruning import run_stream
 from anytime_pruning.export.network import load_network
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.foundation.registry import lookup, names
 from anytime_pruning.orchestration.checks import check_runs
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.regrowth import exchange
@@ -38,6 +38,21 @@ def test_the_smallest_weights_go_and_the_largest_gradients_come():
     gradient = tensor([0.0, 0, 0, 0, 1, -9, 3, 0])
     mask = exchange(weight, gradient, weight != 0, ranks("rigl", gradient), 0.5)
     assert mask.int().tolist() == [1, 0, 0, 1, 0, 1, 1, 0]
+
+
+def test_a_single_weight_may_be_exchanged():
+    weight = tensor([3.0, 0.1, 0, 0])
+    gradient = tensor([0.0, 0, 1, 2])
+    mask = exchange(weight, gradient, weight != 0, ranks("rigl", gradient), 0.5)
+    assert mask.int().tolist() == [1, 0, 0, 1]
+
+
+@pytest.mark.parametrize("name", names("regrow"))
+def test_each_weight_has_a_rank_on_its_device(name):
+    rank = ranks(name, torch.ones(2, 3, device="meta"))
+    assert rank.shape == (2, 3)
+    assert rank.device == torch.device("meta")
+    assert torch.equal(ranks(name, torch.ones(2, 3)), ranks(name, torch.ones(2, 3)))
 
 
 def test_a_dropped_weight_competes_and_may_stay():
