@@ -76,11 +76,14 @@ ROOMS = {
         ),
         (
             "tests/foundation/test_source_code.py",
+            "tests/pruning/test_schedules.py",
             "tests/results/test_variants.py",
+            "tests/settings/test_meaning.py",
             "tests/settings/test_own_code.py",
             "tests/settings/test_run_settings.py",
             "tests/settings/test_study.py",
             "tests/settings/test_versions.py",
+            "tests/settings/test_what_settings_ask.py",
         ),
     ),
     "statistics": Room(

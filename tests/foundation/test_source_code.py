@@ -3,11 +3,11 @@
 import functools
 import importlib
 import sys
-import textwrap
+import types
 
 import pytest
 
-from anytime_pruning.foundation.source_code import describe_code
+from anytime_pruning.foundation.source_code import describe_code, normalized, registers
 
 ORIGINAL = '''
 import helpers
@@ -149,16 +149,18 @@ def test_values_that_a_function_carries_count():
     assert describe(functools.lru_cache(make(1))) != describe(functools.lru_cache(make(2)))
 
 
-def test_code_without_source_counts_by_its_compiled_form():
-    def typed(text):
-        namespace = {"__name__": "__main__"}
-        exec(textwrap.dedent(text), namespace)
-        return describe_code(namespace["build"], "__main__")
+def typed(text, module="__main__"):
+    """Return the function `build` of a text that is in no file."""
+    namespace = {"__name__": module}
+    exec(text, namespace)
+    return namespace["build"]
 
-    first = typed("def build(n, s):\n    return n + 1")
+
+def test_code_without_source_counts_by_its_compiled_form():
+    first = describe_code(typed("def build(n, s):\n    return n + 1"), "__main__")
     assert first
-    assert first == typed("\n\ndef build(n, s):\n    return n + 1")
-    assert first != typed("def build(n, s):\n    return n + 2")
+    assert first == describe_code(typed("\n\ndef build(n, s):\n    return n + 1"), "__main__")
+    assert first != describe_code(typed("def build(n, s):\n    return n + 2"), "__main__")
 
 
 def test_installed_packages_do_not_count():
@@ -192,3 +194,186 @@ def test_things_that_refer_to_each_other_end():
         return Left, Right, build
 
     assert {"Left", "Right"} <= {name.rpartition(".")[2] for name in describe_code(build, __name__)}
+
+
+EVERY_KIND = '''
+import functools
+import types
+import helpers
+
+sizes, names = (2, 1), {8, 1, "a"}
+installed = types.SimpleNamespace(x=1)
+
+
+class Slotted:
+    __slots__ = ()
+
+
+class Base:
+    """Has a text."""
+
+
+class Net(Base):
+    """Has another text."""
+
+    factor = 3
+
+    def __init__(self, depth=4):
+        """Keep the depth."""
+        self.depth = depth
+
+    @staticmethod
+    def plain():
+        return helpers.STEP
+
+    @classmethod
+    def make(cls):
+        return cls(*sizes)
+
+    @property
+    def width(self):
+        return width() + helpers.width()
+
+    def forward(self, x, *, by=0.5):
+        return [x * by, installed, names, build]
+
+
+def width():
+    return 1
+
+
+def build(n, how="plain"):
+    return slotted
+
+
+slotted = Slotted()
+part = functools.lru_cache(functools.partial(Net(5).forward, 1, by=2))
+'''
+BESIDE = """
+STEP = 2
+
+
+def width():
+    return STEP
+"""
+NET = """\
+class Net(Base):
+    factor = 3
+
+    def __init__(self, depth=4):
+        self.depth = depth
+
+    @staticmethod
+    def plain():
+        return helpers.STEP
+
+    @classmethod
+    def make(cls):
+        return cls(*sizes)
+
+    @property
+    def width(self):
+        return width() + helpers.width()
+
+    def forward(self, x, *, by=0.5):
+        return [x * by, installed, names, build]"""
+
+
+def test_the_description_of_code_stays_as_it_is(described):
+    """Compare every name and text, because another description gives the runs of all users' parts new digests."""
+    assert described(EVERY_KIND, BESIDE, "part") == {
+        ".func.self['depth']": "5",
+        ".args[0]": "1",
+        ".keywords['by']": "2",
+        "build": "def build(n, how='plain'):\n    return slotted",
+        "build.defaults[0]": "'plain'",
+        "Slotted": "class Slotted:\n    __slots__ = ()",
+        "Base": "class Base:\n    pass",
+        "Net": NET,
+        "Net.factor": "3",
+        "Net.__init__": "def __init__(self, depth=4):\n    self.depth = depth",
+        "Net.__init__.defaults[0]": "4",
+        "Net.plain": "@staticmethod\ndef plain():\n    return helpers.STEP",
+        "Net.make": "@classmethod\ndef make(cls):\n    return cls(*sizes)",
+        "Net.width": "@property\ndef width(self):\n    return width() + helpers.width()",
+        "Net.forward": "def forward(self, x, *, by=0.5):\n    return [x * by, installed, names, build]",
+        "Net.forward.keywords['by']": "0.5",
+        "helpers.STEP": "2",
+        "width": "def width():\n    return STEP",
+        "width 2": "def width():\n    return 1",
+        "STEP": "2",
+        "sizes[0]": "2",
+        "sizes[1]": "1",
+        "names[0]": "'a'",
+        "names[1]": "1",
+        "names[2]": "8",
+    }
+
+
+def test_a_name_that_is_never_assigned_hides_no_other():
+    def make(width):
+        def build():
+            return later, width
+
+        return build
+        later = 1
+
+    assert "later" in make(1).__code__.co_freevars
+    assert describe_code(make(1), __name__) != describe_code(make(2), __name__)
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_a_package_of_another_folder_is_installed_by_its_name(folder, tmp_path, monkeypatch):
+    (tmp_path / folder).mkdir()
+    (tmp_path / folder / "installed_for_test.py").write_text("def build():\n    return 1\n", encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path / folder))
+    build = importlib.import_module("installed_for_test").build
+    assert describe_code(build, "original") == {}
+    assert describe_code(build, "installed_for_test") == {"build": "def build():\n    return 1"}
+    del sys.modules["installed_for_test"]
+
+
+def test_this_package_counts_only_where_it_is_the_users_own_module():
+    assert describe_code(normalized, "original") == {}
+    assert describe_code(normalized, normalized.__module__)
+
+
+def test_typed_code_counts_whichever_module_leads_to_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))  # it has no file in a notebook
+    assert set(describe_code(typed("def build():\n    return 1"), "original")) == {"build"}
+
+
+def test_code_of_no_module_does_not_count():
+    assert describe_code(typed("def build():\n    return 1", module=None), "original") == {}
+
+
+def test_functions_inside_of_code_without_source_count():
+    inner = "def build(n):\n    def add(x):\n        return x + 1\n    return add(n)"
+    first = describe_code(typed(inner), "__main__")
+    assert first == describe_code(typed(f"\n\n{inner}"), "__main__")
+    assert first != describe_code(typed(inner.replace("+ 1", "+ 2")), "__main__")
+
+
+@pytest.mark.parametrize(
+    ("text", "is_found"),
+    [
+        ('@register("model", "mine")\ndef build(): ...', True),
+        ('import anytime_pruning\nanytime_pruning.register("model", "mine")(print)', True),
+        ('register("model", "other")(print)\nregister("model", "mine")(print)', True),
+        ('register("pruner", "mine")(print)', False),
+        ('register("model", "my_" + "mine")(print)', False),
+        ('describe("model", "mine")', False),
+        ('register("model", "mine"', False),
+        ("", False),
+    ],
+)
+def test_a_file_registers_what_it_spells_out(text, is_found, tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(text, encoding="utf-8")
+    assert registers(path, "model", "mine") == is_found
+
+
+def test_a_file_that_cannot_be_read_registers_nothing(tmp_path):
+    assert not registers(tmp_path / "gone.py", "model", "mine")
+    (tmp_path / "odd.py").write_bytes(b'# \xff\nregister("model", "mine")')
+    assert not registers(tmp_path / "odd.py", "model", "mine")

@@ -79,3 +79,8 @@ def test_a_small_dense_network_is_told_apart_by_its_size():
     assert name_variants({"a": small, "b": small | {"tau": 3.0}}) == {"a": "tau=4.5", "b": "tau=3.0"}
     dense = small | {"method": "dense"}
     assert name_variants({"a": dense, "b": dense | {"tau": 3.0}}) == {"a": "", "b": ""}
+
+
+def test_a_method_that_is_not_known_here_uses_no_pruning_settings():
+    gone = USUAL | {"method": "gone", "pruner": "none"}
+    assert name_variants({"a": gone, "b": gone | {"tau": 3.0}}) == {"a": "", "b": ""}

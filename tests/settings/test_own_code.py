@@ -1,5 +1,6 @@
 """Test that the code of a user's own parts is part of a run's identity, and that this project's own parts are not."""
 
+import importlib
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,8 @@ import anytime_pruning
 from anytime_pruning import register
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import _registered
-from anytime_pruning.settings.own_code import check_own_code
+from anytime_pruning.settings import own_code
+from anytime_pruning.settings.own_code import SHIPPED, check_own_code
 from anytime_pruning.settings.run import parse_settings
 
 PACKAGE_FOLDER = Path(anytime_pruning.__file__).parent
@@ -63,6 +65,71 @@ def test_parts_that_do_not_count_for_a_run_do_not_count_here(forget):
     assert set(settings(method="dense").own_code) == {"model own_for_test"}
     assert settings(model="resnet20", pruner="snip").own_code == {}
     assert "own_code" not in settings(model="resnet20", pruner="snip").identity()
+
+
+PARTS = """
+from anytime_pruning import register
+
+amount = 4
+
+
+@register("model", "own_for_test")
+def build(n_classes, image_shape):
+    return amount
+
+
+@register("prunable", "own_for_test")
+def find(module):
+    return ["weight"]
+"""
+
+
+def test_the_digests_of_code_stay_as_they_are(forget, tmp_path, monkeypatch):
+    """Compare with numbers that never change, because stored settings name the code of parts by them."""
+    (tmp_path / "parts_for_test.py").write_text(PARTS, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    importlib.import_module("parts_for_test")
+    assert settings(pruner="snip", prunable=["conv", "own_for_test"]).own_code == {
+        "model own_for_test": "3b9f643bbdf9",
+        "prunable own_for_test": "663f9f99d707",
+    }
+    del sys.modules["parts_for_test"]
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Return an empty folder in place of the package, in whose files parts are looked for."""
+    monkeypatch.setattr(own_code, "__file__", str(tmp_path / "settings" / "own_code.py"))
+    return tmp_path
+
+
+@pytest.mark.parametrize(("kind", "room"), [("model", "models"), ("pruner", "pruning/pruners"), ("replay", "stream")])
+def test_a_file_of_the_package_is_the_code_of_the_part_that_it_registers(kind, room, forget, package):
+    (package / room).mkdir(parents=True)
+    text = 'register("{}", "{}")(lambda *given: None)  # é\n'
+    (package / room / "added.py").write_text(text.format(kind, "added_for_test"), encoding="utf-8")
+    (package / room / "beside.py").write_text(text.format(kind, "beside_for_test"), encoding="utf-8")
+    for name in ("__init__.py", f"{SHIPPED[kind][1][0]}.py", "notes.txt"):
+        (package / room / name).write_text(text.format(kind, "shipped_for_test"), encoding="utf-8")
+
+    def code(name):
+        return settings(**{"model": "resnet20", "pruner": "snip", kind: name}).own_code
+
+    found = code("added_for_test")
+    assert set(found) == {f"{kind} added_for_test"}
+    assert code("beside_for_test")[f"{kind} beside_for_test"] != found[f"{kind} added_for_test"]
+    assert code("shipped_for_test") == code("gone_for_test") == {}
+    # A process that has imported the file describes it alike.
+    register(kind, "added_for_test")(lambda *given: 1)
+    assert code("added_for_test") == found
+    (package / room / "added.py").write_text(text.format(kind, "added_for_test") + "x = 1\n", encoding="utf-8")
+    assert code("added_for_test") != found
+
+
+def test_a_part_of_a_file_in_the_package_that_spells_no_name_counts_by_its_module(forget, package):
+    text = "def build(n_classes, image_shape):\n    return 4\n\n\nregister('model', 'own_' + 'for_test')(build)"
+    exec(text, {"__name__": "anytime_pruning.models.added", "register": register})
+    assert set(settings(pruner="snip").own_code) == {"model own_for_test"}
 
 
 def test_stored_settings_keep_their_digest_wherever_they_are_read(forget):

@@ -1,10 +1,12 @@
 """Test which settings of a run are allowed, and on which settings the run's digest depends."""
 
+import hashlib
+
 import pytest
 
 import anytime_pruning.settings.run
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.settings.run import digest_of, parse_settings
 
 BASE = {"dataset": "digits", "model": "resnet20"}
 # This image folder does not exist, because settings are checked without looking at data.
@@ -51,6 +53,10 @@ FOLDER = {"name": "mine", "source": "image_folder", "path": "nowhere"}
         ({"prune_on": "past"}, "prune_on: 'past' is not allowed: Input should be 'replay' or 'megabatch'"),
         ({"protocol": "mine"}, "protocol: 'mine' is not known; allowed: paper, released"),
         ({"protocol": "released", "pruner": "grasp"}, "pruner: 'grasp' is not allowed with protocol released; "),
+        ({"protocol": "released", "selection": "n_m"}, "selection: 'n_m' is not allowed with protocol released; allow"),
+        ({"selection": "n_m", "pattern": "4:2"}, "pattern: '4:2' is not allowed: N:M keeps N of M weights; allowed: N"),
+        ({"selection": "n_m", "pattern": "4:4"}, "pattern: '4:4' is not allowed: N:M keeps N of M weights; allowed: N"),
+        ({"selection": "n_m", "pattern": "2-4"}, "pattern: '2-4' is not allowed"),
         ({"buffer_size": 0}, "buffer_size: 0 is not allowed"),
         ({"warmup_epochs": -1}, "warmup_epochs: -1 is not allowed"),
         ({"initial_mask": {"path": "x"}}, "initial_mask.sha256: this setting is required"),
@@ -114,6 +120,32 @@ def test_digest_does_not_depend_on_spelling_or_on_where_a_run_is_computed():
     assert parse_settings(BASE | {"execution": {"device": "cpu", "threads": 4}}).digest() == base
     folders = [parse_settings(BASE | {"dataset": FOLDER | {"path": path}}).digest() for path in ("a", "b.tar.xz")]
     assert folders[0] == folders[1]
+
+
+def test_the_identity_of_a_run_is_its_versions_its_dataset_and_what_differs_from_the_defaults():
+    start = {"path": "here", "sha256": "0" * 64}
+    changes = {"model": "vgg16_bn", "lr_milestones": [1, 2], "tau": 3, "method": "osp", "initial_mask": start}
+    settings = parse_settings(BASE | changes | {"valid_frac": 0.3, "lr": 0.1, "execution": {"threads": 2}})
+    assert settings.identity() == {
+        "results_version": anytime_pruning.RESULTS_VERSION,
+        "model_version": 2,
+        "split_version": 2,
+        "dataset": {"source": "digits", "name": "digits"},
+        "model": "vgg16_bn",
+        "method": "osp",
+        "tau": 3.0,
+        "initial_mask": {"sha256": "0" * 64},
+        "valid_frac": 0.3,
+        "lr_milestones": [1, 2],
+    }
+    assert settings.digest() == digest_of(settings.identity())
+
+
+def test_a_digest_begins_the_checksum_of_json_without_spaces_and_with_sorted_keys():
+    canonical = rb'{"a":[0.1,"\u00e9",null],"b":{"c":1,"d":true}}'
+    assert digest_of({"b": {"d": True, "c": 1}, "a": [0.1, "é", None]}) == hashlib.sha256(canonical).hexdigest()[:12]
+    with pytest.raises(ValueError, match="Out of range"):
+        digest_of({"a": float("nan")})
 
 
 def test_digest_depends_on_declared_content():

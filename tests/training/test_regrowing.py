@@ -178,21 +178,10 @@ def test_gradients_for_the_exchange_change_nothing_else(tiny, tmp_path):
         assert rows[0] == rows[1]
 
 
-def test_settings_without_meaning_give_a_run_no_second_name(tiny):
-    digests = {parse_settings(tiny(**changes)).digest() for changes in ({}, {"regrow_steps": 7}, {"regrow_frac": 0.5})}
-    assert len(digests) == 1
-    dense = {parse_settings(tiny(method="dense", **c)).digest() for c in ({}, {"regrow": "set"}, {"regrow_steps": 7})}
-    assert len(dense) == 1
-    assert parse_settings(tiny(regrow="set")).digest() != parse_settings(tiny(regrow="rigl")).digest()
-    assert parse_settings(tiny(regrow="set")).digest() != parse_settings(tiny(regrow="set", regrow_steps=7)).digest()
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"regrow": "granet"}, "regrow: 'granet' is not known; allowed: none, rigl, set"),
-        ({"regrow": "set", "selection": "n_m"}, "regrow: 'set' is not allowed with selection n_m, whose groups"),
-        ({"regrow": "rigl", "selection": "filter"}, "regrow: 'rigl' is not allowed with selection filter"),
         (
             {"regrow": "set", "protocol": "released"},
             "regrow: 'set' is not allowed with protocol released",
