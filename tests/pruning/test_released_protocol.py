@@ -264,4 +264,5 @@ def test_the_most_weights_that_a_selection_may_keep():
     step = PruningStep(t=2, density=0.8, final_density=0.5, scope="global")
     assert RELEASED.expected_kept(step, [10, 7]) == (0, 14)  # 17 - int(3.4)
     local = PruningStep(t=2, density=0.8, final_density=0.5, scope="local")
+    assert RELEASED.expected_kept(local, [10, 7]) == (0, 9)  # 5 + 4
     assert RELEASED.expected_kept(local, [7, 7]) == (0, 8)  # 4 + 4, where 14 - int(7.0) is 7

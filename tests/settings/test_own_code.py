@@ -1,6 +1,5 @@
 """Test that the code of a user's own parts is part of a run's identity, and that this project's own parts are not."""
 
-import importlib
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ import pytest
 import anytime_pruning
 from anytime_pruning import register
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.foundation.registry import _registered
+from anytime_pruning.foundation.registry import Registration, _registered
 from anytime_pruning.settings import own_code
 from anytime_pruning.settings.own_code import SHIPPED, check_own_code
 from anytime_pruning.settings.run import parse_settings
@@ -67,33 +66,25 @@ def test_parts_that_do_not_count_for_a_run_do_not_count_here(forget):
     assert "own_code" not in settings(model="resnet20", pruner="snip").identity()
 
 
-PARTS = """
-from anytime_pruning import register
-
-amount = 4
+WIDTH = 4
 
 
-@register("model", "own_for_test")
-def build(n_classes, image_shape):
-    return amount
+def build_network(n_classes, image_shape):
+    return WIDTH
 
 
-@register("prunable", "own_for_test")
-def find(module):
+def find_weights(module):
     return ["weight"]
-"""
 
 
-def test_the_digests_of_code_stay_as_they_are(forget, tmp_path, monkeypatch):
+def test_the_digests_of_code_stay_as_they_are(forget):
     """Compare with numbers that never change, because stored settings name the code of parts by them."""
-    (tmp_path / "parts_for_test.py").write_text(PARTS, encoding="utf-8")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    importlib.import_module("parts_for_test")
+    register("model", "own_for_test")(build_network)
+    register("prunable", "own_for_test")(find_weights)
     assert settings(pruner="snip", prunable=["conv", "own_for_test"]).own_code == {
-        "model own_for_test": "3b9f643bbdf9",
-        "prunable own_for_test": "663f9f99d707",
+        "model own_for_test": "1e8003c52d50",
+        "prunable own_for_test": "89afb57da514",
     }
-    del sys.modules["parts_for_test"]
 
 
 @pytest.fixture
@@ -126,9 +117,10 @@ def test_a_file_of_the_package_is_the_code_of_the_part_that_it_registers(kind, r
     assert code("added_for_test") != found
 
 
-def test_a_part_of_a_file_in_the_package_that_spells_no_name_counts_by_its_module(forget, package):
-    text = "def build(n_classes, image_shape):\n    return 4\n\n\nregister('model', 'own_' + 'for_test')(build)"
-    exec(text, {"__name__": "anytime_pruning.models.added", "register": register})
+def test_a_part_of_a_file_in_the_package_that_spells_no_name_counts_by_its_module(package, monkeypatch):
+    module = "anytime_pruning.models.added"
+    monkeypatch.setattr(build_network, "__module__", module)
+    monkeypatch.setitem(_registered["model"], "own_for_test", Registration(build_network, module))
     assert set(settings(pruner="snip").own_code) == {"model own_for_test"}
 
 
