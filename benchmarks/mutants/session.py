@@ -13,10 +13,11 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import accumulate
 from pathlib import Path
+from typing import cast
 
 import pytest
 from _pytest.runner import runtestprotocol
@@ -64,7 +65,7 @@ class MutantSession:
     def _run_originals(self, items: Sequence[pytest.Item]) -> None:
         """Find out which tests call which function, and how long they take."""
         set_mutant_under_test("stats")
-        for item, following in zip(items, [*items[1:], None]):
+        for item, following in _with_next(items):
             _clear_caches()  # every test that needs a result must be seen to call the function
             started = time.process_time()
             reports = runtestprotocol(item, log=False, nextitem=following)
@@ -119,7 +120,7 @@ class MutantSession:
         set_mutant_under_test(mutant.name)
         self._is_child = True
         try:
-            for item, following in zip(tests, [*tests[1:], None]):
+            for item, following in _with_next(tests):
                 runtestprotocol(item, log=False, nextitem=following)
             os._exit(0)
         finally:
@@ -130,6 +131,14 @@ class MutantSession:
         """End a child at the first failure; a report with a traceback would take longer than most tests."""
         if self._is_child and call.excinfo is not None and not call.excinfo.errisinstance(pytest.skip.Exception):
             os._exit(1)
+
+
+def _with_next(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, pytest.Item]]:
+    """Yield each test with the next one, and the last with the session, whose fixtures stay.
+
+    Children would spend seconds on making these fixtures again, and might exceed their time without any fault.
+    """
+    return zip(items, [*items[1:], cast(pytest.Item, items[-1].session)])
 
 
 def _clear_caches() -> None:
