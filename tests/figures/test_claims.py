@@ -61,10 +61,14 @@ def checked(tmp_path, gains, claim=CLAIM, released=None, **settings):
     runs.loc[of_app.index, "test_acc_pct"] += [of_protocols[run.protocol][run.seed] for run in of_app.itertuples()]
     precisions = settings.pop("precision", ["auto"])
     parts = [runs.assign(run=runs["run"] + f"-{precision}", precision=precision) for precision in precisions]
-    runs = pd.concat(parts, ignore_index=True)
+    return checked_runs(tmp_path, pd.concat(parts, ignore_index=True), claim, **where | settings)
+
+
+def checked_runs(tmp_path, runs, claim=CLAIM, **settings):
+    """Return the rows of one claim, after writing the settings of each run into its folder."""
     for run in runs.itertuples():
         values = {"method": run.method, "seed": run.seed, "precision": run.precision, "protocol": run.protocol}
-        content = parse_settings(where | values | settings)
+        content = parse_settings(WHERE | values | settings)
         folder = tmp_path / "runs" / run.run
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(content.model_dump(mode="json")))
@@ -147,7 +151,7 @@ def test_a_claim_over_several_networks_is_judged_for_each_that_was_run(tmp_path)
 
 
 def test_runs_in_two_precisions_are_not_mixed(tmp_path):
-    rows = checked(tmp_path, (2.9, 3.0, 3.1), precision=["auto", "float32"]).query("protocol == 'paper'")
+    rows = checked(tmp_path, (2.9, 3.0, 3.1), precision=["float32", "auto"]).query("protocol == 'paper'")
     assert rows["verdict"].tolist() == ["reproduced"] * 2
     assert [place.partition("; ")[2] for place in rows["run_here"]] == ["", "precision=float32"]
 
@@ -175,6 +179,37 @@ def test_a_series_of_another_protocol_is_no_partner(tmp_path):
     rows = verdicts.check([Claim.model_validate(CLAIM)], {"runs": runs}, tmp_path / "runs")
     assert rows["verdict"].tolist() == ["not tested here"] * 2
     assert rows["run_here"].tolist() == ["", ""]
+    assert render(rows)["Run here"].tolist() == ["–"]
+
+
+def runs_in_place(*series, seeds=range(3)):
+    """Make runs of the paper's protocol where the claim was made; APP with SNIP is as much better as claimed."""
+    series = [("paper", *side) for side in series]
+    runs = make_runs(lengths=(8,), seeds=seeds, dataset="cifar100", model="resnet50", series=series)
+    gains = 2.9 + 0.1 * runs["seed"]
+    return runs.assign(precision="auto", test_acc_pct=runs["test_acc_pct"] + gains.where(runs["method"] == "app", 0))
+
+
+def test_other_series_are_no_runs_of_a_claim(tmp_path):
+    """Add a series of the same method, and one of the same pruner."""
+    rows = checked_runs(tmp_path, runs_in_place(*SIDES, ("app", "magnitude"), ("osp", "snip")))
+    assert (rows.loc[0, "verdict"], rows.loc[0, "seeds"]) == ("reproduced", 3)
+    assert rows.loc[0, "measured"] == pytest.approx(3)
+
+
+def test_rows_that_are_left_of_a_larger_table_are_judged_alike(tmp_path):
+    """Keep the index of a larger table, and its rows in another order."""
+    runs = runs_in_place(*SIDES)
+    rows = checked_runs(tmp_path, runs)
+    pd.testing.assert_frame_equal(checked_runs(tmp_path, runs.set_index(runs.index + 7)[::-1]), rows)
+
+
+def test_one_run_is_shown_as_one_seed(tmp_path):
+    alone = runs_in_place(SIDES[0], seeds=(0,))
+    shown = render(checked_runs(tmp_path, alone, CLAIM | {"second": None})).iloc[0]
+    assert shown["Run here"] == "cifar100, resnet50, T = 8"
+    assert shown["Protocol: paper"] == "not tested here: 1 seed; fewer than 3 seeds"
+    assert shown["Protocol: released"] == "not tested here"
 
 
 def test_runs_without_the_measure_are_no_seeds(tmp_path):
@@ -211,13 +246,20 @@ def test_the_claims_say_emptied_where_the_figures_do():
         assert claims[name].reference == EMPTIED_DENSITY_PCT
 
 
-def test_a_run_is_described_by_what_is_not_the_default(tmp_path):
-    data = {"name": "mine", "source": "restricted_imagenet", "path": "x", "shots": 5}
-    settings = parse_settings({"dataset": data, "model": "resnet50", "epochs": 3, "batch_size": 32, "seed": 4})
+@pytest.mark.parametrize(
+    ("data", "others"),
+    [
+        ({"source": "restricted_imagenet", "shots": 5}, {"shots": 5}),
+        # Images of a user's own are never those of a claim, whatever their settings.
+        ({"source": "image_folder", "image_size": 16}, {}),
+    ],
+)
+def test_a_run_is_described_by_what_is_not_the_default(data, others, tmp_path):
+    dataset = data | {"name": "mine", "path": "x"}
+    settings = parse_settings({"dataset": dataset, "model": "resnet50", "epochs": 3, "batch_size": 32, "seed": 4})
     (tmp_path / "config.yaml").write_text(yaml.safe_dump(settings.model_dump(mode="json")))
     found = describe_run(tmp_path)
-    others = {"epochs": 3, "batch_size": 32, "shots": 5}
-    assert found == DescribedRun("restricted_imagenet", others, "auto")
+    assert found == DescribedRun(data["source"], {"epochs": 3, "batch_size": 32} | others, "auto")
     with pytest.raises(DataError, match=r"config.yaml: No such file"):
         describe_run(tmp_path / "gone")
 
@@ -280,9 +322,9 @@ def test_two_claims_of_one_name_are_refused(tmp_path):
         read_claims(tmp_path / "claims.yaml")
 
 
-def call(tmp_path, tables, claims=(CLAIM,)):
+def call(tmp_path, tables, claims=(CLAIM,), gone=("z/gone",)):
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": list(claims)}))
-    (tmp_path / "runs.txt").write_text("\n".join([*tables["runs"]["run"], "z/gone", ""]))
+    (tmp_path / "runs.txt").write_text("\n".join([*tables["runs"]["run"], *gone, ""]))
     for name, table in tables.items():
         table.to_csv(tmp_path / f"{name}.csv", index=False)
     paths = (tmp_path / name for name in ("claims.yaml", "runs.txt", "runs", ".", "out/claims"))
@@ -290,20 +332,16 @@ def call(tmp_path, tables, claims=(CLAIM,)):
 
 
 def test_the_command_writes_a_table_and_counts_missing_runs(tmp_path):
-    checked(tmp_path, (2.9, 3.0, 3.1))
-    runs = make_runs(
-        lengths=(8,),
-        seeds=range(3),
-        dataset="cifar100",
-        model="resnet50",
-        series=[("paper", "app", "snip"), ("paper", "dense", "none")],
-    )
-    runs["run"] += "-auto"
-    assert call(tmp_path, {"runs": runs, "megabatches": make_megabatches(), "layers": make_layers()}) == 0
+    runs = runs_in_place(*SIDES)
+    checked_runs(tmp_path, runs)
+    tables = {"runs": runs, "megabatches": make_megabatches(), "layers": make_layers()}
+    assert call(tmp_path, tables) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
         f"claims.{kind}" for kind in ("md", "html", "tex", "csv")
     }
     assert "**1 of the study's 7 runs are missing.**" in (tmp_path / "out" / "claims.md").read_text()
+    assert call(tmp_path, tables, gone=()) == 0
+    assert "missing" not in (tmp_path / "out" / "claims.md").read_text()
 
 
 def test_a_run_or_a_column_that_is_missing_is_one_line(tmp_path, capsys):
@@ -312,6 +350,10 @@ def test_a_run_or_a_column_that_is_missing_is_one_line(tmp_path, capsys):
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: claims: ")
     assert line.endswith("config.yaml: No such file or directory")
+    checked_runs(tmp_path, runs_in_place(*SIDES))
+    tables["runs"] = runs_in_place(*SIDES).drop(columns="test_acc_pct")
+    assert call(tmp_path, tables) == 2
+    assert capsys.readouterr().err == f"error: claims: no column 'test_acc_pct' in {tmp_path}\n"
     tables["layers"] = tables["layers"].drop(columns="variant")
     assert call(tmp_path, tables) == 2
     assert capsys.readouterr().err == f"error: claims: {tmp_path}/layers.csv: no column variant\n"
@@ -341,6 +383,10 @@ def test_cells_as_people_read_them(tmp_path):
             {"claimed": 0.366, "margin": 1e-3, "unit": "of the weights", "by_construction": ["paper"]},
             "0.366 ± 0.001 of the weights (prescribed by protocol paper)",
         ),
+        (
+            {"claimed": 0.8, "margin": 1e-3, "unit": "of the weights", "by_construction": ["paper", "released"]},
+            "0.800 ± 0.001 of the weights (prescribed by protocol paper, released)",
+        ),
     ],
 )
 def test_what_was_claimed_as_people_read_it(change, cell, tmp_path):
@@ -354,10 +400,12 @@ def test_a_prescribed_density_is_marked_under_one_protocol_only(tmp_path):
     assert shown["Protocol: released"] == "not tested here: 2 seeds; fewer than 3 seeds"
 
 
-def test_remarks_of_claims_stand_below_the_table_once(tmp_path):
-    checked(tmp_path, (2.9, 3.0, 3.1))
-    claims = [CLAIM | {"id": name, "remark": "Streams were sorted."} for name in "ab"]
-    runs = make_runs(lengths=(8,), seeds=range(3), dataset="cifar100", model="resnet50", series=[("paper", *SIDES[0])])
-    runs["run"] += "-auto"
+def test_claims_keep_their_order_and_their_remarks_stand_below_once(tmp_path):
+    runs = runs_in_place(*SIDES)
+    checked_runs(tmp_path, runs)
+    claims = [CLAIM | {"id": name, "text": f"Claim {name}", "remark": "Streams were sorted."} for name in "ba"]
     assert call(tmp_path, {"runs": runs, "megabatches": make_megabatches(), "layers": make_layers()}, claims) == 0
-    assert (tmp_path / "out" / "claims.md").read_text().count("Streams were sorted.") == 1
+    text = (tmp_path / "out" / "claims.md").read_text()
+    assert text.count("Streams were sorted.") == 1
+    assert "the number of claims. Streams were sorted. **1 of the study's 7 runs are missing.**" in text
+    assert text.index("Claim b") < text.index("Claim a")

@@ -63,9 +63,11 @@ def test_verdicts_by_hand(claim, values, verdict):
 
 @pytest.mark.parametrize("values", [[17.95, 17.97, 18.0], [1.0, 2.0, 3.0], [15.0, 18.0, 21.0]])
 def test_every_decision_states_its_p_values(values):
-    found, measured = decide(NUMBER, SeedMean(values)), SeedMean(values)
+    found, measured = judge(NUMBER, "paper", pd.Series(values)), SeedMean(values)
     assert (found.p_reproduced, found.p_refuted) == (p_reproduced(NUMBER, measured), p_refuted(NUMBER, measured))
-    assert bool(found.reason) == (found.verdict == "undecided")
+    seeds = seeds_to_decide(NUMBER, measured) if found.verdict == "undecided" else math.nan
+    assert found.seeds_to_decide == pytest.approx(seeds, nan_ok=True)
+    assert found.reason == ("" if math.isnan(seeds) else f"about {seeds:.0f} seeds would decide")
 
 
 @pytest.mark.parametrize("value", [17.97, 0.3, 0.0])
@@ -75,7 +77,7 @@ def test_seeds_that_all_agree_decide_nothing(claim, value):
     second = pd.Series([64.13, 71.26, 75.7])
     found = judge(claim, "paper", (second + value).round(2), second)
     assert found.verdict == "undecided"
-    assert "every seed has the same value" in found.reason
+    assert found.reason == "every seed has the same value, so no interval is known"
     assert math.isnan(found.low_90)
     assert math.isnan(found.p_reproduced)
 
@@ -149,6 +151,22 @@ def test_the_number_of_seeds_would_decide_in_four_of_five_studies(mean, spread):
     assert rates[1] < rates[0]
 
 
+@pytest.mark.parametrize("distance", [0.33, 2.23])
+def test_as_many_seeds_would_decide_on_either_side_of_the_claimed_number(distance):
+    means = 17.97 + distance, 17.97 - distance
+    above, below = (seeds_to_decide(NUMBER, SeedMean([mean - 2, mean, mean + 2])) for mean in means)
+    assert above == below
+
+
+def test_numbers_of_seeds_are_tried_up_to_the_largest(monkeypatch):
+    measured = SeedMean([18.2, 20.2, 22.2])
+    seeds = int(seeds_to_decide(NUMBER, measured))
+    monkeypatch.setattr(decisions, "MAX_SEEDS", seeds)
+    assert seeds_to_decide(NUMBER, measured) == seeds
+    monkeypatch.setattr(decisions, "MAX_SEEDS", seeds - 1)
+    assert math.isnan(seeds_to_decide(NUMBER, measured))
+
+
 def test_at_an_edge_no_number_of_seeds_would_decide():
     found = decide(NUMBER, SeedMean([17.97, 18.97, 19.97]))
     assert math.isnan(found.seeds_to_decide)
@@ -161,6 +179,14 @@ def test_a_number_that_the_protocol_prescribes_is_marked_and_can_fail():
     assert judge(PRESCRIBED, "paper", equal).verdict == "by construction"
     assert judge(PRESCRIBED, "paper", other).verdict == "refuted"
     assert judge(PRESCRIBED, "released", pd.Series([0.0199, 0.0189, 0.0215])).verdict == "refuted"
+    exact = PRESCRIBED.model_copy(update={"claimed": 0.5, "margin": 0.25})
+    verdicts = [judge(exact, "paper", pd.Series([value])).verdict for value in (0.2, 0.25, 0.75, 0.8)]
+    assert verdicts == ["refuted", "by construction", "by construction", "refuted"]
+
+
+def test_a_p_value_is_a_probability():
+    """Take a mean within the claimed range, where two p-values near 1 are doubled."""
+    assert p_refuted(NUMBER, SeedMean([17.9, 18, 18.1])) == 1
 
 
 def test_too_few_seeds_test_nothing():
@@ -188,8 +214,17 @@ def test_fieller_is_students_interval_where_the_denominator_is_constant():
     found, mean = RatioOfMeans(numerators, np.full(4, 50.0)), SeedMean(2 * numerators)
     assert found.interval(0.95) == pytest.approx(mean.interval(0.95))
     assert found.p_within(1, 7) == pytest.approx(mean.p_within(1, 7))
-    assert found.p_within(-math.inf, 7) == pytest.approx(mean.p_within(-math.inf, 7))
+    ends = [(-math.inf, 7), (7, math.inf), (-math.inf, math.inf), (-math.inf, -math.inf), (math.inf, math.inf)]
+    for low, high in ends:
+        assert found.p_within(low, high) == pytest.approx(mean.p_within(low, high))
     assert (found.effect(4), found.effect(math.inf)) == (pytest.approx(mean.effect(4)), -math.inf)
+
+
+def test_fieller_is_the_same_in_every_unit():
+    numerators, denominators = np.array([1.0, 2.0, 4.0, 3.5]), np.array([48.0, 50.0, 51.0, 47.0])
+    for unit in (1e-4, 1e4):
+        found = RatioOfMeans(unit * numerators, unit * denominators).interval(0.95)
+        assert found == pytest.approx(RatioOfMeans(numerators, denominators).interval(0.95))
 
 
 def test_ends_of_fiellers_interval_have_p_values_of_half_the_rest():
@@ -223,13 +258,27 @@ def test_a_relative_claim_is_a_ratio_of_means():
     assert judge(RELATIVE, "paper", 0.98 * dense + noise, dense).verdict == "refuted"
 
 
+@pytest.mark.parametrize(
+    ("claimed", "factor", "verdict"),
+    [("above", 1.2, "reproduced"), ("above", 0.8, "refuted"), ("below", 0.8, "reproduced"), ("below", 1.2, "refuted")],
+)
+def test_a_relative_claim_may_name_a_direction(claimed, factor, verdict):
+    claim, dense = ABOVE.model_copy(update={"claimed": claimed, "relative": True}), pd.Series([30.0, 33.0, 31.0, 29.5])
+    assert judge(claim, "paper", factor * dense + [0.1, -0.2, 0.2, -0.1], dense).verdict == verdict
+
+
 def test_there_is_no_ratio_to_a_denominator_that_may_be_zero():
     dense = pd.Series([0.1, 4.0, -3.0, 2.0])
     found = judge(RELATIVE, "paper", dense - 2, dense)
-    assert (found.verdict, found.seeds) == ("undecided", 4)
-    assert "the denominator cannot be told from zero" in found.reason
+    reason = "the denominator cannot be told from zero, so there is no ratio"
+    assert found[:3] == ("undecided", reason, 4)
     assert math.isnan(found.measured)
     assert math.isnan(found.low_90)
     assert not has_denominator([0.0, 0.0, 0.0])
     assert has_denominator([2.0, 2.0, 2.0])
     assert has_denominator([-2.0, -2.1, -2.2])
+    # 0.3 ± 0.25 and 0.3 ± 0.50, by Student's t with three seeds
+    assert has_denominator([0.2, 0.3, 0.4])
+    assert not has_denominator([0.1, 0.3, 0.5])
+    assert has_denominator([-0.2, -0.3, -0.4])
+    assert not has_denominator([-0.1, -0.3, -0.5])
