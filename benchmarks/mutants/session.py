@@ -66,20 +66,28 @@ class MutantSession:
         """Find out which tests call which function, and how long they take."""
         set_mutant_under_test("stats")
         for item, following in _with_next(items):
-            _clear_caches()  # every test that needs a result must be seen to call the function
-            started = time.process_time()
-            reports = runtestprotocol(item, log=False, nextitem=following)
-            self._seconds[item.nodeid] = time.process_time() - started
-            if any(report.failed for report in reports):
-                self.failed.append(item.nodeid)
-                print("\n".join(str(report.longrepr) for report in reports if report.failed))
-            for function in state()._stats:
+            functions = self._run_original(item, following)
+            if self._seconds[item.nodeid] > SECONDS:
+                # It may have made a fixture of the session, which no child has to make.
+                functions = self._run_original(item, following)
+            for function in functions:
                 self._tests[function].append(item)
-            state()._stats.clear()
         for function, tests in self._tests.items():
             tests.sort(key=lambda item: self._seconds[item.nodeid])
             sums = accumulate(self._seconds[item.nodeid] for item in tests)
             self._tests[function] = [item for item, spent in zip(tests, sums) if spent <= SECONDS] or tests[:1]
+
+    def _run_original(self, item: pytest.Item, following: pytest.Item) -> set[str]:
+        """Run a test without a mutant, note its seconds, and return the functions that it calls."""
+        _clear_caches()  # every test that needs a result must be seen to call the function
+        state()._stats.clear()
+        started = time.process_time()
+        reports = runtestprotocol(item, log=False, nextitem=following)
+        self._seconds[item.nodeid] = time.process_time() - started
+        if any(report.failed for report in reports):
+            self.failed.append(item.nodeid)
+            print("\n".join(str(report.longrepr) for report in reports if report.failed))
+        return set(state()._stats)
 
     def _try_all(self) -> None:
         """Try the mutants, several at once."""
