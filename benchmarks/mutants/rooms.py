@@ -60,9 +60,9 @@ ROOMS = {
     ),
     "checkpoint": Room(
         ("runs/checkpointing/*.py",),
-        (
-            "tests/runs/checkpointing/test_checkpoint.py",
-            "tests/runs/checkpointing/test_corrupt_checkpoints.py",
+        tuple(
+            f"tests/runs/checkpointing/test_{name}.py"
+            for name in ("checkpoint", "checkpointer", "corrupt_checkpoints", "run_state")
         ),
     ),
     "digest": Room(
