@@ -78,8 +78,8 @@ def test_seeds_that_all_agree_decide_nothing(claim, value):
     found = judge(claim, "paper", (second + value).round(2), second)
     assert found.verdict == "undecided"
     assert found.reason == "every seed has the same value, so no interval is known"
-    assert math.isnan(found.low_90)
-    assert math.isnan(found.p_reproduced)
+    assert found.measured == pytest.approx(value)
+    assert np.isnan(found[4:]).all()
 
 
 def test_intervals_and_p_values_are_those_of_other_libraries():
@@ -158,6 +158,13 @@ def test_as_many_seeds_would_decide_on_either_side_of_the_claimed_number(distanc
     assert above == below
 
 
+def test_a_large_effect_needs_few_seeds():
+    """Compare with the noncentral t of another library, two standard deviations beyond the range."""
+    counts = np.arange(3, 10)
+    chances = stats.nct.sf(stats.t.isf(0.025, counts - 1), counts - 1, 2 * np.sqrt(counts))
+    assert seeds_to_decide(NUMBER, SeedMean([19.97, 20.97, 21.97])) == counts[chances >= 0.8][0] == 5
+
+
 def test_numbers_of_seeds_are_tried_up_to_the_largest(monkeypatch):
     measured = SeedMean([18.2, 20.2, 22.2])
     seeds = int(seeds_to_decide(NUMBER, measured))
@@ -191,7 +198,9 @@ def test_a_p_value_is_a_probability():
 
 def test_too_few_seeds_test_nothing():
     seeds = pd.Series([91.0, 92.0]), pd.Series([73.0, 74.2])
-    assert judge(NUMBER, "paper", *seeds)[:3] == ("not tested here", "fewer than 3 seeds", 2)
+    found = judge(NUMBER, "paper", *seeds)
+    assert found[:3] == ("not tested here", "fewer than 3 seeds", 2)
+    assert np.isnan(found[3:]).all()
     assert judge(NUMBER, "paper", pd.Series([], dtype=float), seeds[1])[:3] == ("not tested here", "", 0)
 
 
@@ -272,8 +281,7 @@ def test_there_is_no_ratio_to_a_denominator_that_may_be_zero():
     found = judge(RELATIVE, "paper", dense - 2, dense)
     reason = "the denominator cannot be told from zero, so there is no ratio"
     assert found[:3] == ("undecided", reason, 4)
-    assert math.isnan(found.measured)
-    assert math.isnan(found.low_90)
+    assert np.isnan(found[3:]).all()
     assert not has_denominator([0.0, 0.0, 0.0])
     assert has_denominator([2.0, 2.0, 2.0])
     assert has_denominator([-2.0, -2.1, -2.2])

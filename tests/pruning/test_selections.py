@@ -135,6 +135,7 @@ def test_what_cannot_be_pruned_in_groups_is_not_accepted():
     weights = [torch.ones(8, 3, 3, 3), torch.ones(8, 12, 3, 3), torch.ones(5, 8), torch.ones(8)]
     assert [n_m.accepts(weight) for weight in weights] == [False, True, True, False]
     assert [filters.accepts(weight) for weight in weights] == [True, True, True, False]
+    assert all(make_selection("unstructured", "2:4").accepts(weight) for weight in weights)
     with pytest.raises(SettingError, match=r"selection: n_m is not allowed for a weight of shape \[8, 3, 3, 3\]"):
         n_m.select({"w": weights[0]}, 0.5, "global", None)
 
@@ -144,6 +145,7 @@ def test_misfits_are_counted():
     weight = tensor([[1.0, 1, 1, 0, 1, 1, 1, 1], [0, 0, 0, 1, 0, 1, 0, 1], [0, 0, 0, 0, 0, 0, 0, 0]])
     assert n_m.count_misfits(weight) == 1
     assert filters.count_misfits(weight) == 2
+    assert make_selection("unstructured", "2:4").count_misfits(weight) == 0
 
 
 class Branches(nn.Module):
