@@ -68,12 +68,21 @@ def checked_runs(tmp_path, runs, claim=CLAIM, **settings):
     """Return the rows of one claim, after writing the settings of each run into its folder."""
     for run in runs.itertuples():
         values = {"method": run.method, "seed": run.seed, "precision": run.precision, "protocol": run.protocol}
+        values |= {"model": run.model, "n_megabatches": run.n_megabatches}
         content = parse_settings(WHERE | values | settings)
         folder = tmp_path / "runs" / run.run
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.yaml").write_text(yaml.safe_dump(content.model_dump(mode="json")))
     tables = {"runs": runs, "megabatches": make_megabatches(), "layers": make_layers()}
     return verdicts.check([Claim.model_validate(claim)], tables, tmp_path / "runs")
+
+
+def runs_in_place(*series, seeds=range(3), gain=3.0, model="resnet50", length=8):
+    """Make runs of the paper's protocol; by the seed, APP gains 0.1 points less than `gain`, just `gain`, and so on."""
+    series = [("paper", *side) for side in series]
+    runs = make_runs(lengths=(length,), seeds=seeds, dataset="cifar100", model=model, series=series)
+    gains = (gain - 0.1 + 0.1 * runs["seed"]).where(runs["method"] == "app", 0)
+    return runs.assign(precision="auto", test_acc_pct=runs["test_acc_pct"] + gains)
 
 
 def checked_once(*arguments, **settings):
@@ -143,11 +152,15 @@ def test_every_setting_of_a_dataset_counts(changes, verdict, tmp_path):
     assert checked_once(tmp_path, (2.9, 3.0, 3.1), FEW, dataset=IMAGENET | changes)["verdict"] == verdict
 
 
-def test_a_claim_over_several_networks_is_judged_for_each_that_was_run(tmp_path):
-    claim = CLAIM | {"where": CLAIM["where"] | {"model": ["resnet18", "resnet50", "vgg16_bn"]}}
-    for model in ("resnet18", "resnet50"):
-        row = checked_once(tmp_path / model, (2.9, 3.0, 3.1), claim, model=model)
-        assert (row["verdict"], row["run_here"]) == ("reproduced", f"cifar100, {model}, T = 8")
+def test_a_claim_over_several_streams_is_judged_on_each_that_was_run(tmp_path):
+    where = {"data": ["cifar100"], "model": ["resnet18", "resnet50", "vgg16_bn"], "n_megabatches": [8, 25]}
+    gains = {("resnet18", 8): 0.0, ("resnet50", 8): 3.0, ("resnet50", 25): 0.0}
+    parts = [runs_in_place(*SIDES, gain=gain, model=name, length=length) for (name, length), gain in gains.items()]
+    rows = checked_runs(tmp_path, pd.concat(parts, ignore_index=True), CLAIM | {"where": where})
+    rows = rows[rows["protocol"] == "paper"]
+    assert rows["run_here"].tolist() == [f"cifar100, {model}, T = {length}" for model, length in gains]
+    assert rows["verdict"].tolist() == ["refuted", "reproduced", "refuted"]
+    assert rows["seeds"].tolist() == [3, 3, 3]
 
 
 def test_runs_in_two_precisions_are_not_mixed(tmp_path):
@@ -180,14 +193,6 @@ def test_a_series_of_another_protocol_is_no_partner(tmp_path):
     assert rows["verdict"].tolist() == ["not tested here"] * 2
     assert rows["run_here"].tolist() == ["", ""]
     assert render(rows)["Run here"].tolist() == ["–"]
-
-
-def runs_in_place(*series, seeds=range(3)):
-    """Make runs of the paper's protocol where the claim was made; APP with SNIP is as much better as claimed."""
-    series = [("paper", *side) for side in series]
-    runs = make_runs(lengths=(8,), seeds=seeds, dataset="cifar100", model="resnet50", series=series)
-    gains = 2.9 + 0.1 * runs["seed"]
-    return runs.assign(precision="auto", test_acc_pct=runs["test_acc_pct"] + gains.where(runs["method"] == "app", 0))
 
 
 def test_other_series_are_no_runs_of_a_claim(tmp_path):
@@ -299,6 +304,7 @@ def test_claims_on_a_tenth_of_the_images_say_so_and_are_about_the_studies_that_h
     [
         ({"unit": None}, "claims.0.unit: None is not allowed"),
         ({"colour": 1}, "claims.0.colour: unknown setting"),
+        ({"where": CLAIM["where"] | {"data": []}}, r"claims.0.where.data: \[\] is not allowed"),
         ({"measure": "speed"}, "claims.0.measure: 'speed' is not allowed"),
         ({"margin": None}, "claims.better: margin is required, because a number is claimed"),
         ({"margin": 0}, "claims.0.margin: 0 is not allowed"),
@@ -313,6 +319,12 @@ def test_claims_on_a_tenth_of_the_images_say_so_and_are_about_the_studies_that_h
 def test_a_mistake_in_the_file_is_named(change, message, tmp_path):
     (tmp_path / "claims.yaml").write_text(yaml.safe_dump({"claims": [CLAIM | change]}))
     with pytest.raises(SettingError, match=message):
+        read_claims(tmp_path / "claims.yaml")
+
+
+def test_a_file_without_a_claim_is_refused(tmp_path):
+    (tmp_path / "claims.yaml").write_text("claims: []\n")
+    with pytest.raises(SettingError, match=r"claims: \[\] is not allowed"):
         read_claims(tmp_path / "claims.yaml")
 
 
