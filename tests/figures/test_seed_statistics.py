@@ -5,7 +5,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from anytime_pruning.figures.seed_statistics import estimate, holm, name_interval, paired_difference, summarize_seeds
+from anytime_pruning.figures.seed_statistics import (
+    estimate,
+    holm,
+    interval_of,
+    name_interval,
+    paired_difference,
+    summarize_seeds,
+)
 
 VALUES = [71.2, 69.8, 73.1, 70.4, 70.9]
 
@@ -16,6 +23,7 @@ def test_the_interval_is_students():
     assert (one.mean, one.low, one.high, one.seeds) == pytest.approx((np.mean(VALUES), low, high, 5))
     # t(0.975, 2) = 4.302653 from a printed table; the standard error of 1, 2 and 3 is 1 / sqrt(3).
     assert estimate([1, 2, 3]).high == pytest.approx(2 + 4.302653 / np.sqrt(3), abs=1e-6)
+    assert interval_of(VALUES) == (one.low, one.high)
 
 
 @pytest.mark.parametrize("values", [[3.0, 5.0], [4.0]])
