@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import torch
+
 from anytime_pruning.foundation.files import write_text
 from benchmarks.__main__ import describe_machine
 from benchmarks.mutants.outcomes import Outcome, below_target, read_reasons, to_markdown, without_reason
@@ -49,7 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     started = time.monotonic()
     outcomes = try_rooms(options.rooms, options.jobs)
-    about = f"{datetime.now(UTC):%Y-%m-%d}, mutmut {version('mutmut')}, {describe_machine()['id']}"
+    machine = describe_machine(torch.device("cpu"), 1)["name"]
+    about = f"{datetime.now(UTC):%Y-%m-%d}, mutmut {version('mutmut')}, {machine}"
     about += f", {(time.monotonic() - started) / 60:.0f} minutes."
     print(to_markdown(outcomes, about))
     if options.out or options.rooms == list(ROOMS):

@@ -6,7 +6,7 @@ import re
 import pytest
 from conftest import ROOT
 
-from benchmarks.mutants import outcomes
+from benchmarks.mutants import __main__, outcomes
 from benchmarks.mutants.outcomes import Outcome
 from benchmarks.mutants.rooms import LEFT_OUT, PACKAGE, ROOMS
 
@@ -65,3 +65,16 @@ def test_a_survivor_without_a_reason_and_a_low_share_are_said():
         "all: 1 of 3 mutants are noticed, less than 85 %",
     ]
     assert "| masks | 2 | 1 | 50.0 % |" in outcomes.to_markdown(found, "today")
+
+
+def test_the_command_writes_the_table_and_fails_for_a_survivor_without_a_reason(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(__main__, "version", lambda name: "3.8")
+    found = [Outcome("masks", "pruning.masks.count_masked", "- a | + b", "killed")] * 20
+    monkeypatch.setattr(__main__, "try_rooms", lambda rooms, jobs: found)
+    table = tmp_path / "mutants.md"
+    arguments = ["--rooms", "masks", "--out", str(table)]
+    assert __main__.main(arguments) == 0
+    assert re.match(r"20\d\d-\d\d-\d\d, mutmut 3\.8, .+, \d+ cores?, 0 minutes\.\n\n\| part ", table.read_text())
+    found = [*found, Outcome("masks", "pruning.masks.count_masked", "- a | + c", "survived")]
+    assert __main__.main(arguments) == 1
+    assert capsys.readouterr().err == "error: pruning.masks.count_masked: survived: - a | + c\n"
