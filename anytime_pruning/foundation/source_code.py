@@ -23,11 +23,20 @@ _PACKAGE = __name__.partition(".")[0]
 def registers(path: Path, kind: str, name: str) -> bool:
     """Return whether a file, which is only parsed, calls `register` with a kind and a name that it spells out."""
     try:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, SyntaxError, ValueError):
+        return (kind, name) in _registrations(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
         return False
+
+
+@functools.cache
+def _registrations(source: str) -> frozenset[tuple[Any, ...]]:
+    """Return the arguments of each call of `register`; a text is parsed once, because a grid asks for every run."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        return frozenset()
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and "register" in ast.unparse(node.func))
-    return any([getattr(argument, "value", None) for argument in call.args] == [kind, name] for call in calls)
+    return frozenset(tuple(getattr(argument, "value", None) for argument in call.args) for call in calls)
 
 
 def describe_code(thing: object, home: str) -> dict[str, str]:
