@@ -45,8 +45,11 @@ WORKER_BYTES = 4 << 30
 
 @pytest.hookimpl(optionalhook=True)  # of a plugin that need not be installed
 def pytest_xdist_auto_num_workers() -> int:
-    """Return the number of workers for `-n auto`: one for each core, as far as their memory is there."""
-    return max(1, min(len(os.sched_getaffinity(0)), psutil.virtual_memory().available // WORKER_BYTES))
+    """Return the number of workers for `-n auto`: one more than cores, as far as their memory is there.
+
+    They wait for disks and for other processes, too.
+    """
+    return max(1, min(len(os.sched_getaffinity(0)) + 1, psutil.virtual_memory().available // WORKER_BYTES))
 
 
 @pytest.fixture(autouse=True)
