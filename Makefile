@@ -51,8 +51,8 @@ demo: $(VENV)/runs
 	@$(ACTIVATE) $(SNAKEMAKE) --cores all
 	@echo "The figures and the results table are in paper_figures/demo/, the numbers behind them in results/demo/."
 
-# A worker on each core. The tests of one module share what they make, so that one worker takes them all.
-WORKERS ?= -n auto --dist loadscope
+# Some workers at once. The tests of one module share what they make, so that one worker takes them all; the longest begin first.
+WORKERS ?= -n auto --dist loadscope --no-loadscope-reorder
 
 test: $(VENV)/develops
 	@$(ACTIVATE) python -m pytest $(WORKERS)

@@ -52,6 +52,12 @@ def pytest_xdist_auto_num_workers() -> int:
     return max(1, min(len(os.sched_getaffinity(0)) + 1, psutil.virtual_memory().available // WORKER_BYTES))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the longest modules begin first, so that no worker is left alone with one of them at the end."""
+    long = {item.path for item in items if item.get_closest_marker("long") or item.get_closest_marker("workflow")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 @pytest.fixture(autouse=True)
 def _seed():
     """Begin each test with the same random numbers, whichever tests ran before it in its process."""

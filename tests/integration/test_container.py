@@ -11,6 +11,7 @@ from conftest import ROOT, without_times
 
 IMAGE = ROOT / "envs" / "anytime-pruning.sif"
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.integration,
     pytest.mark.skipif(
         not any(map(shutil.which, ("apptainer", "singularity"))),

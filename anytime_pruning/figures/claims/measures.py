@@ -23,9 +23,7 @@ def measure_runs(measure: str, tables: Mapping[str, pd.DataFrame]) -> "pd.Series
         first = tables["megabatches"].query("t == 1")
         return first.set_index("run")["density_measured"]
     if measure == "excess_reversal":
-        reversals = measure_reversals(tables["megabatches"], [*STREAM, *SERIES], GAPS[0]).set_index("run")
-        # The column is missing if every stream is too short for a curve.
-        return reversals.reindex(columns=["excess_reversal"])["excess_reversal"]
+        return measure_reversals(tables["megabatches"], [*STREAM, *SERIES], GAPS[0]).set_index("run")["excess_reversal"]
     if measure == "early_density":
         return early_density(tables["layers"])
     return tables["runs"].set_index("run")[measure]
