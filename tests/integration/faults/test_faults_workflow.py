@@ -20,8 +20,9 @@ STUDY = TINY | {"defaults": DEFAULTS, "execution": {"device": "cpu", "checkpoint
 # The study has 4 runs of 2 megabatches with 3 epochs each.
 EPOCHS = 4 * 2 * 3
 # This code is added to a module that every job imports. Each job and each trained epoch then writes a line, and each
-# epoch takes SECONDS longer, so that processes of several workflows meet.
+# epoch takes SECONDS longer, and as long as the file `hold` is there, so that processes of several workflows meet.
 WATCH = """
+import os
 
 with open("started", "a") as file:
     file.write("a job\\n")
@@ -32,11 +33,14 @@ def _watched(self, epoch):
     with open("trained", "a") as file:
         file.write(f"{self._options.files.folder.parent} {epoch.t} {epoch.epoch}\\n")
     time.sleep(SECONDS)
+    while os.path.exists("hold"):
+        time.sleep(0.05)
     _epoch_done(self, epoch)
 
 
 Checkpointer.epoch_done = _watched
 """
+WAITS = "waiting for another process"
 COMMAND = ("snakemake", "experiments", "--cores", "2", "--configfile", "config/tiny.yaml")
 
 
@@ -68,9 +72,18 @@ def trained(folder):
 
 
 def start_until(folder, n_epochs):
-    """Start the workflow; wait until it has started a job and all processes together have trained `n_epochs`."""
-    n_started = len(lines(folder / "started"))
+    """Start the workflow; wait until it has started a job and all processes together have trained `n_epochs`.
+
+    Jobs of an earlier call that are held are released when a job of this call waits for them.
+    """
+    n_started, hold = len(lines(folder / "started")), folder / "hold"
     process = start(folder)
+    end = time.monotonic() + PATIENCE_S
+    while hold.exists() and WAITS not in logs(folder):
+        assert process.poll() is None
+        assert time.monotonic() < end, "no job waits for one of an earlier call"
+        time.sleep(0.05)
+    hold.unlink(missing_ok=True)
     while len(trained(folder)) < n_epochs or len(lines(folder / "started")) == n_started:
         assert process.poll() is None, (n_epochs, trained(folder))
         time.sleep(0.05)
@@ -105,17 +118,15 @@ def undisturbed(tmp_path_factory):
 def test_a_workflow_that_is_killed_five_times_trains_every_run_once(undisturbed, tmp_path):
     """Kill Snakemake alone, so that its jobs go on and meet the jobs of the next call, which starts at once."""
     folder = make_study(tmp_path / "project", watched=2)
-    waited = 0
     for n_epochs in (2, 5, 9, 14, 19):
         process = start_until(folder, n_epochs)
+        if n_epochs == 2:
+            (folder / "hold").touch()
         process.kill()
         assert process.wait() == -signal.SIGKILL
         assert call(folder, *COMMAND, "--unlock").returncode == 0
-        waited += logs(folder).count("waiting for another process")
     done = call(folder, *COMMAND)
     assert done.returncode == 0, done.stderr
-    waited += logs(folder).count("waiting for another process")
-    assert waited, "no process met one of an earlier call"
     assert set(Counter(trained(folder)).values()) == {1}
     assert len(trained(folder)) == EPOCHS
     assert results(folder) == undisturbed
