@@ -54,8 +54,11 @@ def pytest_xdist_auto_num_workers() -> int:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let the longest modules begin first, so that no worker is left alone with one of them at the end."""
-    long = {item.path for item in items if item.get_closest_marker("long") or item.get_closest_marker("workflow")}
-    items.sort(key=lambda item: item.path not in long)
+    seconds: dict[Path, int] = {}
+    for item in items:
+        for mark in item.iter_markers("long"):
+            seconds[item.path] = max(seconds.get(item.path, 0), mark.args[0])
+    items.sort(key=lambda item: -seconds.get(item.path, 0))
 
 
 @pytest.fixture(autouse=True)

@@ -41,7 +41,7 @@ def test_dense_comes_first_and_one_seed_is_measured(study):
     assert [run.name for run in choose_runs(study)] == ["b", "a"]
 
 
-@pytest.mark.long
+@pytest.mark.long(30)
 def test_each_form_is_measured_in_both_programs(study, tmp_path, capsys):
     arguments = ["--study", str(study), "--device", "cpu", "--rounds", "2", "--turn", "0.001", "--out", str(tmp_path)]
     assert inference.main(arguments) == 0

@@ -42,7 +42,7 @@ def machine(monkeypatch):
     monkeypatch.setattr(conduct, "_look_at_the_machine", lambda: {"gpus": []})
 
 
-@pytest.mark.long
+@pytest.mark.long(70)
 def test_a_rehearsal_goes_through_all_stages_once(tmp_path, data_dir, capsys):
     arguments = ["--rehearse", "--out", str(tmp_path), "--data", str(data_dir), "--seconds", "100000"]
     assert __main__.main(arguments) == 0

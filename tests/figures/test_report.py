@@ -16,7 +16,7 @@ from PIL import Image
 from anytime_pruning.figures.report.page import count_verdicts, to_html, write_report
 from anytime_pruning.foundation.errors import DataError
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.long(60), pytest.mark.workflow]
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )

@@ -11,7 +11,7 @@ from conftest import ROOT, without_times
 
 IMAGE = ROOT / "envs" / "anytime-pruning.sif"
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.long(230),
     pytest.mark.integration,
     pytest.mark.skipif(
         not any(map(shutil.which, ("apptainer", "singularity"))),

@@ -18,7 +18,7 @@ DVC = Path(sys.executable).parent / "dvc"
 RUNS, STAGES = 4, ("experiments@tiny", "paper@tiny")
 STREAM = "digits_60_of_1437_images-resnet20-T2"
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.long(260),
     pytest.mark.integration,
     pytest.mark.skipif(not DVC.exists(), reason="dvc is not installed: pip install -r envs/dvc.txt"),
 ]

@@ -11,7 +11,7 @@ from checkout import call
 from conftest import ROOT
 
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.long(300),
     pytest.mark.integration,
     pytest.mark.skipif(
         call(ROOT, "git", "rev-parse", "HEAD~20").returncode != 0, reason="no git clone with its history"

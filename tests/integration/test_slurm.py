@@ -23,7 +23,7 @@ def ask(*command):
 
 partitions = ask("sinfo", "--noheader", "--format=%R %G")
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.long(350),
     pytest.mark.integration,
     pytest.mark.skipif(partitions.returncode != 0, reason=f"no Slurm answers sinfo: {partitions.stderr.strip()[:80]}"),
     pytest.mark.skipif("gpu:2" not in partitions.stdout, reason="no node of this Slurm has two GPUs"),

@@ -41,6 +41,7 @@ def all_files(folder, *parts):
     return [path for part in parts for path in sorted((folder / part).rglob("*")) if path.is_file()]
 
 
+@pytest.mark.long(110)
 @pytest.mark.workflow
 def test_times_alone_make_nothing_again_and_never_fail_a_job(checkout):
     assert planned(checkout) == {}

@@ -11,7 +11,7 @@ import pytest
 from checkout import TINY, call, jobs, jobs_in, make_checkout, metrics_files, snakemake, with_lr, write_config
 from conftest import ROOT
 
-pytestmark = pytest.mark.workflow
+pytestmark = [pytest.mark.long(180), pytest.mark.workflow]
 # A figure and a table stand for all.
 DRAWN = ("paper_figures/tiny/framework.pdf", "paper_figures/tiny/results.md")
 

@@ -75,7 +75,7 @@ def test_what_is_not_committed_is_refused(clone, tmp_path):
     assert made == []
 
 
-@pytest.mark.long
+@pytest.mark.long(40)
 def test_its_metadata_validates_as_a_workflow_ro_crate(unpacked, monkeypatch):
     """Validate without a network, with the later context that rocrate holds and two terms moved back as in 1.1."""
     terms = (files("rocrate") / "data" / "ro-crate.jsonld").read_text()

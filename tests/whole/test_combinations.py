@@ -69,7 +69,7 @@ def run_tiny(images, tiny, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("pruner", PRUNERS)
-@pytest.mark.long
+@pytest.mark.long(100)
 def test_every_pruner_with_every_replay_policy_and_method(pruner, run_tiny):
     for replay, method in itertools.product(REPLAYS, PRUNED):
         run_tiny(model="resnet20", pruner=pruner, replay=replay, method=method)

@@ -77,7 +77,7 @@ def report(what, outcomes):
     assert outcomes["refused"] > 0.05 * outcomes.total()
 
 
-@pytest.mark.long
+@pytest.mark.long(30)
 def test_any_study(in_folder):
     outcomes, runs_list = Counter(), in_folder.parent / "runs.txt"
 

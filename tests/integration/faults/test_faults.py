@@ -10,7 +10,7 @@ import pytest
 from faulty_runs import FRAGILE, Run, execution, in_parallel
 from patience import PATIENCE_S
 
-pytestmark = [pytest.mark.long, pytest.mark.integration]
+pytestmark = [pytest.mark.long(120), pytest.mark.integration]
 
 # These runs differ in their draws, in their pruner and in their replay; each has dropout and augmentation.
 KINDS = {

@@ -13,7 +13,7 @@ from conftest import without_times
 from faulty_runs import TABLES
 from patience import PATIENCE_S
 
-pytestmark = [pytest.mark.long, pytest.mark.integration]
+pytestmark = [pytest.mark.long(180), pytest.mark.integration]
 
 DEFAULTS = TINY["defaults"] | {"epochs": 3, "train_limit": 100, "precision": "float32"}
 STUDY = TINY | {"defaults": DEFAULTS, "execution": {"device": "cpu", "checkpoint_share": 1}}

@@ -16,7 +16,7 @@ from tests.power_loss.losing import Journal
 recording = pytest.importorskip("tests.power_loss.recording", exc_type=(ImportError, OSError))
 has_fuse = os.access("/dev/fuse", os.W_OK) and shutil.which("fusermount3")
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.long(130),
     pytest.mark.integration,
     pytest.mark.skipif(not has_fuse, reason="no file systems in user space: /dev/fuse or fusermount3 is missing"),
 ]
