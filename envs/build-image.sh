@@ -3,9 +3,9 @@
 #
 #   envs/build-image.sh REQUIREMENTS OUT.sif
 #
-# BUILDER names one of the three programs, BUILD_FLAGS holds further options for the build (a proxy, a mounted pip.conf), and
-# NEED_GB is the least free disk space. SQUASHFS_FLAGS holds options of mksquashfs, which writes OUT.sif. OUT.sif is replaced only by a
-# complete new image.
+# BUILDER names one of the three programs, BUILD_FLAGS holds further options for the build (a proxy, a mounted pip.conf),
+# SQUASHFS_FLAGS options of mksquashfs, which writes the SIF, and NEED_GB is the least free disk space. OUT.sif is replaced only
+# by a complete new image.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 requirements=$1 out=$(realpath -m "$2") tag=localhost/anytime-pruning

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-# Every figure and table is drawn by a process of its own, and scipy.stats would take a second of each.
+# Every table is written by a process of its own, and importing scipy.stats would take a second of each.
 from scipy import special
 
 MIN_SEEDS = 3
@@ -138,6 +138,7 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
     corrected = np.full_like(p_values, np.nan)
     is_tested = ~np.isnan(p_values)
     if is_tested.any():
+        # This imports scipy.stats.
         from statsmodels.stats.multitest import multipletests
 
         corrected[is_tested] = multipletests(p_values[is_tested], method="holm")[1]
