@@ -46,8 +46,9 @@ class Products:
         return self._inputs(self._tables_are_current, inputs, self._plan.tables())
 
     def inputs_of_present_tables(self) -> list[str]:
-        """Return the inputs of the rule that collects the runs that are there."""
-        return self._inputs(self._tables_are_current, _settled(self._plan.present_run_metrics()), self._plan.tables())
+        """Return the inputs of the rule that collects the runs that are there; it writes the plan, too."""
+        inputs, tables = _settled(self._plan.present_run_metrics()), self._plan.tables()
+        return self._inputs(self._tables_are_current, inputs, tables, [*tables, *self._plan.files()])
 
     def inputs_of_figure(self, name: str) -> list[str]:
         """Return the inputs of the rule that draws a figure."""
@@ -124,11 +125,14 @@ class Products:
         """Return files for which a job has to wait. Those that are written again get the time of this call."""
         return _settled(files) if self._tables_are_current else list(files)
 
-    def _inputs(self, current: bool, inputs: list[str], product: Sequence[str]) -> list[str]:
+    def _inputs(
+        self, current: bool, inputs: list[str], product: Sequence[str], outputs: Sequence[str] | None = None
+    ) -> list[str]:
+        """Return the inputs of a rule whose outputs, if they are not the product alone, are given."""
         if not current:
             self._force(product)
             return inputs
-        made = min(map(_time_of, product))
+        made = min(map(_time_of, outputs or product))
         return [self._ancient(path) if Path(path).exists() and _time_of(path) > made else path for path in inputs]
 
 

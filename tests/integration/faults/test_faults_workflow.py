@@ -20,9 +20,20 @@ STUDY = TINY | {"defaults": DEFAULTS, "execution": {"device": "cpu", "checkpoint
 # The study has 4 runs of 2 megabatches with 3 epochs each.
 EPOCHS = 4 * 2 * 3
 # This code is added to a module that every job imports. Each job and each trained epoch then writes a line, and each
-# epoch takes SECONDS longer, and as long as the file `hold` is there, so that processes of several workflows meet.
+# epoch takes SECONDS longer, so that processes of several workflows meet. Jobs older than the file `hold` wait for its
+# end. Younger ones do not, because a call may begin with runs that no earlier job trains.
 WATCH = """
 import os
+
+_began = time.time()
+
+
+def _is_held():
+    try:
+        return os.stat("hold").st_mtime > _began
+    except FileNotFoundError:
+        return False
+
 
 with open("started", "a") as file:
     file.write("a job\\n")
@@ -33,7 +44,7 @@ def _watched(self, epoch):
     with open("trained", "a") as file:
         file.write(f"{self._options.files.folder.parent} {epoch.t} {epoch.epoch}\\n")
     time.sleep(SECONDS)
-    while os.path.exists("hold"):
+    while _is_held():
         time.sleep(0.05)
     _epoch_done(self, epoch)
 

@@ -1,0 +1,51 @@
+"""Test that no time of a file starts a job: what Snakemake compares for each rule, with times in every order."""
+
+import os
+import random
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from anytime_pruning.orchestration.calls.products import Products
+from anytime_pruning.orchestration.plan import plan
+
+CLAIMS = "config/claims.yaml"
+
+
+@pytest.fixture
+def planned(tiny_project, tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(tiny_project[0], tmp_path / "project", symlinks=True))
+    config = Path("config/tiny.yaml")
+    return plan(yaml.safe_load(config.read_text(encoding="utf-8")), [str(config)], os.path.exists)
+
+
+def counted(paths):
+    return [Path(path).stat().st_mtime for path in paths if not path.startswith("ancient ")]
+
+
+def rules(products, planned):
+    """Yield the inputs of every rule that is in all calls, and its outputs."""
+    yield products.inputs_of_tables(), planned.tables()
+    yield products.inputs_of_present_tables(), [*planned.files(), *planned.tables()]
+    yield products.inputs_of_claims(CLAIMS), planned.paths.claims_files()
+    for name in planned.figures:
+        yield products.inputs_of_figure(name), planned.files_of_figure(name)
+
+
+@pytest.mark.workflow
+@pytest.mark.parametrize("seed", range(20))
+def test_no_input_that_counts_is_newer_than_an_output(seed, planned):
+    files = [path for part in ("config", "results", "paper_figures") for path in sorted(Path(part).rglob("*"))]
+    for path in files:
+        when = 1_600_000_000 + random.Random(f"{seed} {path}").random() * 1e8
+        os.utime(path, (when, when))
+    forced = []
+    products = Products(planned, forced.extend, "ancient {}".format)
+    n_counted = 0
+    for inputs, outputs in rules(products, planned):
+        assert max(counted(inputs), default=0) <= min(counted(outputs)), outputs
+        n_counted += len(counted(inputs))
+    assert forced == []
+    assert n_counted
