@@ -21,6 +21,10 @@ from anytime_pruning.machine.preservation import preserved
 # On a CPU, channels-last is slower for maps of at most 16 pixels with 256 channels or more: the kernels work along a
 # row of pixels, and these maps have at most four pixels in a row (oneDNN 3.12, bfloat16 and float32; see benchmarks/).
 SMALL_MAP_PIXELS, MANY_CHANNELS = 16, 256
+# The gradient of a strided 1x1 convolution with fewer input channels than one block of them writes past its workspace
+# if maps are channels-last: the process crashes, hangs or goes on with wrong numbers (uxlfoundation/oneDNN#6035, in
+# torch 2.13). A block has 8 channels with AVX2 and 16 with AVX512.
+BLOCK_CHANNELS = 16
 # Two formats round differently, and layers that follow each other let the difference grow.
 TOLERANCE = 1e-3
 Format = Callable[[nn.Module, Tensor], Tensor]
@@ -35,7 +39,7 @@ def arrange(
     channels_last: bool = True,
     small_map_pixels: int = SMALL_MAP_PIXELS,
 ) -> None:
-    """Let a network compute in the fast memory format: channels-last, except for small maps on a CPU.
+    """Let a network compute in the fast memory format: channels-last, but on a CPU not where it is slower or unsafe.
 
     Some networks rely on contiguous maps, such as those that call `view` on them. A trial with and without the fast
     format shows whether a network does. Such a network keeps contiguous maps, and one warning says so. The trial itself
@@ -135,7 +139,13 @@ def _by_map_size(small_map_pixels: int, module: nn.Module, maps: Tensor) -> Tens
     assert isinstance(module, nn.Conv2d)
     height, width = maps.shape[-2:]
     is_small = height * width <= small_map_pixels * module.stride[0] * module.stride[1]
-    return (_contiguous if is_small and module.in_channels >= MANY_CHANNELS else _channels_last)(module, maps)
+    is_slower = is_small and module.in_channels >= MANY_CHANNELS
+    return (_contiguous if is_slower or _is_unsafe(module) else _channels_last)(module, maps)
+
+
+def _is_unsafe(convolution: nn.Conv2d) -> bool:
+    is_strided = max(convolution.stride) > 1 and max(convolution.kernel_size) == 1
+    return is_strided and convolution.in_channels // convolution.groups < BLOCK_CHANNELS
 
 
 def _channels_last(module: nn.Module, maps: Tensor) -> Tensor:

@@ -36,6 +36,25 @@ def test_maps_are_channels_last_but_small_ones_with_many_channels():
     assert seen["network.layer4.1.conv1"] == seen["network.layer4.1.conv2"] == "contiguous"
 
 
+@pytest.mark.parametrize("n_channels", [1, 3, 6, 15, 16])
+def test_a_strided_pointwise_convolution_of_few_channels_gets_contiguous_maps(n_channels):
+    """In channels-last, oneDNN writes past its memory here, which may crash this process."""
+    strided, plain, wide = (nn.Conv2d(n_channels, 10, kernel, stride) for kernel, stride in ((1, 2), (1, 1), (3, 2)))
+    for name, layer in (("strided", strided), ("plain", plain), ("wide", wide)):
+        model = nn.Sequential(layer)
+        arrange(model, (n_channels, 8, 8), CPU)
+        is_unsafe = name == "strided" and n_channels < 16
+        expected = "contiguous" if is_unsafe or n_channels == 1 else "channels_last"
+        assert formats(model, (n_channels, 8, 8)) == {"0": expected}, name
+        images = torch.rand(16, n_channels, 8, 8)
+        for _ in range(30):
+            (found,) = torch.autograd.grad(model(images).square().sum(), [layer.weight])
+        twin = nn.Conv2d(n_channels, 10, layer.kernel_size, layer.stride).double()
+        twin.load_state_dict(layer.state_dict())
+        (expected,) = torch.autograd.grad(twin(images.double()).square().sum(), [twin.weight])
+        assert torch.allclose(found.double(), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("name", "shape"), [("resnet20", (1, 8, 8)), ("vgg16_bn", (3, 32, 32)), ("resnet18", (3, 32, 32))]
 )
