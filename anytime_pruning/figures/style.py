@@ -11,11 +11,11 @@ import matplotlib
 matplotlib.use("agg")
 
 import matplotlib.pyplot as plt
-import seaborn as sns
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from anytime_pruning.figures.fast_seaborn import sns
 from anytime_pruning.figures.files import save_picture
 from anytime_pruning.figures.series import Series
 

@@ -1,6 +1,8 @@
 """Test the command that draws one planned figure of a study."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from made_up_tables import PAPER, make_runs
@@ -131,3 +133,17 @@ def test_a_plan_that_cannot_be_read_is_one_line(tables_dir, capsys):
     path.write_text("{")
     assert main(arguments) == 2
     assert capsys.readouterr().err == f"error: ablation: {path}: not JSON\n"
+
+
+def test_seaborn_does_not_load_the_statistics_of_scipy_and_who_wants_them_still_can():
+    code = (
+        "import sys, {first}anytime_pruning.figures.catalog, anytime_pruning.figures.style\n"
+        "from anytime_pruning.figures.plots import accuracy, dynamics, layers, short, sweep\n"
+        "print('scipy.stats' in sys.modules)\n"
+        "import scipy.stats, scipy.cluster.hierarchy\n"
+        "from scipy import stats\n"
+        "print(stats.norm.cdf(0))"
+    )
+    for first, loaded in (("", "False"), ("scipy.stats, ", "True")):
+        done = subprocess.run([sys.executable, "-c", code.format(first=first)], capture_output=True, text=True)
+        assert done.stdout.split() == [loaded, "0.5"], done.stderr

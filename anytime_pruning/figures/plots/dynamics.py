@@ -5,12 +5,12 @@ epoch, so it is not the distance between the two accuracies that are drawn above
 """
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import LogLocator, NullFormatter
 
+from anytime_pruning.figures.fast_seaborn import sns
 from anytime_pruning.figures.labels import GAP_NAMES, caption, describe, gap_note, pruner_label, series_label
 from anytime_pruning.figures.plots.parts.grid import make_grid
 from anytime_pruning.figures.plots.parts.groups import group_series

@@ -6,7 +6,6 @@ The number on each panel, early − all, comes from `early_layers.early_minus_ov
 from textwrap import fill
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import BoundaryNorm, ListedColormap
@@ -15,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from anytime_pruning.figures.early_layers import EARLY_NAME, early_minus_overall
+from anytime_pruning.figures.fast_seaborn import sns
 from anytime_pruning.figures.labels import describe, mean_note, series_label
 from anytime_pruning.figures.plots.parts.grid import PanelGrid, make_grid
 from anytime_pruning.figures.seed_statistics import summarize_seeds

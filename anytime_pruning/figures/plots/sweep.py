@@ -1,11 +1,11 @@
 """Draw how the generalization gap along a stream depends on the stream's length T."""
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from anytime_pruning.figures.fast_seaborn import sns
 from anytime_pruning.figures.labels import GAP_NAMES, caption, describe, gap_note, series_label
 from anytime_pruning.figures.plots.parts.grid import make_grid
 from anytime_pruning.figures.seed_statistics import interval_of, summarize_seeds

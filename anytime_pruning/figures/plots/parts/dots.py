@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from anytime_pruning.figures.fast_seaborn import sns
 from anytime_pruning.figures.seed_statistics import interval_of
 from anytime_pruning.figures.style import Style
 

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable, Mapping
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
+from anytime_pruning.figures.fast_seaborn import sns
 from anytime_pruning.figures.seed_statistics import interval_of
 from anytime_pruning.figures.series import Series, of_series
 from anytime_pruning.figures.style import Style
