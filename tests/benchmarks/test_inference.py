@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from conftest import read_csv
 from torch import nn
 
 from anytime_pruning import build_model, run_stream
@@ -55,7 +56,9 @@ def test_each_form_is_measured_in_both_programs(study, tmp_path, capsys):
     dense, trained, compact = rows
     assert dense["parameters"] == trained["parameters"] > 1.5 * compact["parameters"]
     assert dense["macs"] == trained["macs"] > 1.2 * compact["macs"]
-    assert trained["test_accuracy"] == compact["test_accuracy"] != dense["test_accuracy"]
+    for row, name in zip(rows, "baa", strict=True):
+        last = read_csv(study / "runs" / name / "megabatches.csv")[-1]
+        assert row["test_accuracy"] == 1 - int(last["error_count"]) / int(last["test_count"])
     for row in rows:
         assert row["latency_ms"].keys() == {"torch", "onnxruntime"}
         for found in row["latency_ms"].values():
