@@ -29,7 +29,7 @@ help:
 	@echo "make report    do what make figures does, and write a page for each study: results/<study>/report.html"
 	@echo "make docs      build the documentation: site/index.html, which needs no network"
 	@echo "make dvc       install DVC and call dvc repro, which does what make demo does and versions the results"
-	@echo "make bench     measure the speed of this machine (15 minutes; 3 minutes with make bench QUICK=1)"
+	@echo "make bench     measure the speed of this machine (20 to 40 minutes; fewer networks with make bench QUICK=1)"
 	@echo "make bench-inference  measure the latency of trained networks (2 minutes; RUNS='folders of runs' or the study starts)"
 	@echo "make zoo       try 44 networks of timm and torchvision (15 minutes): benchmarks/results/zoo.md"
 	@echo "make gpu-kit   gather wheels and data for a GPU machine without a network (2 minutes): gpu-kit/; see benchmarks/gpu_day"

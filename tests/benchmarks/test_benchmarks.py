@@ -186,15 +186,18 @@ def test_a_finished_measurement_removes_what_an_interrupted_one_left(tmp_path):
 
 
 def test_every_round_of_a_network_is_kept(monkeypatch):
-    kept, ways = [], {}
+    kept, ways, products = [], {}, []
+    monkeypatch.setattr(variants, "choose_precision", lambda name, device: "float32")
     for way in ("plain", "ours"):
         ways[way] = variants.Variant(lambda n: None, trainer=variants.make_ours("resnet20", CPU).trainer)
     monkeypatch.setattr(training_speed, "make_variants", lambda name, device: ways)
-    monkeypatch.setattr(training_speed, "gemm_flops_per_s", lambda device, dtype: 1.0)
+    monkeypatch.setattr(training_speed, "gemm_flops_per_s", lambda device, dtype: products.append(dtype) or 1.0)
     monkeypatch.setattr(training_speed, "copy_bytes_per_s", lambda device: 1.0)
     monkeypatch.setattr(training_speed, "SETTLE_S", 0)
     found = training_speed.measure_training("resnet20", CPU, 3, 0.1, kept.append)
     assert len(kept) == 3
+    # Where our loop computes in float32, bfloat16 would be emulated.
+    assert products == [torch.float32] * 3
     assert set(kept[0]["samples_per_s"]) == {"plain", "ours", "SNIP", "evaluation"}
     assert set(kept[0]["ratio_to_plain"]) == set(kept[0]["ratio_to_ours"]) == {"plain", "ours"}
     assert set(kept[0]["other_work_to_training"]) == {"SNIP", "evaluation"}
