@@ -28,7 +28,7 @@ SHARED_OUT = ("resnet20", "resnet18")
 def main(arguments: list[str] | None = None) -> int:
     """Measure this machine, write and print the tables, and return the exit status: 0, or 2 for a user's mistake."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer networks and rounds, in a fifth of the time")
+    parser.add_argument("--quick", action="store_true", help="fewer networks and rounds")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)

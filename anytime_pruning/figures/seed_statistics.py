@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-# Every table is written by a process of its own, and importing scipy.stats would take a second of each.
+# Every figure and table is made by a process of its own, and importing scipy.stats would take a second of each.
 from scipy import special
 
 MIN_SEEDS = 3
