@@ -4,7 +4,7 @@ import torch
 
 from anytime_pruning import build_model, select_masks
 from anytime_pruning.datasets import load_dataset
-from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.runs.parts import training_options

@@ -1,6 +1,5 @@
-"""Choose the device and the precision of a run, and prepare the process for both."""
+"""Choose the device of a run, and prepare the process for it."""
 
-import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -8,16 +7,12 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.caches import keep_caches_outside
 from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.machine.nvidia import has_driver, why_no_cuda
 
 Batch = tuple[Tensor, Tensor]
-# These variables forbid oneDNN, which convolves for torch, instructions newer than they name. Older ones lack bfloat16.
-ONEDNN_LIMITS = ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA")
-WITHOUT_BFLOAT16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
 
 
 def choose_device(name: str) -> torch.device:
@@ -53,46 +48,6 @@ def _count_gpus() -> int:
         # Torch would describe an old driver in several lines, and `why_no_cuda` does it in one.
         warnings.simplefilter("ignore")
         return torch.cuda.device_count() if torch.cuda.is_available() else 0
-
-
-def choose_precision(name: str, device: torch.device) -> str:
-    """Return `float32` or `bfloat16`, and warn where bfloat16 would be slow.
-
-    Args:
-        name: `float32`, `bfloat16`, or `auto` for bfloat16 where the device supports bfloat16 natively.
-        device: the device that computes.
-    """
-    native = has_native_bfloat16(device)
-    if name == "bfloat16" and not native:
-        warn(f"precision: bfloat16 is emulated on this {device.type}, which is slower than float32")
-    return ("bfloat16" if native else "float32") if name == "auto" else name
-
-
-def has_native_bfloat16(device: torch.device) -> bool:
-    """Return whether the device multiplies in bfloat16: NVIDIA GPUs since Ampere, CPUs with AVX512-BF16 or AMX."""
-    if device.type == "cuda":
-        return torch.cuda.get_device_capability(device) >= (8, 0)
-    if onednn_limit() in WITHOUT_BFLOAT16:
-        return False
-    # Older versions of torch do not have this function.
-    capabilities: dict[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(present is True and name.endswith("bf16") for name, present in capabilities.items())
-
-
-def onednn_limit() -> str:
-    """Return the newest instructions that the user allows oneDNN, by its own name, or an empty text for all."""
-    return next((os.environ[name].upper() for name in ONEDNN_LIMITS if os.environ.get(name)), "")
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Make a context that computes in mixed precision.
-
-    Args:
-        device: the device that computes.
-        precision: `bfloat16` computes in bfloat16 where torch finds it accurate enough and keeps weights in float32;
-            `float32` changes nothing.
-    """
-    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bfloat16")
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import torch
 
 import anytime_pruning
 from anytime_pruning.foundation.files import file_sha256
-from anytime_pruning.machine.devices import has_native_bfloat16, onednn_limit
+from anytime_pruning.machine.kernels.bfloat16 import has_native_bfloat16, onednn_limit
 from anytime_pruning.machine.nvidia import is_mps_on
 
 PROCESSORS = Path("/proc/cpuinfo")

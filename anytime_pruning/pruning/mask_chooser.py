@@ -10,7 +10,8 @@ from torch import Generator, Tensor, nn
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DivergenceError, SettingError, name_some
-from anytime_pruning.machine.devices import autocast, searching_for_full
+from anytime_pruning.machine.devices import searching_for_full
+from anytime_pruning.machine.kernels.bfloat16 import autocast
 from anytime_pruning.machine.memory import working_on
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.machine.randomness import make_generator

@@ -19,8 +19,8 @@ from anytime_pruning.machine.busy_cores import warn_if_threads_would_wait
 from anytime_pruning.machine.determinism import deterministic_algorithms
 from anytime_pruning.machine.devices import choose_device, prepare_process
 from anytime_pruning.machine.gpu_slots import claim_device
+from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
-from anytime_pruning.machine.memory_format import arrange
 from anytime_pruning.machine.randomness import derive_seed
 from anytime_pruning.models.state import copy_state
 from anytime_pruning.results import layout

@@ -2,7 +2,7 @@
 
 import torch
 
-from anytime_pruning.machine.devices import has_native_bfloat16
+from anytime_pruning.machine.kernels.bfloat16 import has_native_bfloat16
 from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.settings.run import RunSettings
 

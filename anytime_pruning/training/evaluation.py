@@ -7,7 +7,8 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional as F
 
 from anytime_pruning.foundation.metrics import accuracy_pct, averaged_accuracy_pct
-from anytime_pruning.machine.devices import autocast, searching_for_full
+from anytime_pruning.machine.devices import searching_for_full
+from anytime_pruning.machine.kernels.bfloat16 import autocast
 from anytime_pruning.machine.memory import working_on
 from anytime_pruning.stream.images import ImageSet
 

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import first_line, one_line
 from anytime_pruning.machine.caches import keep_caches_outside
-from anytime_pruning.machine.devices import autocast, searching_kernels
+from anytime_pruning.machine.devices import searching_kernels
+from anytime_pruning.machine.kernels.bfloat16 import autocast
 from anytime_pruning.machine.memory import is_out_of_memory
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.stream.images import ImageSet

@@ -17,8 +17,9 @@ from anytime_pruning.export.describe import count_parameters, describe_input, me
 from anytime_pruning.export.network import load_network, read_weights
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.metrics import chance_zeros
-from anytime_pruning.machine.devices import has_native_bfloat16, prepare_process
-from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.machine.devices import prepare_process
+from anytime_pruning.machine.kernels.bfloat16 import has_native_bfloat16
+from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.machine.provenance import maker_of, processor_name
 from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.pruning.prunable import prunable_weights

@@ -17,7 +17,7 @@ from anytime_pruning.export.describe import count_parameters
 from anytime_pruning.export.network import load_network
 from anytime_pruning.export.onnx import make_onnx
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results import layout

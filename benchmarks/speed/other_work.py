@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from anytime_pruning.machine.devices import autocast
+from anytime_pruning.machine.kernels.bfloat16 import autocast
 from anytime_pruning.pruning.pruners import score
 from anytime_pruning.training.evaluation import evaluate
 from benchmarks.speed.variants import BATCH_SIZE, N_IMAGES, Variant

@@ -46,7 +46,7 @@ def measure_training(
     flops = training_flops(build_model(name, 10, IMAGE_SHAPE), IMAGE_SHAPE, BATCH_SIZE)
     precision = variants["ours"].trainer.options.precision
     speeds: dict[str, list[float]] = {way: [] for way in taken}
-    # A processor without bfloat16 would emulate its product, which takes minutes.
+    # A processor without bfloat16 would take minutes for torch's product in it.
     ceilings: dict[str, list[float]] = {key: [] for key in ("float32", precision)}
     bandwidth = []
 

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from anytime_pruning import build_model, select_masks
-from anytime_pruning.machine.devices import choose_precision
-from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.machine.kernels.bfloat16 import choose_precision
+from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.masks import Masks
@@ -122,6 +122,8 @@ def make_variants(name: str, device: torch.device) -> dict[str, Variant]:
     }
     if precision != "float32":
         variants["without bfloat16"] = ours(data, replace(options, precision="float32"))
+    elif device.type == "cpu":
+        variants["with bfloat16"] = ours(data, replace(options, precision="bfloat16"))
     if device.type == "cpu":
         variants["without a fused update"] = ours(data, replace(options, fuses_updates=False))
         variants["without contiguous small maps"] = ours(data, options, partial(arrange, small_map_pixels=0))

@@ -19,7 +19,7 @@ from anytime_pruning.export import onnx_check
 from anytime_pruning.export.onnx import make_onnx
 from anytime_pruning.export.sparse_weights import pack, unpack
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.results.layout import find_weights
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="the extras are not installed (envs/extras.txt)")

@@ -8,50 +8,9 @@ from conftest import ROOT
 
 from anytime_pruning import run_stream
 from anytime_pruning.machine import memory
-from anytime_pruning.machine.devices import (
-    ONEDNN_LIMITS,
-    choose_precision,
-    has_native_bfloat16,
-    prepare_process,
-    searching_for_full,
-)
+from anytime_pruning.machine.devices import prepare_process, searching_for_full
 from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.stream.images import ImageSet
-
-CPU = torch.device("cpu")
-
-
-@pytest.mark.parametrize(
-    ("capabilities", "native"),
-    [
-        ({"avx512_bf16": True, "avx2": True}, True),
-        ({"amx_bf16": True}, True),
-        ({"avx512_bf16": False, "avx2": True, "cpu_name": "bf16"}, False),
-        ({}, False),
-    ],
-)
-def test_native_bfloat16_is_read_off_the_processor(capabilities, native, monkeypatch, capsys):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
-    assert has_native_bfloat16(CPU) is native
-    assert choose_precision("auto", CPU) == ("bfloat16" if native else "float32")
-    assert choose_precision("float32", CPU) == "float32"
-    assert capsys.readouterr().err == ""
-    assert choose_precision("bfloat16", CPU) == "bfloat16"
-    warned = "warning: precision: bfloat16 is emulated on this cpu, which is slower than float32\n"
-    assert capsys.readouterr().err == ("" if native else warned)
-
-
-@pytest.mark.parametrize(
-    ("limit", "native"),
-    [("AVX512_CORE", False), ("avx2", False), ("AVX512_CORE_BF16", True), ("ALL", True), ("", True)],
-)
-def test_bfloat16_that_onednn_must_not_use_is_not_native(limit, native, monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
-    for name in ONEDNN_LIMITS:
-        with monkeypatch.context() as limited:
-            limited.setenv(name, limit)
-            assert has_native_bfloat16(CPU) is native
-
 
 # This needs a separate process: after a failed allocation, as above, glibc takes memory from another place for good.
 KEEP_AND_GIVE_BACK = """

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from anytime_pruning import build_model
-from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.machine.kernels.memory_format import arrange
 
 CPU = torch.device("cpu")
 

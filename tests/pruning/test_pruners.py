@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from anytime_pruning import build_model, register, score
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup, names
-from anytime_pruning.machine.memory_format import arrange
+from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.pruning.prunable import prunable_weights, set_prunable
 from anytime_pruning.pruning.pruners import grasp, rounds_of
 from anytime_pruning.pruning.pruners.scoring import in_rounds

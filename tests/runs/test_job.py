@@ -10,7 +10,7 @@ from filelock import FileLock
 from patience import PATIENCE_S
 from safetensors.torch import load_file
 
-import anytime_pruning.machine.devices
+import anytime_pruning.machine.kernels.bfloat16
 import anytime_pruning.runs.job
 from anytime_pruning import build_model, register, run_stream, select_masks
 from anytime_pruning.foundation.errors import DataError, DivergenceError, SettingError
@@ -220,10 +220,11 @@ def test_auto_is_the_native_precision_and_is_recorded(tiny, tmp_path, monkeypatc
         metrics = run_stream(tiny(precision=precision, epochs=1), tmp_path / name)
         return metrics["precision"], [row["train_loss"] for row in read_csv(tmp_path / name / "epochs.csv")]
 
-    computed = {precision: losses(precision, precision) for precision in ("float32", "bfloat16")}
-    assert computed["float32"][1] != computed["bfloat16"][1]
+    computed = {}
     for native, precision in ((True, "bfloat16"), (False, "float32")):
         monkeypatch.setattr(
-            anytime_pruning.machine.devices, "has_native_bfloat16", lambda device, native=native: native
+            anytime_pruning.machine.kernels.bfloat16, "has_native_bfloat16", lambda device, native=native: native
         )
+        computed[precision] = losses(precision, precision)
         assert losses(f"auto-{precision}", "auto") == (precision, computed[precision][1])
+    assert computed["float32"][1] != computed["bfloat16"][1]

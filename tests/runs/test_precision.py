@@ -6,7 +6,7 @@ from torch import nn
 
 from anytime_pruning import register, run_stream
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.machine import devices
+from anytime_pruning.machine.kernels import bfloat16
 
 
 class Mixing(nn.Module):
@@ -27,7 +27,7 @@ class Mixing(nn.Module):
 def test_auto_falls_back_to_float32_with_one_line_and_bfloat16_is_refused(
     mode, forget, tiny, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr(devices, "has_native_bfloat16", lambda device: True)
+    monkeypatch.setattr(bfloat16, "has_native_bfloat16", lambda device: True)
     register("model", "mixing_for_test")(lambda n_classes, image_shape: Mixing(n_classes, mode))
     settings = tiny(model="mixing_for_test", n_megabatches=1, epochs=1)
     with pytest.raises(SettingError, match="precision: 'bfloat16' is not allowed with this network: mixing_for_test"):

@@ -54,7 +54,7 @@ EXACT_EVERYWHERE = {
     "layers": ("t", "layer", "total"),
 }  # fmt: skip
 # How far the loss of the first epoch may be from that of another kind of processor, as a fraction. Between the stored
-# kinds it differs by less than 0.00001 in float32, and by up to 0.036 in bfloat16.
+# kinds it differs by less than 0.00001 in float32, and by up to 0.016 in bfloat16.
 LOSS_TOLERANCE = {"float32": 0.001, "bfloat16": 0.06}
 # How many weights more or less a layer may keep after the first pruning than on another kind: a fraction, or a few.
 KEPT_TOLERANCE, KEPT_COUNT = 0.01, 3

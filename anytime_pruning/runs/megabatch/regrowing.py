@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.machine.devices import autocast
+from anytime_pruning.machine.kernels.bfloat16 import autocast
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.prunable import prunable_weights

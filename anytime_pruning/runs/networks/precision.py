@@ -5,7 +5,8 @@ from torch import nn
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.machine.devices import autocast, choose_precision, searching_kernels
+from anytime_pruning.machine.devices import searching_kernels
+from anytime_pruning.machine.kernels.bfloat16 import autocast, choose_precision
 from anytime_pruning.machine.memory import is_out_of_memory, working_on
 from anytime_pruning.machine.preservation import preserved
 

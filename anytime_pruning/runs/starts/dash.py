@@ -7,7 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.machine.devices import autocast, searching_for_full
+from anytime_pruning.machine.devices import searching_for_full
+from anytime_pruning.machine.kernels.bfloat16 import autocast
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.pruning.pruners.gradients import gradients
 from anytime_pruning.pruning.pruners.snip import loss_of

@@ -2,7 +2,8 @@
 
 from torch.profiler import ProfilerActivity, profile
 
-from anytime_pruning.machine.devices import choose_device, choose_precision, prepare_process
+from anytime_pruning.machine.devices import choose_device, prepare_process
+from anytime_pruning.machine.kernels.bfloat16 import choose_precision
 from anytime_pruning.stream.images import ImageSet
 from benchmarks.gpu_day.stages import is_recorded, report
 from benchmarks.speed.ceiling import synchronize

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 
 from anytime_pruning import build_model
-from anytime_pruning.machine.devices import choose_device, choose_precision, prepare_process
+from anytime_pruning.machine.devices import choose_device, prepare_process
+from anytime_pruning.machine.kernels.bfloat16 import choose_precision
 from anytime_pruning.stream.images import ImageSet
 from benchmarks.gpu_day.stages import gathering_warnings, is_recorded, report
 from benchmarks.speed.ceiling import gemm_flops_per_s, training_flops
