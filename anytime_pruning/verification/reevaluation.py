@@ -18,7 +18,7 @@ from anytime_pruning.export.network import load_network, read_weights
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.metrics import chance_zeros
 from anytime_pruning.machine.devices import prepare_process
-from anytime_pruning.machine.kernels.bfloat16 import has_native_bfloat16
+from anytime_pruning.machine.kernels.bfloat16 import has_bfloat16_kernels, has_native_bfloat16
 from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.machine.provenance import maker_of, processor_name
 from anytime_pruning.pruning.macs import count_macs
@@ -130,12 +130,14 @@ def computes_the_same(hardware: Hardware, versions: Mapping[str, str], precision
     Args:
         hardware: machine of the run; only CPUs of the same maker with the same vector instructions give equal results.
         versions: versions of the run's packages; only the same version of torch gives equal results.
-        precision: precision of the run. Its machine is taken to have multiplied in bfloat16 natively, as `auto` asks
-            for; another machine only imitates that.
+        precision: precision of the run. A machine with AVX512 is taken to have multiplied in bfloat16 natively, as
+            `auto` asks for. Without AVX512, every machine imitates that in the same way.
     """
     same_maker = maker_of(hardware.processor) == maker_of(processor_name())
     same_instructions = hardware.cpu_capability == torch.backends.cpu.get_cpu_capability()
-    can_multiply = precision != "bfloat16" or has_native_bfloat16(torch.device("cpu"))
+    cpu = torch.device("cpu")
+    is_imitated = hardware.cpu_capability != "AVX512" and not has_bfloat16_kernels(cpu)
+    can_multiply = precision != "bfloat16" or is_imitated or has_native_bfloat16(cpu)
     has_threads = hardware.threads in range(1, (os.cpu_count() or 1) + 1)
     same_torch = versions.get("torch") == torch.__version__
     return all((hardware.device == "cpu", same_maker, same_instructions, can_multiply, has_threads, same_torch))

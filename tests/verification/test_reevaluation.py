@@ -117,12 +117,20 @@ def test_only_the_same_machine_and_versions_must_come_to_the_same(change, run):
     assert not reevaluation.computes_the_same(hardware.model_copy(update=other), versions | other, "float32")
 
 
-def test_a_run_in_bfloat16_must_come_to_the_same_only_where_it_is_native(run, monkeypatch):
+@pytest.mark.parametrize(
+    ("capability", "native", "kernels", "is_same"),
+    [("AVX512", True, True, True), ("AVX512", False, True, False), ("AVX2", False, False, True)],
+)
+def test_a_run_in_bfloat16_must_come_to_the_same_where_it_is_native_or_imitated_alike(
+    capability, native, kernels, is_same, run, monkeypatch
+):
     content = read_metrics(run)
-    for native in (True, False):
-        monkeypatch.setattr(reevaluation, "has_native_bfloat16", lambda device, native=native: native)
-        assert reevaluation.computes_the_same(content.hardware, content.versions, "bfloat16") is native
-        assert reevaluation.computes_the_same(content.hardware, content.versions, "float32")
+    hardware = content.hardware.model_copy(update={"cpu_capability": capability})
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    monkeypatch.setattr(reevaluation, "has_native_bfloat16", lambda device: native)
+    monkeypatch.setattr(reevaluation, "has_bfloat16_kernels", lambda device: kernels)
+    assert reevaluation.computes_the_same(hardware, content.versions, "bfloat16") is is_same
+    assert reevaluation.computes_the_same(hardware, content.versions, "float32")
 
 
 def test_a_network_is_tested_with_the_threads_of_its_run(run, monkeypatch):

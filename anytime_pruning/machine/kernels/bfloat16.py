@@ -71,12 +71,12 @@ def autocast(device: torch.device, precision: str) -> Iterator[None]:
             `float32` changes nothing.
     """
     is_mixed = precision == "bfloat16"
-    emulation = _ProductsInFloat32() if is_mixed and not _has_kernels(device) else nullcontext()
+    emulation = _ProductsInFloat32() if is_mixed and not has_bfloat16_kernels(device) else nullcontext()
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=is_mixed), emulation:
         yield
 
 
-def _has_kernels(device: torch.device) -> bool:
+def has_bfloat16_kernels(device: torch.device) -> bool:
     """Return whether convolutions in bfloat16 have fast kernels: those for AVX512 need no instructions for bfloat16."""
     has_avx512 = _instructions().get("avx512_bw") is True and onednn_limit() not in WITHOUT_AVX512
     return device.type != "cpu" or has_avx512 or has_native_bfloat16(device)
