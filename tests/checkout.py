@@ -59,10 +59,12 @@ def with_lr(lr: float) -> dict:
 
 
 def make_checkout(folder: Path) -> Path:
+    """Copy the parts of the checkout, with their compiled modules, which each process would compile anew otherwise."""
     folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = ROOT / part
-        ignore = shutil.ignore_patterns("__pycache__", "*.sif")
+        # Python writes a compiled module under a temporary name first: another worker may do so at this moment.
+        ignore = shutil.ignore_patterns("*.sif", "*.pyc.*")
         shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy(source, folder)
     write_config(folder, TINY)
     return folder
