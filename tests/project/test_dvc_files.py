@@ -89,9 +89,7 @@ def test_the_weights_of_a_study_in_git_are_those_of_its_runs(study):
     runs = {folder: json.loads((folder / "metrics.json").read_text()) for folder in folders}
     assert all(len(run["files"]["weights.safetensors"]) == 64 for run in runs.values())
     kept = [
-        run
-        for folder, run in runs.items()
-        if LOST.get(study) not in (folder / "config.yaml").read_text().splitlines()
+        run for folder, run in runs.items() if LOST.get(study) not in (folder / "config.yaml").read_text().splitlines()
     ]
     assert weights["path"] == "checkpoints"
     assert weights["nfiles"] == len(kept) > 0
