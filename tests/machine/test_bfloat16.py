@@ -85,9 +85,7 @@ def exact(product, operands: list[Tensor]) -> list[Tensor]:
     return [tensor.float().bfloat16().float() for tensor in (result, *gradients)]
 
 
-@pytest.mark.parametrize(
-    "product", sorted(PRODUCTS, key=lambda product: product.__qualname__), ids=lambda product: product.__qualname__
-)
+@pytest.mark.parametrize("product", sorted(PRODUCTS, key=name_of), ids=name_of)
 def test_products_without_kernels_are_those_of_rounded_operands(product, without_kernels):
     """Compare forward and backward with exact sums, rounded once; attention rounds more often in between."""
     generator = torch.Generator().manual_seed(0)
@@ -138,6 +136,13 @@ def test_what_autocast_leaves_alone_keeps_its_type(without_kernels):
         with torch.autocast("cpu", dtype=torch.float16):
             assert (single @ single).dtype == torch.float16
     assert (single @ single).dtype == torch.float32
+
+
+def test_a_product_into_a_tensor_of_the_caller_is_written_there(without_kernels):
+    single, place = torch.full((2, 2), 1.001), torch.zeros(2, 2)
+    with autocast(CPU, "bfloat16"):
+        torch.matmul(single, single, out=place)
+    assert torch.equal(place, single @ single)
 
 
 def test_attention_may_have_a_mask(without_kernels):

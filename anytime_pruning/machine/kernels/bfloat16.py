@@ -99,7 +99,8 @@ class _ProductsInFloat32(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         named = kwargs or {}
-        if func not in PRODUCTS or not _is_mixing() or _is_left_alone(args, named):
+        # Like autocast, this leaves a product alone that writes into a tensor of the caller.
+        if func not in PRODUCTS or "out" in named or not _is_mixing() or _is_left_alone(args, named):
             return func(*args, **named)
         with torch.autocast("cpu", enabled=False):
             args, named = pytree.tree_map_only(Tensor, _rounded, (args, named))
@@ -112,7 +113,7 @@ def _is_mixing() -> bool:
 
 
 def _is_left_alone(*operands: Any) -> bool:
-    """Return whether autocast would leave operands as they are, because one of them is no float32 or smaller."""
+    """Return whether an operand has a type that autocast does not cast, such as float64 or an integer."""
     return any(
         tensor.dtype not in (torch.float32, torch.bfloat16, torch.float16, torch.bool)
         for tensor in pytree.tree_leaves(operands)
