@@ -22,14 +22,12 @@ import resource
 import shutil
 import signal
 import sys
-import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
-from tqdm import tqdm
 
 import anytime_pruning.pruning.mask_chooser
 import anytime_pruning.runs.job
@@ -148,16 +146,6 @@ def run(arguments: Sequence[str]) -> int:
     faults.before(anytime_pruning.runs.job, "load_dataset", "load")
     faults.watch_files()
     return main(list(arguments[end + 1 :]))
-
-
-def run_apart(arguments: Sequence[str], out: Path, err: Path) -> None:
-    """Run in a forked process whose output goes to files and whose signals act as in a terminal."""
-    for stream, path in ((sys.stdout, out), (sys.stderr, err)):
-        os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), stream.fileno())
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    # By default tqdm shares a lock between processes, which nobody would release after this process is killed.
-    tqdm.set_lock(threading.RLock())
-    sys.exit(run(arguments))
 
 
 if __name__ == "__main__":

@@ -1,22 +1,17 @@
 """Start runs in separate processes, interrupt them, and read what they leave on disk."""
 
 import json
-import multiprocessing
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from multiprocessing.connection import wait
 from pathlib import Path
-from threading import Lock
 
 from conftest import ROOT, without_times
 from patience import PATIENCE_S
-
-from tests.faulty import run_apart
+from warm_python import warm_python
 
 TABLES = ("megabatches.csv", "epochs.csv", "layers.csv")
 
@@ -37,15 +32,6 @@ FRAGILE = {
     "pruner": "synflow",
     "precision": "float32",
 }
-
-
-# The server forks processes in which torch is imported already, because the import would take most of the time of a
-# short run.
-multiprocessing.set_forkserver_preload(["tests.faulty"])
-forked = multiprocessing.get_context("forkserver")
-# Starting a process asks every other process whether it has ended. Two threads that ask at once take the answer from
-# each other, and the second one reports an exit status of 255.
-start_or_end = Lock()
 
 
 @dataclass
@@ -78,20 +64,9 @@ class Run:
 
     def go(self, *faults: str) -> subprocess.CompletedProcess:
         """Run until the process ends, whether or not it succeeds."""
-        if self.settings["model"] != "fragile":
-            process = self.start(*faults)
-            out, err = process.communicate(timeout=PATIENCE_S)
-            return subprocess.CompletedProcess(process.args, process.returncode, out, err)
-        self.folder.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory() as folder:
-            said = [Path(folder) / name for name in ("out", "err")]
-            process = forked.Process(target=run_apart, args=((*faults, "--", *self._arguments()), *said))
-            with start_or_end:
-                process.start()
-            wait([process.sentinel], PATIENCE_S)
-            with start_or_end:
-                process.join(0)
-            return subprocess.CompletedProcess(faults, process.exitcode, *(path.read_text() for path in said))
+        process = self.start(*faults, program=(str(warm_python()), *PLAIN[3:]))
+        out, err = process.communicate(timeout=PATIENCE_S)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     def _arguments(self) -> tuple[str, ...]:
         return ("train", "--settings", json.dumps(self.settings), "--out", str(self.out))

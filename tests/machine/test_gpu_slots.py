@@ -1,9 +1,10 @@
-import multiprocessing
 import os
 import signal
 import stat
+import subprocess
 import tempfile
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from checkout import call
 from conftest import ROOT
 from patience import PATIENCE_S
+from warm_python import warm_python
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine import gpu_slots
@@ -21,6 +23,7 @@ GPUS = ["gpu-a", "gpu-b"]
 
 def work(folder, slots, log, seconds, names=GPUS, together=1):
     """Hold a slot for some seconds, and at least until `together` jobs have taken one, however slowly they start."""
+    folder, log = Path(folder), Path(log)
     with claim_slot(names, slots, folder, log.name) as place:
         with open(log, "a", encoding="utf-8") as file:
             file.write(f"{time.monotonic()} take {place}\n")
@@ -32,20 +35,18 @@ def work(folder, slots, log, seconds, names=GPUS, together=1):
             file.write(f"{time.monotonic()} leave {place}\n")
 
 
-def start(count, *arguments):
-    context = multiprocessing.get_context("spawn")
-    jobs = [context.Process(target=work, args=arguments) for _ in range(count)]
-    for job in jobs:
-        job.start()
-    return jobs
+def start(count, folder, slots, log, *others):
+    code = f"from test_gpu_slots import work; work({str(folder)!r}, {slots}, {str(log)!r}, *{others})"
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests" / "machine")))
+    command, environment = (warm_python(), "-c", code), os.environ | {"PYTHONPATH": path}
+    return [subprocess.Popen(command, env=environment) for _ in range(count)]
 
 
 def test_no_more_jobs_than_slots_share_a_gpu(tmp_path):
     """Start eight jobs on two pretend GPUs with two slots each; never more than two share one, and both are used."""
     log = tmp_path / "log"
     for job in start(8, tmp_path / "slots", 2, log, 0.2, GPUS, 4):
-        job.join(PATIENCE_S)
-        assert job.exitcode == 0
+        assert job.wait(PATIENCE_S) == 0
     inside = [0, 0]
     most = [0, 0]
     for line in sorted(log.read_text().splitlines(), key=lambda line: float(line.split()[0])):
@@ -60,18 +61,18 @@ def test_a_killed_job_frees_its_slot(tmp_path):
     log = tmp_path / "log"
     (job,) = start(1, tmp_path / "slots", 1, log, 600)
     while not log.exists() or not log.read_text():
-        assert job.is_alive()
+        assert job.poll() is None
         time.sleep(0.05)
     (_, _, taken) = log.read_text().split()
     job_b = start(1, tmp_path / "slots", 1, tmp_path / "log_b", 600)[0]
     while not (tmp_path / "log_b").exists() or not (tmp_path / "log_b").read_text():
         time.sleep(0.05)
     job.kill()
-    job.join()
-    assert job.exitcode == -signal.SIGKILL
+    assert job.wait() == -signal.SIGKILL
     with claim_slot(GPUS, 1, tmp_path / "slots", "a run") as place:
         assert place == int(taken)
     job_b.kill()
+    job_b.wait()
 
 
 def test_who_is_killed_while_waiting_takes_nothing_along(tmp_path, capfd):
@@ -79,11 +80,11 @@ def test_who_is_killed_while_waiting_takes_nothing_along(tmp_path, capfd):
     with claim_slot(["gpu"], 1, tmp_path / "slots", "a run"):
         (job,) = start(1, tmp_path / "slots", 1, tmp_path / "log", 600, ["gpu"])
         while "waiting" not in said:
-            assert job.is_alive()
+            assert job.poll() is None
             said += capfd.readouterr().out
             time.sleep(0.05)
         job.kill()
-        job.join()
+        job.wait()
     with claim_slot(["gpu"], 1, tmp_path / "slots", "a run") as place:
         assert place == 0
     assert not (tmp_path / "log").exists()
@@ -221,7 +222,7 @@ rule work:
     output:
         "done/{job}",
     shell:
-        "python job.py {wildcards.job} && touch {output}"
+        "python -m job {wildcards.job} && touch {output}"
 """
 # Each job appends its events to one file while it holds the slot, so the lines are in the order of the events. A job
 # stays until both GPUs were in use. The first two jobs are killed at their first attempt, while they hold their slots.

@@ -25,6 +25,7 @@ ALLOWED = {
     ("tests/project/test_package.py", "extractall"): "unpacks the wheel that it has just built",
     ("tests/documentation/test_pages.py", "exec"): "runs what the pages show",
     ("tests/documentation/test_readme.py", "exec"): "runs what the README shows",
+    ("tests/warm_python/server.py", "exec"): "runs the code of a command line, as `python -c` does",
 }
 
 PROGRAMS = project_files("*.py", "*.ipynb", "Snakefile", "*.smk")
