@@ -18,9 +18,11 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 from torch import nn
 
-from anytime_pruning import run_stream
+from anytime_pruning import register, run_stream
 from anytime_pruning.foundation.registry import _registered
 from anytime_pruning.machine.nvidia import why_no_cuda
+from anytime_pruning.models.build import Channels
+from anytime_pruning.models.resnet_cifar import CifarResNet
 from anytime_pruning.results import layout
 from anytime_pruning.results.collect import collect
 from anytime_pruning.settings.naming import run_name
@@ -71,6 +73,18 @@ def _seed():
 def data_dir(tmp_path_factory) -> Path:
     """Return one data folder for all tests, so that digits are read once."""
     return tmp_path_factory.mktemp("data")
+
+
+def build_small(n_classes: int, image_shape: tuple[int, int, int], channels: Channels = int) -> nn.Module:
+    """Build a relative of ResNet-20 that is much faster: it has a block in each stage and half of the channels."""
+    return CifarResNet(1, n_classes, image_shape[0], lambda number: channels(number // 2))
+
+
+@pytest.fixture
+def small(forget):
+    """Return the name of a network that is much faster than ResNet-20, and that other processes do not know."""
+    register("model", "small")(build_small)
+    return "small"
 
 
 @pytest.fixture

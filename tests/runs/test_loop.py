@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -19,6 +20,12 @@ from anytime_pruning.pruning.protocols.paper import PaperProtocol
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.pruners import synflow
 from anytime_pruning.pruning.schedules import make_schedule
+
+
+@pytest.fixture
+def tiny(tiny, small):
+    """Return a function that makes the settings of a tiny run of a small network."""
+    return partial(tiny, model=small)
 
 
 @pytest.fixture
@@ -56,7 +63,7 @@ def test_density_in_the_network_is_the_scheduled_one_and_masks_nest(
         assert torch.equal(weights[name] != 0, mask)
     final = json.loads((tmp_path / "metrics.json").read_text())["final"]
     assert final["kept_count"] == sum(
-        int(weights[name].count_nonzero()) for name in prunable_weights(build_model("resnet20", 10, (1, 8, 8)))
+        int(weights[name].count_nonzero()) for name in prunable_weights(build_model("small", 10, (1, 8, 8)))
     )
 
 
@@ -195,7 +202,7 @@ def test_the_fast_path_gives_the_numbers_of_the_slow_one(precision, first_loss, 
     of the first epoch, 10 % for the weights that each layer keeps, and 8 points for the accuracy that the network
     learns, which is 89 %.
     """
-    settings = tiny(train_limit=600, lr=0.02, seed=1)
+    settings = tiny(model="resnet20", train_limit=600, lr=0.02, seed=1)
     fast = numbers(settings | {"precision": precision}, tmp_path / "fast")
     monkeypatch.setattr(anytime_pruning.runs.job, "arrange", lambda *args: None)
     slow = numbers(settings | {"precision": "float32"}, tmp_path / "slow")

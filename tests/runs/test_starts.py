@@ -1,6 +1,7 @@
 """Test how each megabatch after the first starts."""
 
 import math
+from functools import partial
 
 import pytest
 import torch
@@ -27,6 +28,12 @@ STARTS = {
     "shrink_perturb": {"start": "shrink_perturb", "shrink": 0.5, "perturb": 0.1},
     "dash": {"start": "dash", "shrink": 0.3},
 }
+
+
+@pytest.fixture
+def tiny(tiny, small):
+    """Return a function that makes the settings of a tiny run of a small network."""
+    return partial(tiny, model=small)
 
 
 class Moments:
@@ -92,7 +99,7 @@ def test_cold_draws_other_weights_each_time(tiny, tmp_path, moments):
     states = [*moments.ended, *moments.started]
     assert all(not torch.equal(one[name], other[name]) for i, one in enumerate(states) for other in states[:i])
     for state in moments.started:
-        assert state[name].std() == pytest.approx(math.sqrt(2 / (9 * 16)), rel=0.1)  # He's initialisation
+        assert state[name].std() == pytest.approx(math.sqrt(2 / (9 * 8)), rel=0.1)  # He's initialisation
         assert not state["network.bn1.running_mean"].any()
     assert not any(velocity.any() for velocity in moments.velocities[0])
 
@@ -100,7 +107,7 @@ def test_cold_draws_other_weights_each_time(tiny, tmp_path, moments):
 def test_rewind_goes_back_to_the_named_moment(tiny, tmp_path, moments):
     settings = tiny(start="rewind", n_megabatches=2)
     run_stream(settings, tmp_path / "0")
-    initial = build_model("resnet20", 10, (1, 8, 8), seed=derive_seed(0, "initial weights")).state_dict()
+    initial = build_model("small", 10, (1, 8, 8), seed=derive_seed(0, "initial weights")).state_dict()
     masks = moments.masks[0]
     for name, value in moments.started[0].items():
         kept = masks.get(name, torch.ones_like(value, dtype=torch.bool))

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import types
+from functools import partial
 
 import pytest
 import torch
@@ -17,6 +18,12 @@ from anytime_pruning.foundation.registry import lookup, names, register
 from anytime_pruning.orchestration.checks import check_runs
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.settings.study import plan_study
+
+
+@pytest.fixture
+def tiny(tiny, small):
+    """Return a function that makes the settings of a tiny run of a small network."""
+    return partial(tiny, model=small)
 
 
 def run(tiny, folder, tracker, **changes):
@@ -70,8 +77,10 @@ def note(event, args):
         print("NETWORK", host, file=sys.stderr, flush=True)
 
 sys.addaudithook(note)
-from anytime_pruning import run_stream
+from anytime_pruning import register, run_stream
 from anytime_pruning.settings.run import parse_settings
+from tests.conftest import build_small
+register("model", "small")(build_small)
 run_stream(json.loads(sys.argv[1]), sys.argv[2])
 """
 

@@ -4,6 +4,7 @@ import csv
 import json
 import signal
 import time
+from functools import partial
 
 import pytest
 import torch
@@ -20,6 +21,12 @@ from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer
 from anytime_pruning.runs.checkpointing.files import Checkpoints
 
 SECONDS = {"seconds", "prune_seconds"}
+
+
+@pytest.fixture
+def tiny(tiny, small):
+    """Return a function that makes the settings of a tiny run of a small network."""
+    return partial(tiny, model=small)
 
 
 @pytest.fixture
