@@ -12,11 +12,6 @@ from conftest import ROOT
 from warm_python import warm_python
 
 PARTS = ("Snakefile", "anytime_pruning", "config", "envs", "profiles", "workflow")
-# As the program of this name does, it looks for no packages in the working folder.
-SNAKEMAKE = (
-    "import os, sys; sys.path = [folder for folder in sys.path if folder not in ('', os.getcwd())]; "
-    "from snakemake.cli import main; main()"
-)
 TINY = {
     "study": "tiny",
     "execution": {"device": "cpu"},
@@ -39,10 +34,6 @@ def call(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """
     path = os.pathsep.join(map(str, (warm_python().parent, Path(sys.executable).parent, os.environ["PATH"])))
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"PATH": path}
-    if arguments[0] == "snakemake":
-        arguments = ("python", "-c", SNAKEMAKE, *arguments[1:])
-    if arguments[0] == "python":  # which is looked for in the path of this process otherwise
-        arguments = (warm_python(), *arguments[1:])
     return subprocess.run(arguments, cwd=folder, env=environment, capture_output=True, text=True)
 
 

@@ -1,7 +1,8 @@
 """Give tests a Python whose packages are imported already, because imports take most of a short process.
 
-A server imports them once. The program `python` that `warm_python` makes asks it for a fork, which runs a module or a
-piece of code with the caller's files, folder and environment. A call that a fork cannot serve goes to the real Python.
+A server imports them once. The programs `python` and `snakemake` that `warm_python` makes ask it for a fork, which runs
+a module or a piece of code with the caller's files, folder and environment. What a fork cannot serve goes to the real
+Python.
 """
 
 import atexit
@@ -15,6 +16,11 @@ from pathlib import Path
 from shlex import quote
 
 HERE = Path(__file__).parent
+# As the program of this name does, it looks for no packages in the working folder.
+SNAKEMAKE = (
+    "import os, sys; sys.path = [folder for folder in sys.path if folder not in ('', os.getcwd())]; "
+    "from snakemake.cli import main; main()"
+)
 
 
 @cache
@@ -25,8 +31,10 @@ def warm_python() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="warm-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     program = folder / "python"
-    program.write_text(f'#!/bin/sh\nexec {quote(sys.executable)} -IS {quote(str(HERE / "client.py"))} "$0" "$@"\n')
-    program.chmod(0o755)
+    call = f"exec {quote(sys.executable)} -IS {quote(str(HERE / 'client.py'))} {quote(str(program))}"
+    for name, first in (("python", ""), ("snakemake", f"-c {quote(SNAKEMAKE)}")):
+        (folder / name).write_text(f'#!/bin/sh\n{call} {first} "$@"\n', encoding="utf-8")
+        (folder / name).chmod(0o755)
     # Only this process holds the other end of the pipe, and the server ends when it closes.
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     server = subprocess.Popen(
