@@ -4,10 +4,11 @@ import json
 
 import pytest
 import torch
-from conftest import read_csv
+from conftest import build_small, read_csv
 from torch import nn
 
-from anytime_pruning import build_model, run_stream
+from anytime_pruning import build_model, register, run_stream
+from anytime_pruning.foundation.registry import _registered
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections import make_selection
 from benchmarks.inference import __main__ as inference
@@ -22,10 +23,11 @@ pytest.importorskip("torch_pruning")
 @pytest.fixture(scope="module")
 def study(data_dir, tmp_path_factory):
     """Return the folder of a study with a dense run, one of whole filters, and one of another seed."""
+    register("model", "small")(build_small)
     root = tmp_path_factory.mktemp("results") / "study"
     settings = {
         "dataset": "digits",
-        "model": "resnet20",
+        "model": "small",
         "n_megabatches": 2,
         "train_limit": 60,
         "epochs": 2,
@@ -35,7 +37,8 @@ def study(data_dir, tmp_path_factory):
     changes = {"a": {"selection": "filter"}, "b": {"method": "dense"}, "c": {"selection": "filter", "seed": 1}}
     for name, changed in changes.items():
         run_stream(settings | changed, root / "runs" / name, root / "checkpoints" / name / "weights.safetensors")
-    return root
+    yield root
+    del _registered["model"]["small"]
 
 
 def test_dense_comes_first_and_one_seed_is_measured(study):
@@ -49,9 +52,9 @@ def test_each_form_is_measured_in_both_programs(study, tmp_path, capsys):
     (stored,) = tmp_path.glob("*-inference.json")
     rows = json.loads(stored.read_text())["networks"]
     assert [(row["network"], row["form"]) for row in rows] == [
-        ("resnet20 dense", "as trained"),
-        ("resnet20 app filter", "as trained"),
-        ("resnet20 app filter", "compact"),
+        ("small dense", "as trained"),
+        ("small app filter", "as trained"),
+        ("small app filter", "compact"),
     ]
     dense, trained, compact = rows
     assert dense["parameters"] == trained["parameters"] > 1.5 * compact["parameters"]

@@ -1,10 +1,12 @@
 """Rehearse a day on a GPU on a CPU: all stages once, and a run of the evidence that is stopped and gone on with."""
 
 import json
+import sys
 
 import pytest
 import yaml
 from safetensors.numpy import load_file
+from warm_python import warm_python
 
 from anytime_pruning import run_stream
 from anytime_pruning.results.layout import METRICS, WEIGHTS
@@ -34,6 +36,12 @@ class Cued(conduct.Clock):
 
 def read(folder):
     return json.loads((folder / NAME).read_text())
+
+
+@pytest.fixture(autouse=True)
+def _warm(monkeypatch):
+    """Let the processes of a day find their packages imported."""
+    monkeypatch.setattr(sys, "executable", str(warm_python()))
 
 
 @pytest.fixture

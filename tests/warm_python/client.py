@@ -15,7 +15,7 @@ from pathlib import Path
 
 # Python and libraries read these variables when they start or are loaded. A fork can follow the second ones later.
 READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "CUDA_", "TORCH", "MPL")
-FOLLOWED = ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE")
+FOLLOWED = ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
 
 def read_at_start(environment: dict[str, str]) -> dict[str, str]:

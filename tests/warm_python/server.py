@@ -98,7 +98,7 @@ def run(program: Path, arguments: list[str], environment: dict[str, str]) -> Non
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         old = getattr(sys, name)
         file = os.fdopen(number, old.mode, encoding=old.encoding, errors=old.errors, closefd=False)
-        file.reconfigure(line_buffering=name == "stderr")
+        file.reconfigure(line_buffering=name == "stderr", write_through=bool(environment.get("PYTHONUNBUFFERED")))
         setattr(sys, name, file)
     sys.executable = str(program)
     sys.argv[:] = arguments
