@@ -178,10 +178,10 @@ dvc: $(VENV)/versions
 	@$(ACTIVATE) python -m dvc repro
 
 # Each of these files marks that a list of packages is installed. The lists are exported from uv.lock. pip would compile the
-# packages on one core. Some of their files are templates that do not compile.
+# packages on one core, and their tests with them. Some of their files are templates that do not compile.
 INSTALL = echo "Installing $(1) into $(2) ..."; \
 	$(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile $(foreach list,$(1),--requirement $(list)) \
-	&& { $(2)/bin/python -m compileall -q -j 0 $(2)/lib >/dev/null 2>&1 || true; } && touch $@
+	&& { $(2)/bin/python -m compileall -q -j 0 -x /tests/ $(2)/lib >/dev/null 2>&1 || true; } && touch $@
 
 $(VENV)/runs: envs/requirements.txt
 	@$(CHECK_PYTHON)

@@ -64,9 +64,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _seed():
-    """Begin each test with the same random numbers, whichever tests ran before it in its process."""
+def _fresh():
+    """Begin each test with the same random numbers and one thread, whichever tests ran before it in its process.
+
+    Two threads on busy cores wait for each other in loops, which takes up to ten times the time of a processor.
+    """
     torch.manual_seed(0)
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
