@@ -13,8 +13,8 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-# Python and libraries read these variables when they start or are loaded. A fork can follow the second ones later.
-READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "CUDA_", "TORCH", "MPL")
+# Python and matplotlib read these variables when they start or are imported. A fork can follow the second ones later.
+READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MPL")
 FOLLOWED = ("PYTHONPATH", "PYTHONSAFEPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUNBUFFERED")
 
 

@@ -51,6 +51,8 @@ def test_a_process_has_the_folder_arguments_environment_and_input_of_its_caller(
 def test_what_a_fork_cannot_serve_goes_to_the_real_python(tmp_path):
     (tmp_path / "script.py").write_text(FORKED)
     assert ends(warm_python(), "-c", FORKED)[1] == "True\n"
+    # A run sets this variable for its process and for those that the process starts.
+    assert ends(warm_python(), "-c", FORKED, env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": "x"})[1] == "True\n"
     assert ends(warm_python(), tmp_path / "script.py")[1] == "False\n"
     assert ends(warm_python(), "-c", FORKED, env=os.environ | {"PYTHONHASHSEED": "1"})[1] == "False\n"
 
