@@ -102,6 +102,11 @@ def runs_in(s3) -> list[str]:
     return [path for path in objects(s3) if path.endswith("/metrics.json")]
 
 
+def log_of(run: str) -> str:
+    """Return the path of the log of a run, by that of its metrics.json; Snakemake stores it after the results."""
+    return run.rpartition("/")[0].replace("/runs/", "/logs/") + ".log"
+
+
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     return call(folder, "snakemake", *arguments, "--cores", "2", "--configfile", "config/tiny.yaml", *STORE)
 
@@ -123,7 +128,10 @@ def finished(s3, tmp_path_factory):
         process = subprocess.Popen(
             command, cwd=first, env=os.environ | {"PATH": path}, stdout=out, stderr=out, start_new_session=True
         )
-        _wait_until(lambda: runs_in(s3) or process.poll() is not None, lambda: (first / "out").read_text())
+        _wait_until(
+            lambda: any(log_of(run) in objects(s3) for run in runs_in(s3)) or process.poll() is not None,
+            lambda: (first / "out").read_text(),
+        )
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     assert len(runs_in(s3)) == 1, (first / "out").read_text()
@@ -142,7 +150,7 @@ def test_figures_come_from_machines_that_share_nothing_one_of_which_died(s3, fin
         names = {path.removeprefix(f"{folder}/") for path in found if path.startswith(folder)}
         assert names == {"config.yaml", "megabatches.csv", "epochs.csv", "layers.csv", "metrics.json"}
         assert found[folder.replace("/runs/", "/checkpoints/") + "/weights.safetensors"] > 0
-        assert found[folder.replace("/runs/", "/logs/") + ".log"] > 0
+        assert found[log_of(run)] > 0
     for kind in ("pdf", "png", "csv"):
         assert found[f"paper_figures/tiny/layers-digits-resnet20-T2.{kind}"] > 0
     assert found["paper_figures/tiny/claims.html"] > 0
