@@ -64,6 +64,7 @@ class Run:
 
     def go(self, *faults: str) -> subprocess.CompletedProcess:
         """Run until the process ends, whether or not it succeeds."""
+        # The server has the usual reaction to SIGINT, so `env` is not needed.
         process = self.start(*faults, program=(str(warm_python()), *PLAIN[3:]))
         out, err = process.communicate(timeout=PATIENCE_S)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)

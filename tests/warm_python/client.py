@@ -26,7 +26,7 @@ def read_at_start(environment: dict[str, str]) -> dict[str, str]:
 def main(program: str, arguments: list[str]) -> int:
     environment, folder = dict(os.environ), Path(program).parent
     same = json.loads((folder / "environment").read_text()) == read_at_start(environment)
-    if not same or arguments[0] not in ("-m", "-c"):
+    if not same or len(arguments) < 2 or arguments[0] not in ("-m", "-c"):
         os.execv(sys.executable, [sys.executable, *arguments])
     connection = socket.socket(socket.AF_UNIX)
     request = json.dumps((os.getcwd(), arguments, environment)).encode()

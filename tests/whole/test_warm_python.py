@@ -54,6 +54,7 @@ def test_what_a_fork_cannot_serve_goes_to_the_real_python(tmp_path):
     # A run sets this variable for its process and for those that the process starts.
     assert ends(warm_python(), "-c", FORKED, env=os.environ | {"TORCHINDUCTOR_CACHE_DIR": "x"})[1] == "True\n"
     assert ends(warm_python(), tmp_path / "script.py")[1] == "False\n"
+    assert ends(warm_python(), input=FORKED)[1] == "False\n"
     assert ends(warm_python(), "-c", FORKED, env=os.environ | {"PYTHONHASHSEED": "1"})[1] == "False\n"
 
 
