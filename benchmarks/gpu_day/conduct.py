@@ -1,17 +1,20 @@
-"""Run the parts one after another while there is time, and keep every measurement at once."""
+"""Run the parts while there is time, trainings side by side if asked, and keep every measurement at once."""
 
 import json
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.results import layout
+from benchmarks.gpu_day.mps import service
 from benchmarks.gpu_day.plan import Day, Part, samples_done
 from benchmarks.gpu_day.process import Outcome, run_process
 from benchmarks.gpu_day.record import DONE, FAILED, FINISHED, NOT_RUN, RUNNING, STOPPED, Record
@@ -56,7 +59,6 @@ def conduct(parts: list[Part], record: Record, clock: Clock, day: Day) -> int:
     if not day.rehearse and not facts["gpus"]:
         raise SettingError("device: this machine has no CUDA device; use --rehearse to go through the stages on a CPU")
     record.begin_call(began=datetime.now(UTC).isoformat(timespec="seconds"), seconds=clock.seconds, **facts)
-    grace_s = REHEARSED_GRACE_S if day.rehearse else GRACE_S
     for part in parts:
         if part.training and (part.training.folder / layout.METRICS).exists():
             # The program may have died between the end of the training and its own note.
@@ -65,17 +67,38 @@ def conduct(parts: list[Part], record: Record, clock: Clock, day: Day) -> int:
                 _note_training(part, record)
     waiting = [part for part in parts if record.part(part.name)["state"] not in FINISHED]
     waiting.sort(key=lambda part: record.part(part.name)["state"] == FAILED)
-    with _cancelled_by_signals(clock, grace_s):
-        for part in waiting:
-            _attend(part, record, clock, day, grace_s)
+    with _cancelled_by_signals(clock, _grace_s(day)):
+        for trains, group in groupby(waiting, key=lambda part: part.training is not None):
+            together = _side_by_side(day) if trains and day.jobs > 1 else nullcontext((1, {}))
+            with together as (jobs, variables), ThreadPoolExecutor(jobs) as pool:
+                # Going through the results raises what was raised in a thread.
+                list(pool.map(lambda part, added=variables: _attend(part, record, clock, day, added), group))
     states = [record.part(part.name)["state"] for part in parts]
     if any(state not in (*FINISHED, FAILED) for state in states):
         return GO_ON
     return SOME_FAILED if FAILED in states else ALL_DONE
 
 
-def _attend(part: Part, record: Record, clock: Clock, day: Day, grace_s: float) -> None:
+@contextmanager
+def _side_by_side(day: Day) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Yield how many trainings share the GPU, and the variables by which they find MPS, if this machine lets it run."""
+    with ExitStack() as stack:
+        variables: Mapping[str, str] = {}
+        if not day.rehearse:
+            try:
+                variables = stack.enter_context(service())
+            except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+                _say("evidence", f"without MPS, {day.jobs} runs take turns on the GPU: {error}")
+        yield day.jobs, variables
+
+
+def _grace_s(day: Day) -> float:
+    return REHEARSED_GRACE_S if day.rehearse else GRACE_S
+
+
+def _attend(part: Part, record: Record, clock: Clock, day: Day, variables: Mapping[str, str]) -> None:
     """Run one part, if it can run and there is time for it."""
+    grace_s = _grace_s(day)
     if part.needs:
         # A rehearsal is complete without what only a GPU can do; a day on a GPU is not.
         record.update(part.name, state=NOT_RUN if day.rehearse else FAILED, reason=f"not run: {part.needs}")
@@ -90,12 +113,12 @@ def _attend(part: Part, record: Record, clock: Clock, day: Day, grace_s: float) 
         if not clock.is_cancelled:
             _say(part.name, f"not started: needs {needed:.0f} s, and {max(0, left):.0f} s are left")
         return
-    _say(part.name, f"begins; {_expect(part, record, left)}")
+    _say(part.name, f"begins; {_expect(part, record, left, day.jobs)}")
     record.update(part.name, state=RUNNING, calls=known["calls"] + 1, reason="")
     began, limit = time.monotonic(), part.most_s
     outcome = run_process(
         part.command,
-        ENVIRONMENT | {"PYTHONUNBUFFERED": "1"},
+        ENVIRONMENT | {"PYTHONUNBUFFERED": "1"} | variables,
         day.out / "logs" / f"{part.name.replace('/', '-')}.log",
         lambda: min(clock.left(), limit - (time.monotonic() - began)),
         grace_s,
@@ -120,14 +143,14 @@ def _judge(part: Part, outcome: Outcome, is_over: bool) -> tuple[str, str]:
     return FAILED, f"exit status {outcome.status}: {tail[-1000:]}"
 
 
-def _expect(part: Part, record: Record, left: float) -> str:
-    """Say how long a run takes at the measured speed, and whether it can be finished."""
+def _expect(part: Part, record: Record, left: float, jobs: int) -> str:
+    """Say how long a run takes at the measured speed, and whether it can be finished, if it has the GPU to itself."""
     if not part.training:
         return f"{left:.0f} s are left"
     done = samples_done(part.training)
     text = f"{done:,} of {part.training.samples:,} sample passes are done"
     speeds = record.part(f"speed/{part.training.network}")["measured"].get("recorded")
-    if not isinstance(speeds, dict):
+    if not isinstance(speeds, dict) or jobs > 1:
         return f"{text}, {left:.0f} s are left"
     seconds = (part.training.samples - done) / speeds["median"]
     outlook = "" if seconds <= left else ": it will be stopped in time, and the next call goes on"
@@ -199,4 +222,5 @@ def _short(value: Any) -> str:
 
 
 def _say(name: str, text: str) -> None:
-    print(f"{name}: {text}", flush=True)
+    # One write for the whole line, because several threads may speak at once.
+    print(f"{name}: {text}\n", end="", flush=True)

@@ -47,6 +47,7 @@ class Day:
         rehearse: whether all stages run on a CPU, with tiny networks.
         compile: whether the evidence is trained with torch.compile.
         studies: configuration files of the evidence; empty for the usual ones.
+        jobs: number of runs of the evidence that are trained side by side.
     """
 
     out: Path
@@ -54,6 +55,7 @@ class Day:
     rehearse: bool = False
     compile: bool = False
     studies: tuple[Path, ...] = ()
+    jobs: int = 1
 
 
 @dataclass(frozen=True)
@@ -148,8 +150,9 @@ def _plan_evidence(day: Day) -> list[Part]:
 
 
 def _plan_run(study: str, run: PlannedRun, day: Day) -> Part:
+    device = "cpu" if day.rehearse else "cuda"
     execution = run.settings.execution.model_copy(
-        update={"data_dir": day.data, "device": "cpu" if day.rehearse else "cuda", "compile": day.compile}
+        update={"data_dir": day.data, "device": device, "compile": day.compile, "gpu_slots": day.jobs}
     )
     settings = run.settings.model_copy(update={"execution": execution})
     folder = day.out / layout.run_dir(study, run.name)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from anytime_pruning.foundation.errors import DataError, SettingError
@@ -14,7 +15,7 @@ FINISHED = (DONE, NOT_RUN)
 
 
 class Record:
-    """Holds the content of the JSON file, and writes it after each change.
+    """Holds the content of the JSON file, and writes it after each change; several threads may make changes.
 
     Args:
         folder: the folder of the file, which the first change makes; an existing file is gone on with.
@@ -31,6 +32,7 @@ class Record:
 
     def __init__(self, folder: Path, is_rehearsal: bool):
         self.path = folder / NAME
+        self._lock = RLock()
         self.content: dict[str, Any] = {"rehearsal": is_rehearsal, "calls": [], "parts": {}}
         remove_partial(folder, NAME)
         if self.path.exists():
@@ -52,12 +54,14 @@ class Record:
 
     def update(self, name: str, **facts: Any) -> None:
         """Set facts of a part."""
-        self.content["parts"][name] = self.part(name) | facts
-        self._write()
+        with self._lock:
+            self.content["parts"][name] = self.part(name) | facts
+            self._write()
 
     def add(self, name: str, key: str, value: Any) -> None:
         """Add one measurement to a part."""
-        self.update(name, measured=self.part(name)["measured"] | {key: value})
+        with self._lock:
+            self.update(name, measured=self.part(name)["measured"] | {key: value})
 
     def _write(self) -> None:
         write_text(self.path, json.dumps(self.content, indent=1) + "\n")

@@ -36,8 +36,8 @@ PACKAGES = (
 PINS = ("envs/requirements.txt", "envs/dev.txt")
 PLATFORMS = tuple(f"manylinux{version}_x86_64" for version in ("_2_28", "_2_27", "_2_17", "2014", "1"))
 DATASETS = ("cifar100", "cifar10")
-# A carrier may take 64 MiB together with a checkout, whose files have about 12 MB.
-PIECE_BYTES = 50 * 2**20
+# A carrier may take 64 MiB together with a checkout, whose files have about 24 MB.
+PIECE_BYTES = 36 * 2**20
 
 
 def main(arguments: list[str] | None = None) -> int:

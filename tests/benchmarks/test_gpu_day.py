@@ -6,6 +6,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 from conftest import ROOT
@@ -13,8 +15,8 @@ from patience import PATIENCE_S
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.settings.run import parse_settings
-from benchmarks.gpu_day import __main__, conduct
-from benchmarks.gpu_day.plan import STAGES, STUDIES, Day, Part, plan_parts
+from benchmarks.gpu_day import __main__, conduct, mps
+from benchmarks.gpu_day.plan import STAGES, STUDIES, Day, Part, Training, plan_parts
 from benchmarks.gpu_day.record import NAME, Record
 from benchmarks.gpu_day.stages import sharing, speed
 from benchmarks.gpu_day.summary import summarize
@@ -166,6 +168,28 @@ COUNTS = (
 )
 
 
+def test_trainings_share_the_gpu_side_by_side(day, tmp_path, monkeypatch, capsys):
+    """Let two trainings wait for each other, and a third do without MPS, which does not start the second time."""
+    meets = "import os, sys, time; open(sys.argv[1], 'w')\nwhile not os.path.exists(sys.argv[2]): time.sleep(0.02)\n"
+    says = "import json, os; print(json.dumps({'measured': 'pipe', 'value': os.environ.get('PIPE', '')}))\n"
+    services = iter([lambda: nullcontext({"PIPE": "of MPS"}), mps.service])
+    monkeypatch.setattr(conduct, "service", lambda: next(services)())
+    monkeypatch.setattr(mps, "CONTROL", "no such program")
+    day, record = replace(day, jobs=2), Record(day.out, False)
+
+    def part(name, code, *arguments):
+        training = Training(tmp_path / name, "resnet20", 1, 1)
+        return Part(f"evidence/{name}", (sys.executable, "-c", code, *arguments), 1, 1000, training=training)
+
+    marks = [str(tmp_path / name) for name in ("a.mark", "b.mark")]
+    parts = [part("a", meets + says, *marks), part("b", meets + says, *reversed(marks))]
+    assert conduct.conduct(parts, record, conduct.Clock(PATIENCE_S), day) == 0
+    assert conduct.conduct([part("c", says)], record, conduct.Clock(PATIENCE_S), day) == 0
+    pipes = [record.part(f"evidence/{name}")["measured"]["pipe"] for name in "abc"]
+    assert pipes == ["of MPS", "of MPS", ""]
+    assert "without MPS, 2 runs take turns on the GPU: " in capsys.readouterr().out
+
+
 def test_the_file_is_whole_and_nothing_goes_on_when_the_program_is_killed(tmp_path):
     """Kill the program while it writes without pause."""
     for _ in range(3):
@@ -212,6 +236,9 @@ def test_a_call_begins_at_the_stage_that_it_names(day, monkeypatch, capsys):
     with pytest.raises(SystemExit):
         __main__.main(["--out", str(day.out), "--from", "nonsense"])
     assert "invalid choice: 'nonsense'" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        __main__.main(["--out", str(day.out), "--jobs", "0"])
+    assert "argument --jobs: '0' is not allowed: use a whole number of at least 1" in capsys.readouterr().err
 
 
 def test_mistakes_are_one_line(day, monkeypatch, tmp_path, capsys):
@@ -251,6 +278,8 @@ def test_the_evidence_is_the_papers_and_comes_in_the_order_of_its_importance(day
         assert (run.execution.device, run.execution.data_dir) == ("cuda", day.data)
         # Without the data, the run is no good part of a day: it is named and counts as failed.
         assert part.needs.startswith(f"no {run.dataset.name} in {day.data}")
+    shared = [part for part in plan_parts(replace(day, jobs=3)) if part.training]
+    assert all('"gpu_slots":3' in part.command[part.command.index("--settings") + 1] for part in shared)
     assert [path.stem for path in STUDIES] == ["gpu-cifar100-resnet50", "gpu-cifar10-resnet18"]
 
 
@@ -339,14 +368,14 @@ print("4711")
 
 def test_the_service_runs_in_a_folder_of_its_own_and_is_always_stopped(tmp_path, monkeypatch):
     log = tmp_path / "log"
-    program = tmp_path / sharing.CONTROL
+    program = tmp_path / mps.CONTROL
     program.write_text(CONTROL.format(python=sys.executable, log=str(log)))
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
     def use():
-        with sharing.service() as environment:
-            assert sharing.ask("get_server_list", os.environ | environment) == "4711\n"
+        with mps.service() as environment:
+            assert mps.ask("get_server_list", os.environ | environment) == "4711\n"
             assert len(environment["CUDA_MPS_PIPE_DIRECTORY"]) < 90
             raise KeyError
 
@@ -358,7 +387,7 @@ def test_the_service_runs_in_a_folder_of_its_own_and_is_always_stopped(tmp_path,
 
 
 def test_a_service_that_does_not_start_is_a_fact_about_the_machine(tmp_path, monkeypatch, capsys):
-    program = tmp_path / sharing.CONTROL
+    program = tmp_path / mps.CONTROL
     program.write_text(f"#!{sys.executable}\nraise SystemExit(1)\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
