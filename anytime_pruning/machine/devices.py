@@ -1,6 +1,5 @@
 """Choose the device of a run, and prepare the process for it."""
 
-import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -10,7 +9,7 @@ from torch import Tensor
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.caches import keep_caches_outside
 from anytime_pruning.machine.memory import keep_freed_memory
-from anytime_pruning.machine.nvidia import has_driver, why_no_cuda
+from anytime_pruning.machine.nvidia import has_cuda, has_driver, why_no_cuda
 
 Batch = tuple[Tensor, Tensor]
 
@@ -44,10 +43,7 @@ def _count_gpus() -> int:
     """Return the number of GPUs that torch can use; CUDA starts here if it has not yet started."""
     if has_driver():
         keep_caches_outside()
-    with warnings.catch_warnings():
-        # Torch would describe an old driver in several lines, and `why_no_cuda` does it in one.
-        warnings.simplefilter("ignore")
-        return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return torch.cuda.device_count() if has_cuda() else 0
 
 
 @contextmanager
@@ -78,7 +74,7 @@ def prepare_process(device: torch.device, threads: int, gpu_slots: int = 1, dete
     """Prepare the whole process for training on a device, which becomes the current one.
 
     Args:
-        device: the device that computes.
+        device: the device that computes; `cuda` without an index is the current GPU.
         threads: number of CPU threads that torch computes with.
         gpu_slots: number of runs that share one GPU; each run may use an equal share of the GPU's memory.
         deterministic: whether to choose only convolution kernels that repeat their bits.
@@ -86,14 +82,14 @@ def prepare_process(device: torch.device, threads: int, gpu_slots: int = 1, dete
     torch.set_num_threads(threads)
     if device.type == "cuda":
         # Streams, graphs and kernels of triton belong to the current GPU, and a slot may be on any.
-        if device.index is not None:
-            torch.cuda.set_device(device)
+        gpu = torch.cuda.current_device() if device.index is None else device.index
+        torch.cuda.set_device(gpu)
         # Without this line, float32 convolutions would round their inputs to the ten bits of TF32.
         torch.backends.cudnn.allow_tf32 = False
         # The benchmark picks the kernel that is fastest at the moment, so two runs may get different kernels.
         torch.backends.cudnn.benchmark = not deterministic
         torch.backends.cudnn.deterministic = deterministic
         # If the GPU's memory is too small for all runs, the run that asks for too much fails, and the others go on.
-        torch.cuda.set_per_process_memory_fraction(1 / gpu_slots, device)
+        torch.cuda.set_per_process_memory_fraction(1 / gpu_slots, gpu)
     else:
         keep_freed_memory(True)

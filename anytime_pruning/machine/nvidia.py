@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import warnings
 from pathlib import Path
 
 import torch
@@ -26,14 +27,22 @@ def has_driver() -> bool:
     return any(path.exists() for path in (DRIVER, DEVICES / "nvidiactl", DEVICES / "dxg"))
 
 
+def has_cuda() -> bool:
+    """Return whether torch can use a GPU."""
+    with warnings.catch_warnings():
+        # Torch would describe an old driver in several lines, and `why_no_cuda` does it in one.
+        warnings.simplefilter("ignore")
+        return torch.cuda.is_available()
+
+
 def why_no_cuda() -> str | None:
     """Return why torch finds no CUDA device although NVIDIA's driver finds a GPU.
 
     Returns:
-        A clause that says what is wrong and what would help; None if this process has no GPU, or if its user has hidden
-        all GPUs.
+        A clause that says what is wrong and what would help; None if torch finds one, if this process has no GPU, or if
+        its user has hidden all GPUs.
     """
-    if os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip().lower() in HIDDEN or not _has_gpu():
+    if has_cuda() or os.environ.get("CUDA_VISIBLE_DEVICES", "all").strip().lower() in HIDDEN or not _has_gpu():
         return None
     driver, built = _driver_version(), torch.version.cuda
     found = f"this machine has a GPU of NVIDIA (driver {driver or 'unknown'}), but"

@@ -150,10 +150,11 @@ IMPOSSIBLE: dict[torch.dtype, float | int] = {
 @contextmanager
 def _waiting_allowed(device: torch.device) -> Iterator[None]:
     """Let the program wait for a GPU, even if torch was told to refuse this in training steps."""
-    if device.type != "cuda":
+    mode = torch.cuda.get_sync_debug_mode() if device.type == "cuda" else 0
+    if not mode:
+        # Setting the mode, even to what it is, makes torch warn of a prototype.
         yield
         return
-    mode = torch.cuda.get_sync_debug_mode()
     torch.cuda.set_sync_debug_mode("default")
     try:
         yield

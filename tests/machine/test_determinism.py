@@ -126,8 +126,9 @@ def test_too_late_is_said(pretended_gpu, monkeypatch):
 def test_cudnn_chooses_its_algorithms_by_it(wanted, monkeypatch):
     for name in ("benchmark", "deterministic", "allow_tf32"):
         monkeypatch.setattr(torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))
-    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", lambda *arguments: None)
-    prepare_process(torch.device("cuda"), threads=1, deterministic=wanted)
+    for name in ("set_device", "set_per_process_memory_fraction"):
+        monkeypatch.setattr(torch.cuda, name, lambda *arguments: None)
+    prepare_process(torch.device("cuda:0"), threads=1, deterministic=wanted)
     assert torch.backends.cudnn.deterministic is wanted
     assert torch.backends.cudnn.benchmark is not wanted
     assert torch.backends.cudnn.allow_tf32 is False

@@ -5,6 +5,7 @@ import sys
 import pytest
 import torch
 from conftest import ROOT
+from torch.cuda._utils import _get_device_index
 
 from anytime_pruning import run_stream
 from anytime_pruning.machine import memory
@@ -12,6 +13,7 @@ from anytime_pruning.machine.devices import prepare_process, searching_for_full
 from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.stream.images import ImageSet
 
+CURRENT = 3
 # This needs a separate process: after a failed allocation, as above, glibc takes memory from another place for good.
 KEEP_AND_GIVE_BACK = """
 import torch
@@ -51,18 +53,19 @@ def pretended_cuda(monkeypatch):
     calls = []
     for name in ("benchmark", "deterministic", "allow_tf32"):
         monkeypatch.setattr(torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))
-    monkeypatch.setattr(torch.cuda, "set_device", lambda device: calls.append(("current", device)))
-    monkeypatch.setattr(
-        torch.cuda, "set_per_process_memory_fraction", lambda share, device: calls.append((share, device))
-    )
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: CURRENT)
+    # Both read their argument as torch does, which refuses a device without an index.
+    for name in ("set_device", "set_per_process_memory_fraction"):
+        monkeypatch.setattr(
+            torch.cuda, name, lambda *given, name=name: calls.append((name, *given[:-1], _get_device_index(given[-1])))
+        )
     return calls
 
 
-@pytest.mark.parametrize("index", [0, 1, 7])
-def test_the_gpu_of_a_run_becomes_the_current_one(index, pretended_cuda):
-    device = torch.device("cuda", index)
-    prepare_process(device, threads=1, gpu_slots=4)
-    assert pretended_cuda == [("current", device), (0.25, device)]
+@pytest.mark.parametrize(("name", "index"), [("cuda:0", 0), ("cuda:1", 1), ("cuda:7", 7), ("cuda", CURRENT)])
+def test_the_gpu_of_a_run_becomes_the_current_one(name, index, pretended_cuda):
+    prepare_process(torch.device(name), threads=1, gpu_slots=4)
+    assert pretended_cuda == [("set_device", index), ("set_per_process_memory_fraction", 0.25, index)]
 
 
 @pytest.mark.parametrize("deterministic", [False, True])

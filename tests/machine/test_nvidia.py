@@ -102,6 +102,13 @@ def test_auto_is_the_cpu_if_its_user_hides_the_gpus(value, machine, monkeypatch)
     assert choose_device("auto") == torch.device("cpu")
 
 
+def test_nothing_is_wrong_where_torch_finds_the_gpu(machine, monkeypatch):
+    machine(smi=0, driver="580.65.06", cuda="13.0")
+    assert nvidia.why_no_cuda() is not None
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert nvidia.why_no_cuda() is None
+
+
 def test_a_device_that_cannot_be_opened_is_not_there(machine):
     machine(devices=["nvidia0"], cuda="13.0")
     (nvidia.DEVICES / "nvidia0").unlink()
