@@ -5,6 +5,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from math import fsum
 
 from anytime_pruning.foundation import metrics
 from anytime_pruning.foundation.metrics import MacCount
@@ -60,11 +61,11 @@ class Records:
 
     def cost(self) -> RunCost:
         """Return the planned samples and the measured seconds; the speed counts only training passes."""
-        samples, train_s = sum(epoch.samples for epoch in self.epochs), sum(epoch.seconds for epoch in self.epochs)
+        samples, train_s = sum(epoch.samples for epoch in self.epochs), fsum(epoch.seconds for epoch in self.epochs)
         return RunCost(
             planned_samples=PlannedSamples(**asdict(self.planned)),
-            stream_s=round(sum(row.seconds for row in self.megabatches), 3),
-            prune_s=round(sum(row.prune_seconds for row in self.megabatches), 3),
+            stream_s=round(fsum(row.seconds for row in self.megabatches), 3),
+            prune_s=round(fsum(row.prune_seconds for row in self.megabatches), 3),
             train_s=round(train_s, 3),
             train_samples_per_s=round(samples / max(train_s, 1e-3), 1),
         )

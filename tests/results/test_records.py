@@ -1,6 +1,7 @@
 """Test the final numbers of a run by hand, from rows of a stream of two megabatches."""
 
 from dataclasses import replace
+from math import fsum
 
 import pytest
 
@@ -103,6 +104,22 @@ def test_cost_by_hand(records):
     assert cost.planned_samples.model_dump() == {"train": 270, "score": 20, "evaluate": 99}
     # 270 images of four epochs in 3.63848 seconds; seconds are kept to a thousandth, and the speed to a tenth.
     assert (cost.stream_s, cost.prune_s, cost.train_s, cost.train_samples_per_s) == (8.123, 0.75, 3.638, 74.2)
+
+
+def test_times_are_added_without_rounding_errors(records):
+    """Add times whose sum is just below a limit of rounding, and above it if each addition rounds."""
+    times = [0.5209, 0.3933, 0.4897, 0.0296]
+    assert (round(naive_sum(times), 3), round(fsum(times), 3)) == (1.434, 1.433)
+    records.epochs = [replace(records.epochs[0], seconds=seconds) for seconds in times]
+    assert records.cost().train_s == 1.433
+
+
+def naive_sum(numbers):
+    """Add as Python 3.11 does; newer versions compensate."""
+    total = 0.0
+    for number in numbers:
+        total += number
+    return total
 
 
 def test_a_run_without_a_measured_second_has_a_speed(records):

@@ -148,6 +148,13 @@ def test_only_the_released_protocol_may_select_a_later_one_of_equal_epochs(name,
         assert any("best_epoch at t=1" in text for text in found) != is_allowed
 
 
+@pytest.mark.parametrize(("shift", "is_right"), [(-0.002, False), (-0.001, True), (0.001, True), (0.002, False)])
+def test_the_last_digit_of_a_sum_of_times_may_differ_by_one(shift, is_right, run):
+    """Let another version of Python, which adds with another rounding, have summed the times."""
+    forge(run, lambda content: content["cost"].update(train_s=round(content["cost"]["train_s"] + shift, 3)))
+    assert (problems_in(run) == []) is is_right
+
+
 def leaves(content, place=()):
     """Yield the place and the value of every number and text."""
     if isinstance(content, dict | list):
