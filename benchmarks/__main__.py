@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from anytime_pruning.machine import provenance
 from anytime_pruning.machine.devices import choose_device, prepare_process
 from benchmarks import jobs
 from benchmarks.growth import draw_growth, measure_growth
-from benchmarks.report import RESULTS, keep_incomplete, publish, to_markdown
+from benchmarks.report import RESULTS, describe_machine, keep_incomplete, publish, to_markdown
 from benchmarks.speed.training_speed import measure_training
 
 NETWORKS = ("resnet20", "resnet18", "vgg16_bn", "resnet50")
@@ -102,19 +101,6 @@ def measure(
     torch.set_num_threads(1)
     add(result, "growth", measure_growth(1 if quick else 3))
     return result | {"seconds": round(time.perf_counter() - started, 1)}
-
-
-def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:
-    """Return a description of the machine, with `id` as the name for the files of its results."""
-    hardware = provenance.describe_hardware(device)
-    name = str(hardware.get("gpu", f"{provenance.processor_kind()}, {hardware['cores']} cores"))
-    return {
-        "id": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
-        "name": name,
-        "threads": threads,
-        "torch": torch.__version__,
-        **{key: hardware[key] for key in ("device", "processor", "cpu_capability", "cores")},
-    }
 
 
 def _say(what: str) -> None:

@@ -20,8 +20,7 @@ import torch
 from anytime_pruning import run_stream
 from anytime_pruning.machine import provenance
 from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer
-from benchmarks.__main__ import describe_machine
-from benchmarks.report import RESULTS, keep_incomplete, publish
+from benchmarks.report import RESULTS, describe_machine, keep_incomplete, publish
 from benchmarks.speed.run_shares import write_noise
 
 N_TRAIN, N_TEST = 5625, 100  # a tenth of the training images is held out

@@ -1,14 +1,31 @@
-"""Write measured numbers as JSON and as Markdown tables, which the README shows."""
+"""Name the machine of a measurement, and write numbers as JSON and as Markdown tables, which the README shows."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from anytime_pruning.foundation.files import write_text
+from anytime_pruning.machine import provenance
 
 RESULTS = Path(__file__).parent / "results"
 # The ending is not .json, because the estimate of a study's duration reads every .json file among the results.
 INCOMPLETE = ".json.incomplete"
+
+
+def describe_machine(device: torch.device, threads: int) -> dict[str, Any]:
+    """Return a description of the machine, with `id` as the name for the files of its results."""
+    hardware = provenance.describe_hardware(device)
+    name = str(hardware.get("gpu", f"{provenance.processor_kind()}, {hardware['cores']} cores"))
+    return {
+        "id": re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"),
+        "name": name,
+        "threads": threads,
+        "torch": torch.__version__,
+        **{key: hardware[key] for key in ("device", "processor", "cpu_capability", "cores")},
+    }
 
 
 def publish(result: dict[str, Any], text: str, folder: Path, part: str = "") -> Path:

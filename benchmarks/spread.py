@@ -21,9 +21,8 @@ from scipy.stats import t as student_t
 
 from anytime_pruning.machine import provenance
 from anytime_pruning.results import layout
-from benchmarks.__main__ import describe_machine
 from benchmarks.jobs import ENVIRONMENT
-from benchmarks.report import RESULTS, keep_incomplete, publish
+from benchmarks.report import RESULTS, describe_machine, keep_incomplete, publish
 
 RUN = {"dataset": "digits", "model": "resnet20", "n_megabatches": 4, "epochs": 3, "lr": 0.02, "lr_milestones": [2]}
 REFERENCE = "float32, 1 thread"

@@ -3,10 +3,14 @@
 The stages, in their order: probe, tests, speed, profile, compile, sharing, resume, evidence. Each part of a stage is a
 process with a time limit. DIR/gpu-day.json is replaced after every measurement, and finished parts are skipped in the
 next call. A part that failed is tried again in the next call, after all others. What is running when the time is up
-gets SIGTERM; training then keeps its place. DIR/results/ holds the runs of the evidence in the layout of results/, so a
-study's folder can be copied there. DIR/gpu-day.tar.xz packs what is small: the numbers, the logs and the results
-without weights. Runs of small networks leave most of a GPU idle: `--jobs 8` trains eight side by side, with NVIDIA's
-MPS where the machine lets it run.
+gets SIGTERM; training then keeps its place.
+
+DIR/results/ holds the runs of the evidence in the layout of results/, so a study's folder can be copied there.
+DIR/<name of the GPU>.json holds the speeds for benchmarks/results/, where the estimates of studies find them.
+DIR/gpu-day.tar.xz packs what is small: the numbers, the logs and the results without weights.
+
+Runs of small networks leave most of a GPU idle: `--jobs 8` trains eight side by side, with NVIDIA's MPS where the
+machine lets it run.
 
 Exit status: 0 if everything is done, 3 if a next call has to go on, 1 if everything else is done and a part failed,
 2 for a user's mistake.
@@ -22,6 +26,7 @@ from benchmarks.gpu_day.conduct import Clock, conduct
 from benchmarks.gpu_day.pack import pack_small_files
 from benchmarks.gpu_day.plan import STAGES, Day, plan_parts
 from benchmarks.gpu_day.record import Record
+from benchmarks.gpu_day.speeds import publish_speeds
 from benchmarks.gpu_day.summary import summarize
 from benchmarks.jobs import ROOT
 
@@ -50,6 +55,7 @@ def main(arguments: list[str] | None = None, clock: Clock | None = None) -> int:
     except ArtifactError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
+    publish_speeds(record.content, day.out)
     packed = pack_small_files(day.out)
     print(summarize(record.content, [part for part in parts if part in chosen or part.name in record.content["parts"]]))
     print(f"{record.path} holds all numbers, {packed} everything that is small; exit status {status}")

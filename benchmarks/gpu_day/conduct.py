@@ -1,7 +1,6 @@
 """Run the parts while there is time, trainings side by side if asked, and keep every measurement at once."""
 
 import json
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.results import layout
+from benchmarks.gpu_day.clock import Clock, cancelled_by_signals
 from benchmarks.gpu_day.mps import service
 from benchmarks.gpu_day.plan import Day, Part, samples_done
 from benchmarks.gpu_day.process import Outcome, run_process
@@ -23,30 +23,6 @@ from benchmarks.jobs import ENVIRONMENT
 ALL_DONE, SOME_FAILED, GO_ON = 0, 1, 3
 # A process gets this long from SIGTERM to its end: a step, and a checkpoint of 300 MB.
 GRACE_S, REHEARSED_GRACE_S = 20.0, 3.0
-# What this program itself needs at its end.
-LAST_S = 1.0
-
-
-class Clock:
-    """Tells how much of the time of a call is left.
-
-    Args:
-        seconds: length of the call.
-    """
-
-    def __init__(self, seconds: float):
-        self.seconds = seconds
-        self._end = time.monotonic() + seconds - LAST_S
-        self.is_cancelled = False
-
-    def left(self) -> float:
-        """Return the seconds that are left."""
-        return self._end - time.monotonic()
-
-    def cancel(self, grace_s: float) -> None:
-        """End the call as soon as what is running has had its time to stop."""
-        self.is_cancelled = True
-        self._end = min(self._end, time.monotonic() + grace_s)
 
 
 def conduct(parts: list[Part], record: Record, clock: Clock, day: Day) -> int:
@@ -67,7 +43,7 @@ def conduct(parts: list[Part], record: Record, clock: Clock, day: Day) -> int:
                 _note_training(part, record)
     waiting = [part for part in parts if record.part(part.name)["state"] not in FINISHED]
     waiting.sort(key=lambda part: record.part(part.name)["state"] == FAILED)
-    with _cancelled_by_signals(clock, _grace_s(day)):
+    with cancelled_by_signals(clock, _grace_s(day)):
         for trains, group in groupby(waiting, key=lambda part: part.training is not None):
             together = _side_by_side(day) if trains and day.jobs > 1 else nullcontext((1, {}))
             with together as (jobs, variables), ThreadPoolExecutor(jobs) as pool:
@@ -197,18 +173,6 @@ def _look_at_the_machine() -> dict[str, Any]:
         raise SettingError(f"torch: it cannot be used: {answer.stderr.strip().splitlines()[-1]}")
     found: dict[str, Any] = json.loads(answer.stdout.splitlines()[-1])
     return found
-
-
-@contextmanager
-def _cancelled_by_signals(clock: Clock, grace_s: float) -> Iterator[None]:
-    """Let SIGTERM and SIGINT end the call as its time limit does."""
-    signals = (signal.SIGTERM, signal.SIGINT)
-    before = {number: signal.signal(number, lambda *_: clock.cancel(grace_s)) for number in signals}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _short(value: Any) -> str:

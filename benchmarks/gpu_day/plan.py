@@ -151,8 +151,10 @@ def _plan_evidence(day: Day) -> list[Part]:
 
 def _plan_run(study: str, run: PlannedRun, day: Day) -> Part:
     device = "cpu" if day.rehearse else "cuda"
+    # The settings are stored with the results, where the path of a checkout means nothing to others.
+    data = day.data.relative_to(ROOT) if day.data.is_relative_to(ROOT) else day.data
     execution = run.settings.execution.model_copy(
-        update={"data_dir": day.data, "device": device, "compile": day.compile, "gpu_slots": day.jobs}
+        update={"data_dir": data, "device": device, "compile": day.compile, "gpu_slots": day.jobs}
     )
     settings = run.settings.model_copy(update={"execution": execution})
     folder = day.out / layout.run_dir(study, run.name)

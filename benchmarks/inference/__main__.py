@@ -17,12 +17,11 @@ import torch
 from anytime_pruning.foundation.errors import ArtifactError, SettingError
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.devices import choose_device, prepare_process
-from benchmarks.__main__ import describe_machine
 from benchmarks.inference.figure import draw_latencies
 from benchmarks.inference.latency import measure_latencies
 from benchmarks.inference.subjects import choose_runs, make_subjects
 from benchmarks.inference.table import to_markdown
-from benchmarks.report import RESULTS, publish
+from benchmarks.report import RESULTS, describe_machine, publish
 
 BATCHES = (1, 64)
 

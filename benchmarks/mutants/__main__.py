@@ -20,10 +20,9 @@ from pathlib import Path
 import torch
 
 from anytime_pruning.foundation.files import write_text
-from benchmarks.__main__ import describe_machine
 from benchmarks.mutants.outcomes import Outcome, below_target, read_reasons, to_markdown, without_reason
 from benchmarks.mutants.rooms import ROOMS
-from benchmarks.report import RESULTS
+from benchmarks.report import RESULTS, describe_machine
 
 ROOT = Path(__file__).parents[2]
 # What the tests read, but not the results, which are large.

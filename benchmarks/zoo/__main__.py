@@ -17,8 +17,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.__main__ import describe_machine
-from benchmarks.report import RESULTS
+from benchmarks.report import RESULTS, describe_machine
 from benchmarks.zoo.networks import Network
 from benchmarks.zoo.steps import ABSENT, FAULT, STEPS, read_networks
 from benchmarks.zoo.table import publish

@@ -11,6 +11,7 @@ from anytime_pruning.machine.devices import choose_device, prepare_process
 from anytime_pruning.machine.provenance import describe_hardware
 from anytime_pruning.stream.images import ImageSet
 from benchmarks.gpu_day.stages import is_recorded, report
+from benchmarks.report import describe_machine
 from benchmarks.speed.variants import make_images, make_loop, make_options
 
 # On a GPU, enough steps to record one and to replay it several times.
@@ -51,7 +52,11 @@ def _compare(precision: str, data: ImageSet, on_gpu: bool) -> bool:
 
 
 def _describe(device: torch.device) -> dict[str, object]:
-    found: dict[str, object] = {"torch": torch.__version__, "hardware": describe_hardware(device)}
+    found: dict[str, object] = {
+        "torch": torch.__version__,
+        "machine": describe_machine(device, 1),
+        "hardware": describe_hardware(device),
+    }
     if device.type != "cuda":
         return found | {"driver": "not run: no CUDA device"}
     properties = torch.cuda.get_device_properties(device)
