@@ -30,7 +30,8 @@ def train(folder, settings, **environment):
     """Train in a separate process and return the results."""
     subprocess.run(
         [sys.executable, "-m", "anytime_pruning", "train", "--settings", json.dumps(settings), "--out", folder],
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        # Folders of packages that the caller has added stay.
+        env=os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), *sys.path))} | environment,
         check=True,
         capture_output=True,
     )

@@ -174,8 +174,13 @@ def test_bfloat16_keeps_float32_weights_and_trains(make_trainer):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_a_gpu_trains_as_the_cpu_does(make_trainer):
-    """Train on enough batches for the step to be recorded and replayed, with a short batch at the end."""
-    here, there = make_trainer(epochs=2, batch_size=8), make_trainer("cuda", epochs=2, batch_size=8)
+    """Train on enough batches for the step to be recorded and replayed, with a short batch at the end.
+
+    The devices round differently. At the usual rate, a change of the weights by a ten-millionth moves the loss of the
+    second epoch by 4 % on a CPU, too; at this rate, a change by a millionth moves it by 0.1 %.
+    """
+    settings = {"epochs": 2, "batch_size": 8, "lr": 0.001, "lr_milestones": []}
+    here, there = make_trainer(**settings), make_trainer("cuda", **settings)
     losses = [
         [
             epoch.train_loss
@@ -183,8 +188,8 @@ def test_a_gpu_trains_as_the_cpu_does(make_trainer):
         ]
         for trainer in (here, there)
     ]
-    assert losses[0] == pytest.approx(losses[1], rel=5e-2)
-    assert there.step._replay is not None
+    assert losses[0] == pytest.approx(losses[1], rel=1e-2)
+    assert there.step.is_recorded
 
 
 def test_the_released_protocol_trains_at_its_own_rate_from_the_second_megabatch_on(make_trainer):
