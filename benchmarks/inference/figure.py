@@ -6,12 +6,13 @@ from typing import Any
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
+from matplotlib.ticker import MaxNLocator
 
 from anytime_pruning.figures.style import set_style
 
 
 def draw_latencies(result: dict[str, Any], path: Path) -> None:
-    """Draw a panel for each program and batch size; a network lies farther left, the faster it answers.
+    """Draw a panel for each program and batch size, with its own scale; a network lies farther left, the faster it is.
 
     Args:
         result: the result of the measurement.
@@ -45,9 +46,11 @@ def draw_latencies(result: dict[str, Any], path: Path) -> None:
         height=2.3,
         aspect=1.35,
         palette="colorblind",
-        facet_kws={"sharex": "col", "margin_titles": True},
+        facet_kws={"sharex": False, "margin_titles": True},
     )
-    grid.set(xscale="log")
+    for axis in grid.axes.flat:
+        axis.set_xlim(0, 1.05 * axis.get_xlim()[1])
+        axis.xaxis.set_major_locator(MaxNLocator(5))
     data = ", ".join(rows_data(result))
     grid.figure.suptitle(f"{data}; {result['machine']['name']}", y=1.02, fontsize=8)
     grid.savefig(path, dpi=150)

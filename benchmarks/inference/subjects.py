@@ -22,6 +22,7 @@ from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import read_metrics, read_settings
+from anytime_pruning.results.variants import name_image_counts
 from anytime_pruning.verification.stored_run import Rows
 from benchmarks.inference.semi_structured import with_sparse_kernels
 
@@ -80,7 +81,7 @@ def make_subjects(run: Path, device: torch.device, threads: int) -> Iterator[Sub
     last = Rows.read(run).megabatches[-1]
     facts = {
         "network": f"{settings['model']} {network}",
-        "data": parse_dataset(settings["dataset"]).name,
+        "data": _name_data(settings),
         "image_shape": metrics.input.image_shape,
         "test_accuracy": 1 - last.error_count / last.test_count,
         "density": last.kept_count / last.prunable_count,
@@ -93,6 +94,13 @@ def make_subjects(run: Path, device: torch.device, threads: int) -> Iterator[Sub
     if device.type == "cuda" and (settings["selection"], settings["pattern"]) == ("n_m", "2:4"):
         sparse = with_sparse_kernels(copy.deepcopy(model).half().to(device))
         yield Subject(_measured(model, facts | {"form": "sparse kernels"}), {"torch": partial(_on_gpu, sparse, device)})
+
+
+def _name_data(settings: dict[str, Any]) -> str:
+    """Return the name of the dataset, with the share of its images that the network was trained on."""
+    name = parse_dataset(settings["dataset"]).name
+    images = name_image_counts({name: {"dataset": name, "train_limit": settings["train_limit"]}})[name]
+    return f"{name} ({images} images)" if images else name
 
 
 def _make_subject(model: nn.Module, facts: dict[str, Any], device: torch.device, threads: int) -> Subject:

@@ -66,6 +66,8 @@ def test_hours_follow_from_measured_samples_per_second(tmp_path):
     """
     machine(tmp_path, "slow", "cpu", 100)
     (tmp_path / "broken.json").write_text("{")
+    for name, networks in (("latencies", [{"network": "resnet50"}]), ("nothing", None), ("text", "resnet50")):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"machine": {"name": "x"}, "networks": networks}))
     settings = parse_settings(CIFAR | {"n_megabatches": 1, "epochs": 50})
     samples = 50 * 45_000 + (51 * 5_000 + 45_000 + 10_000) / 3
     expected = samples / 100 / 3600

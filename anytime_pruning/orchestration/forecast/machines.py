@@ -49,7 +49,8 @@ def read_machines(folder: Path) -> list[Machine]:
                 for is_float32, variant in VARIANTS.items()
             }
             machine = Machine(content["machine"]["name"], content["machine"]["device"] != "cpu", flops)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            # Results of other benchmarks hold other things under the same names.
             continue
         if flops:
             machines.append(machine)
