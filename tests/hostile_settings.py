@@ -7,7 +7,7 @@ import yaml
 from conftest import ROOT
 from hypothesis import strategies as st
 
-STUDIES = [ROOT / "config" / f"{name}.yaml" for name in ("demo", "cifar10-jpeg", "paper")]
+STUDIES = [ROOT / "config" / f"{name}.yaml" for name in ("demo", "starts", "paper")]
 CLAIMS = ROOT / "config" / "claims.yaml"
 RUN = {
     "dataset": {

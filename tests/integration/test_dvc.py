@@ -57,10 +57,10 @@ def make_dvc_checkout(folder: Path) -> Path:
     folder.mkdir()
     make_checkout(folder)
     for name in (".dvc/config", ".dvc/.gitignore", ".dvc/plots/series.json", ".dvcignore", "dvc.yaml", ".gitignore"):
-        text = (ROOT / name).read_text().replace("cifar10-jpeg-resnet20-T8", "digits-resnet20-T2")
+        text = (ROOT / name).read_text().replace("cifar100-resnet20-T8", "digits-resnet20-T2")
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         text = re.sub(r"study: \[.*\]", "study: [tiny]", text)
-        (folder / name).write_text(text.replace("cifar10-jpeg", "tiny"))
+        (folder / name).write_text(text.replace("cifar100", "tiny"))
     assert "tiny" in (folder / "dvc.yaml").read_text()
     works(folder, "git", "init", "--quiet")
     commit(folder)
@@ -171,7 +171,7 @@ def test_the_papers_study_waits_until_it_is_unfrozen(clone):
 def test_the_lock_in_git_is_in_step_with_the_results_in_git():
     """Find no change, because otherwise `dvc repro` in a fresh clone would draw again, or train."""
     lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
-    assert "experiments@cifar10-jpeg" in lock
+    assert "experiments@starts" in lock
     assert json.loads(works(ROOT, "dvc", "status", "--json", *lock)) == {}, "if these changes are right: dvc commit"
 
 

@@ -66,7 +66,7 @@ def test_an_older_commit_and_back_and_no_memory_of_snakemake(clone):
 
 
 def test_a_table_that_was_lost_is_made_again_as_it_was(clone):
-    for path in (clone / "paper_figures" / "cifar10-jpeg").glob("results.*"):
+    for path in (clone / "paper_figures" / "cifar10").glob("results.*"):
         path.unlink()
     assert make_figures(clone) == {"write_table", "paper"}
     assert git(clone, "status", "--porcelain") == ""

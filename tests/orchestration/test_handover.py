@@ -11,7 +11,7 @@ from anytime_pruning.orchestration.calls.handover import pack, unpack
 from anytime_pruning.settings.study import plan_study
 
 
-@pytest.mark.parametrize("name", ["demo", "cifar10-jpeg", "paper"])
+@pytest.mark.parametrize("name", ["demo", "cifar100", "paper"])
 def test_a_job_plans_the_same_runs_in_the_same_order(name):
     """Compare the order, too, because a plan in another order would be written again at every call."""
     config = read_yaml(ROOT / "config" / f"{name}.yaml")
