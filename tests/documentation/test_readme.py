@@ -10,6 +10,7 @@ from documentation.pages import README, code_blocks
 from anytime_pruning import build_model
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.orchestration.forecast.estimate import describe_cost
+from anytime_pruning.orchestration.forecast.machines import read_machines
 from anytime_pruning.settings.study import plan_study
 
 TEXT = README.read_text()
@@ -49,26 +50,29 @@ def test_every_image_is_in_the_repository_or_a_badge():
 
 
 def estimated_hours(study, tmp_path):
-    """Return the number of runs of a study and its GPU-hours at the assumed speed, as the plan says them."""
+    """Return the number of runs of a study and its hours on the measured GPU, as the plan says them."""
     content = read_yaml(ROOT / "config" / f"{study}.yaml")
     content["execution"]["data_dir"] = str(tmp_path)  # a cache would make more runs countable
     runs = [run.settings for run in plan_study(content)[1]]
-    return len(runs), int(re.search(r"About (\d+) GPU-hours", describe_cost(runs, [])).group(1))
+    line = describe_cost(runs, read_machines(ROOT / "benchmarks" / "results"))
+    return len(runs), float(re.search(r"About ([\d.]+) hours of NVIDIA H200, as measured", line).group(1))
 
 
 def test_the_costs_are_those_of_the_plans(tmp_path):
     cifar, imagenet = (estimated_hours(study, tmp_path) for study in ("paper", "paper-imagenet"))
     headline = estimated_hours("gpu-cifar100-resnet50", tmp_path)
-    assert f"{cifar[0] + imagenet[0]} runs, about {round(cifar[1] + imagenet[1], -2)} GPU-hours" in TEXT
-    assert f"take about {round(cifar[1] + imagenet[1], -2)} GPU-hours" in TEXT
-    assert f"**A GPU**, about {headline[1]} hours by an assumed speed" in TEXT
+    hours = f"{cifar[1] + imagenet[1]:.0f}"[:-1] + "0"
+    assert f"{cifar[0] + imagenet[0]} runs, about {hours} hours of an H200" in TEXT
+    assert f"take about {hours} hours of an H200" in TEXT
+    assert f"{headline[0]} runs, about {headline[1]:.0f} hours of an H200" in TEXT
+    assert f"**A GPU**, about {headline[1]:.0f} hours of an H200 by its measured speed" in TEXT
     assert f"# Study gpu-cifar100-resnet50: {headline[0]} runs, {headline[0]} of them to train." in TEXT
     page = (ROOT / "docs" / "how-to" / "paper-grid.md").read_text()
     for runs, hours in (cifar, imagenet):
-        assert re.search(rf"\| {runs} \| {hours}\b", page)
+        assert re.search(rf"\| {runs} \| {hours:.0f}\b", page)
 
 
-@pytest.mark.parametrize("what", ["the paper's own grid", "anything on a GPU"])
+@pytest.mark.parametrize("what", ["the paper's own grid", "the paper's headline"])
 def test_what_has_not_run_is_said(what):
     (row,) = [line for line in TEXT.splitlines() if line.startswith(f"| {what}")]
     assert "**not run**" in row

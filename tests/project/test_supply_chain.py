@@ -23,6 +23,7 @@ ALLOWED = {
     ("tests/foundation/test_source_code.py", "exec"): "makes functions without source, as a prompt does",
     ("tests/foundation/test_source_code.py", "importlib.import_module"): "imports modules that it has just written",
     ("tests/project/test_package.py", "extractall"): "unpacks the wheel that it has just built",
+    ("tests/documentation/test_findings.py", "exec"): "runs what the page of findings shows",
     ("tests/documentation/test_pages.py", "exec"): "runs what the pages show",
     ("tests/documentation/test_readme.py", "exec"): "runs what the README shows",
     ("tests/warm_python/server.py", "exec"): "runs the code of a command line, as `python -c` does",
