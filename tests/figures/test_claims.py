@@ -8,6 +8,7 @@ import pytest
 import yaml
 from conftest import ROOT
 from made_up_tables import PAPER, make_layers, make_megabatches, make_runs
+from scipy import stats
 
 from anytime_pruning.cli.main import main
 from anytime_pruning.figures.claims import verdicts
@@ -380,10 +381,24 @@ def test_cells_as_people_read_them(tmp_path):
         "Claimed": "3.00 ± 0.50 points",
         # 2.92 * 0.1 / sqrt(3) = 0.17, and 2.92 * 4 / sqrt(3) = 6.74. By the normal distribution, each of the two tests
         # fails with a chance of 10 % at ((1.645 + 1.282) * 4 / 0.5) ** 2 = 548 seeds; Student's t needs a few more.
-        "Protocol: paper": "reproduced: 3.00 (2.83 to 3.17), 3 seeds",
+        "Protocol: paper": "reproduced *: 3.00 (2.83 to 3.17), 3 seeds",
         "Protocol: released": "undecided: 3.00 (−3.74 to 9.74), 3 seeds; about 550 seeds would decide",
         "Run here": "cifar100, resnet50, T = 8",
     }
+
+
+def test_a_star_says_that_a_verdict_holds_after_the_correction(tmp_path):
+    """Judge one claim under two protocols, which are four tests; t-tests of three seeds have two degrees of freedom."""
+    rows = checked(tmp_path, (2.8, 3.0, 3.2), released=(7.9, 8.0, 8.1))
+    within, outside = stats.t.sf(0.5 / (0.2 / 3**0.5), 2), 2 * stats.t.sf(4.5 / (0.1 / 3**0.5), 2)
+    assert rows["p_reproduced"].tolist() == pytest.approx([within, 1], abs=1e-3)
+    assert rows["p_refuted"].tolist() == pytest.approx([1, outside], abs=1e-5)
+    assert rows["p_refuted_holm"][1] == pytest.approx(4 * outside)
+    assert rows["p_reproduced_holm"][0] == pytest.approx(3 * within)
+    assert within < 0.05 < 3 * within
+    shown = render(rows).iloc[0]
+    assert shown["Protocol: paper"] == "reproduced: 3.00 (2.66 to 3.34), 3 seeds"
+    assert shown["Protocol: released"] == "refuted *: 8.00 (7.83 to 8.17), 3 seeds"
 
 
 @pytest.mark.parametrize(
@@ -420,5 +435,5 @@ def test_claims_keep_their_order_and_their_remarks_stand_below_once(tmp_path):
     assert call(tmp_path, {"runs": runs, "megabatches": make_megabatches(), "layers": make_layers()}, claims) == 0
     text = (tmp_path / "out" / "claims.md").read_text()
     assert text.count("Streams were sorted.") == 1
-    assert "the number of claims. Streams were sorted. **1 of the study's 7 runs are missing.**" in text
+    assert "all numbers in claims.csv. Streams were sorted. **1 of the study's 7 runs are missing.**" in text
     assert text.index("Claim b") < text.index("Claim a")

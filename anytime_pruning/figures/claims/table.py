@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from anytime_pruning.figures.claims.decisions import (
+    ALPHA,
     BY_CONSTRUCTION,
     MAX_SEEDS,
     NOT_TESTED,
@@ -31,8 +32,9 @@ NOTE = (
     f"{100 * POWER:.0f} %, if mean and spread so far were the true ones; counts up to {MAX_SEEDS:,} are tried. "
     f"**{BY_CONSTRUCTION}**: the protocol prescribes the number, and every run has it, so it is no finding; any other "
     f"number is {REFUTED}. **{NOT_TESTED}**: there are no such runs, or fewer than {MIN_SEEDS} seeds; the last column "
-    "names what was run instead, whose numbers are in the table of differences. The reasons for the margins are in "
-    "config/claims.yaml, all numbers in claims.csv. Nothing is corrected for the number of claims."
+    "names what was run instead, whose numbers are in the table of differences. A star says that the verdict holds "
+    "after Holm's correction over all tests of this table, too; without it, chance alone may have found the verdict "
+    "among so many claims. The reasons for the margins are in config/claims.yaml, all numbers in claims.csv."
 )
 
 
@@ -91,8 +93,15 @@ def _verdict_cell(row: dict[str, Any]) -> str:
     seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] > 1 else "")
     numbers = [f"{measured}{interval}"] if pd.notna(row["measured"]) else []
     numbers += [seeds] if row["seeds"] else []
-    text = ": ".join([row["verdict"], *([", ".join(numbers)] if numbers else [])])
+    verdict = row["verdict"] + (" *" if _holds_after_correction(row) else "")
+    text = ": ".join([verdict, *([", ".join(numbers)] if numbers else [])])
     return "; ".join([text, *([row["reason"]] if row["reason"] else [])])
+
+
+def _holds_after_correction(row: dict[str, Any]) -> bool:
+    """Return whether the test behind a verdict rejects after the correction for the number of tests, too."""
+    test = {REPRODUCED: "p_reproduced_holm", REFUTED: "p_refuted_holm"}.get(row["verdict"])
+    return test is not None and bool(row[test] < ALPHA)
 
 
 def _decimals(row: dict[str, Any]) -> int:

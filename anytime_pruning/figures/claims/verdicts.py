@@ -12,6 +12,7 @@ from anytime_pruning.figures.claims.definitions import Claim, Side
 from anytime_pruning.figures.claims.described_runs import describe_run
 from anytime_pruning.figures.claims.judgement import Judgement, judge
 from anytime_pruning.figures.claims.measures import measure_runs
+from anytime_pruning.figures.seed_statistics import holm
 from anytime_pruning.figures.series import PROTOCOLS, STREAM
 
 
@@ -28,14 +29,18 @@ def check(claims: list[Claim], tables: Mapping[str, pd.DataFrame], runs_dir: Pat
     Returns:
         A row for each claim, each stream that the claim is about, and each protocol. If the study has no such stream,
         the rows name the streams of the study that have the series of the claim, without any number; and if no stream
-        has the series, the rows name no stream.
+        has the series, the rows name no stream. The p-values stand beside themselves after Holm's correction over all
+        tests of the table, which changes no verdict.
 
     Raises:
         DataError: the settings of a run cannot be read.
         KeyError: a table lacks a column.
     """
     runs = _describe(tables["runs"], runs_dir)
-    return pd.DataFrame([row for claim in claims for row in _rows_of(claim, runs, tables)])
+    rows = pd.DataFrame([row for claim in claims for row in _rows_of(claim, runs, tables)])
+    # Each claim has two tests. A table of many claims would otherwise find some that are true by chance.
+    corrected = holm(rows[["p_reproduced", "p_refuted"]].to_numpy(float).ravel()).reshape(-1, 2)
+    return rows.assign(p_reproduced_holm=corrected[:, 0], p_refuted_holm=corrected[:, 1])
 
 
 def fits(claim: Claim, run: Mapping[str, Any]) -> bool:
