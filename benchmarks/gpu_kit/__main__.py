@@ -1,6 +1,6 @@
 """Gather wheels and data for a GPU machine that has neither a network nor this project's packages.
 
-`make gpu-kit` writes gpu-kit/: pieces below 60 MiB, kit.json with their SHA-256, and unpack.py, which needs only
+`make gpu-kit` writes gpu-kit/: pieces below 40 MiB, kit.json with their SHA-256, and unpack.py, which needs only
 Python, numpy and pip. There, beside a checkout, call
 
     python3 gpu-kit/unpack.py
@@ -32,6 +32,7 @@ PACKAGES = (
     *("annotated-types", "filelock", "pillow", "pydantic", "pydantic-core", "pyyaml", "tqdm", "typing-extensions"),
     # For the tests that are marked gpu.
     *("typing-inspection", "hypothesis", "iniconfig", "packaging", "pluggy", "pygments", "pytest", "sortedcontainers"),
+    "torch-pruning",
 )
 PINS = ("envs/requirements.txt", "envs/dev.txt")
 PLATFORMS = tuple(f"manylinux{version}_x86_64" for version in ("_2_28", "_2_27", "_2_17", "2014", "1"))

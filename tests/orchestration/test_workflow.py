@@ -168,7 +168,7 @@ def test_the_papers_grid_plans_and_nothing_of_the_demonstration_leaks_in(tmp_pat
     assert "Study paper: 321 runs, 321 of them to train." in done.stdout
     assert re.search(r"^train +321$", done.stdout, re.MULTILINE)
     assert "Data: cifar10 and cifar100 will be downloaded." in done.stdout
-    assert re.search(r"About \d+ hours of NVIDIA H200, as measured", done.stdout)
+    assert re.search(r"About \d+ GPU-hours at 20 TFLOP/s, which is assumed", done.stdout)
     assert "Training cifar10/" in done.stdout
     assert "digits" not in done.stdout
     assert not (folder / "results").exists()
