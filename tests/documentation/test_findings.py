@@ -71,3 +71,11 @@ def test_differences_are_those_of_the_tables(study, first, second, kind, text):
     for number, value in zip(numbers, (abs(mean), (high - low) / 2), strict=True):
         digits = len(number.partition(".")[2])
         assert float(number.replace(",", "")) == pytest.approx(value, abs=0.501 * 10**-digits)
+
+
+def test_the_densities_of_the_published_code_are_those_of_the_runs():
+    ends = []
+    for study in ("cifar100", "cifar10"):
+        runs = pd.read_csv(ROOT / "results" / study / "tables" / "runs.csv")
+        ends.append(f"{100 * runs.loc[runs['protocol'] == 'released', 'density'].mean():.1f} %")
+    assert f"end at {ends[0]} and {ends[1]} of the prunable weights" in TEXT
