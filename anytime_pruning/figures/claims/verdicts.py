@@ -39,7 +39,8 @@ def check(claims: list[Claim], tables: Mapping[str, pd.DataFrame], runs_dir: Pat
     runs = _describe(tables["runs"], runs_dir)
     rows = pd.DataFrame([row for claim in claims for row in _rows_of(claim, runs, tables)])
     # Each claim has two tests. A table of many claims would otherwise find some that are true by chance.
-    corrected = holm(rows[["p_reproduced", "p_refuted"]].to_numpy(float).ravel()).reshape(-1, 2)
+    tests = rows[["p_reproduced", "p_refuted"]]
+    corrected = holm(tests.to_numpy().ravel()).reshape(tests.shape)
     return rows.assign(p_reproduced_holm=corrected[:, 0], p_refuted_holm=corrected[:, 1])
 
 
