@@ -39,7 +39,7 @@ help:
 	@echo "make lock      write uv.lock and all lists in envs/ after an edit of pyproject.toml (needs a package index)"
 	@echo "make compare   train the golden run at commits A and B, and print the first step where they differ (make compare A=HEAD~5 B=HEAD)"
 	@echo "make fuzz      test 10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"
-	@echo "make mutants   change the code in one place at a time, and see whether the tests notice (an hour; ROOMS='masks metrics' chooses)"
+	@echo "make mutants   change the code in one place at a time, and see whether the tests notice (15 minutes; ROOMS='masks metrics' chooses)"
 	@echo "make lint      check format, style, types, the order of the rooms, and that envs/ agrees with uv.lock"
 	@echo "make clean     remove the demonstration's results and figures, and caches"
 
