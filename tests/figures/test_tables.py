@@ -155,6 +155,16 @@ def test_the_cost_table_by_hand():
     assert "show no speed-up" in note
 
 
+def test_seconds_of_different_machines_have_no_mean():
+    runs = make_runs(seeds=range(3))
+    on_gpu = (runs["method"] == "app") & (runs["seed"] == 2)
+    shown, *_ = cost.tabulate(runs.assign(device=runs["device"].where(~on_gpu, "a GPU")))
+    seconds = shown[["Training (s)", "Samples/s", "Pruning (s)", "Whole stream (s)"]] == "–"
+    assert (seconds.all(axis=1) == (shown["Method"] == "APP")).all()
+    assert (seconds.any(axis=1) == seconds.all(axis=1)).all()
+    assert set(shown["Computed on"]) == {"a GPU; a processor, float32", "a processor, float32"}
+
+
 def test_the_cost_table_has_what_was_executed_before_what_is_left_and_nothing_saved_without_pruning():
     shown, *_ = cost.tabulate(make_runs())
     columns = list(shown.columns[6:])

@@ -32,7 +32,10 @@ def test_a_new_file_is_what_the_model_writes_in_the_order_of_its_fields(run):
 def test_a_run_was_computed_on_its_gpu_if_it_had_one():
     cpu = Hardware(device="cpu", processor="Xeon", cpu_capability="AVX2", cores=2, threads=2, peak_memory_mb=900)
     assert cpu.computed_on == "Xeon"
-    assert cpu.model_copy(update={"gpu": "NVIDIA H100"}).computed_on == "NVIDIA H100"
+    gpu = cpu.model_copy(update={"gpu": "NVIDIA H100", "gpu_slots": 1})
+    assert gpu.computed_on == "NVIDIA H100"
+    assert gpu.model_copy(update={"gpu_slots": None}).computed_on == "NVIDIA H100"
+    assert gpu.model_copy(update={"gpu_slots": 4}).computed_on == "NVIDIA H100 (4 runs at once)"
 
 
 def test_keys_of_other_versions_of_the_code_are_kept(run):

@@ -23,7 +23,8 @@ NOTE = (
     "what else the machine did, and show no speed-up. Samples/s are those of training passes alone. The columns after "
     "the seconds say what is left, and nothing about speed: MACs of training with kept weights alone, parameters at "
     "the end, FLOPs of one image through convolutions and linear layers (two for each MAC), and the sparse file beside "
-    f"the dense one. –: not pruned, so nothing is saved. {INTERVAL_NOTE}"
+    "the dense one. –: not pruned, so nothing is saved; of seconds, the runs were computed on different machines, "
+    f"whose mean would mean nothing. {INTERVAL_NOTE}"
 )
 
 
@@ -37,6 +38,7 @@ def tabulate(runs: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame]:
     )
     groups = runs.groupby(keys)
     summary = groups[MEANS].mean()
+    summary["machines"] = groups["device"].nunique()
     for column in ("device", "precision"):
         summary[column] = groups[column].agg(lambda names: "; ".join(sorted(set(names))))
     times = summarize_seeds(runs, keys, [measure.column for measure in TIMES])
@@ -50,6 +52,7 @@ def _render(summary: pd.DataFrame) -> pd.DataFrame:
     shown["Computed on"] = summary["device"] + ", " + summary["precision"]
     for measure in TIMES:
         shown[measure.heading] = interval_cells(summary, measure.column, measure.decimals)
+    shown.loc[summary["machines"] > 1, [measure.heading for measure in TIMES]] = "–"
     shown["Kept weights alone (MACs)"] = _macs(summary["train_macs_kept"], summary["train_macs"].max())
     for heading, left, total, unit in (
         ("Parameters left", "parameters_kept", "parameter_count", (1e3, "k", 1)),

@@ -126,8 +126,10 @@ class Hardware(Part):
 
     @property
     def computed_on(self) -> str:
-        """Return the name of the GPU, or of the processor if no GPU was used."""
-        return self.gpu or self.processor
+        """Return the name of the GPU, or of the processor if no GPU was used; runs that shared a GPU took longer."""
+        if self.gpu is None:
+            return self.processor
+        return f"{self.gpu} ({self.gpu_slots} runs at once)" if (self.gpu_slots or 1) > 1 else self.gpu
 
 
 class EarlierPart(Part):
