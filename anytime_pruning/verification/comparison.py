@@ -21,10 +21,8 @@ def check_equal(what: str, found: object, expected: object, file: str = layout.M
         yield problem(f"{what} is {found}, but the other numbers make it {expected}", file)
 
 
-def check_time(
-    what: str, found: object, expected: float, digit: float, file: str = layout.METRICS
-) -> Iterator[Finding]:
-    """Yield a problem if a stored sum of times, or a speed, is not what the times of the rows make it.
+def check_time(what: str, found: float, expected: float, digit: float) -> Iterator[Finding]:
+    """Yield a problem if a sum of times in metrics.json, or a speed, is not what the times of the rows make it.
 
     The last digit may differ by one. Python 3.12 and later add floating-point numbers more exactly than 3.11 does, and
     a sum that lies between two digits is then rounded to the other one.
@@ -34,10 +32,9 @@ def check_time(
         found: the stored value.
         expected: the value that the rows determine.
         digit: the unit of the last digit.
-        file: name of the file that stores the value.
     """
-    if not isinstance(found, float) or abs(found - expected) > 1.5 * digit:
-        yield from check_equal(what, found, expected, file)
+    if abs(found - expected) > 1.5 * digit:
+        yield from check_equal(what, found, expected, layout.METRICS)
 
 
 def check_percentage(what: str, found: float, total: int, file: str = layout.MEGABATCHES) -> Iterator[Finding]:

@@ -76,6 +76,9 @@ def test_hours_follow_from_measured_samples_per_second(tmp_path):
     line = describe_cost([settings], [measured])
     assert "0.25 GPU-hours at 20 TFLOP/s, which is assumed: no GPU has been measured" in line
     assert "6.5 hours of slow, as measured" in line
+    assert "median" not in line
+    other = describe_cost([settings, parse_settings(CIFAR | {"model": "resnet18", "epochs": 500})], [measured])
+    assert "hours of slow, as measured (but resnet18: the median of other networks)" in other
 
 
 def test_float32_takes_the_hours_that_were_measured_without_bfloat16(tmp_path):

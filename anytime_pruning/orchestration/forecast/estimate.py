@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from anytime_pruning.datasets.cache import cached_train_count
+from anytime_pruning.foundation.errors import name_some
 from anytime_pruning.foundation.metrics import TRAINING_PASSES
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.orchestration.forecast.machines import Machine, Work
@@ -54,7 +55,7 @@ def describe_cost(runs: Iterable[RunSettings], machines: list[Machine]) -> str:
 def _hours(flop_by_work: dict[Work, float], machines: list[Machine]) -> list[str]:
     """Return one text for each measured GPU; without a measured GPU, one for each machine and for an assumed GPU."""
     gpus = [machine for machine in machines if machine.is_gpu]
-    texts = [f"{_rounded(m.hours(flop_by_work))} hours of {m.name}, as measured" for m in gpus or machines]
+    texts = [f"{_rounded(m.hours(flop_by_work))} hours of {_how_measured(m, flop_by_work)}" for m in gpus or machines]
     if gpus:
         return texts
     hours = sum(flop_by_work.values()) / ASSUMED_GPU_FLOPS / 3600
@@ -63,6 +64,13 @@ def _hours(flop_by_work: dict[Work, float], machines: list[Machine]) -> list[str
         "measured (make bench)"
     )
     return [assumed, *texts]
+
+
+def _how_measured(machine: Machine, works: Iterable[Work]) -> str:
+    """Name a machine, and the networks whose speed there is taken from others."""
+    others = sorted({name for name, is_float32 in works if (name, is_float32) not in machine.flops})
+    guessed = f" (but {name_some(others)}: the median of other networks)" if others else ""
+    return f"{machine.name}, as measured{guessed}"
 
 
 def _name_uncounted(settings: RunSettings) -> str:
