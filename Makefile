@@ -177,11 +177,11 @@ archive: $(FIGURES_VENV)/archives
 dvc: $(VENV)/versions
 	@$(ACTIVATE) python -m dvc repro
 
-# Each of these files marks that a list of packages is installed. The lists are exported from uv.lock. pip would compile the
-# packages on one core, and their tests with them. Some of their files are templates that do not compile.
+# Each of these files marks that a list of packages is installed. The lists are exported from uv.lock. pip would compile all
+# modules on one core; Python compiles those that are used, which are a quarter, when they are first imported.
 INSTALL = echo "Installing $(1) into $(2) ..."; \
 	$(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile $(foreach list,$(1),--requirement $(list)) \
-	&& { $(2)/bin/python -m compileall -q -j 0 -x /tests/ $(2)/lib >/dev/null 2>&1 || true; } && touch $@
+	&& touch $@
 
 $(VENV)/runs: envs/requirements.txt
 	@$(CHECK_PYTHON)

@@ -1,6 +1,7 @@
 """Define what tests share: a toy network, toy images, and settings of a run that takes a second."""
 
 import csv
+import gc
 import io
 import os
 import shutil
@@ -61,6 +62,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for mark in item.iter_markers("long"):
             seconds[item.path] = max(seconds.get(item.path, 0), mark.args[0])
     items.sort(key=lambda item: -seconds.get(item.path, 0))
+
+
+def pytest_collection_finish() -> None:
+    """Keep the garbage collector from searching all modules and tests again, some of which takes a second each time."""
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

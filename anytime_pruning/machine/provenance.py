@@ -4,6 +4,7 @@ import os
 import platform
 import resource
 import subprocess
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from anytime_pruning.machine.kernels.bfloat16 import has_native_bfloat16, onednn
 from anytime_pruning.machine.nvidia import is_mps_on
 
 PROCESSORS = Path("/proc/cpuinfo")
+# With this begins the line of git's status that names the commit.
+COMMIT = "# branch.oid "
 
 
 def describe_code() -> dict[str, str | bool | None]:
@@ -25,9 +28,15 @@ def describe_code() -> dict[str, str | bool | None]:
     """
     if _git("ls-files", "--error-unmatch", "__init__.py") is None:
         return {"commit": None, "modified": None}
-    commit = _git("rev-parse", "HEAD")
-    changes = _git("status", "--porcelain", "--untracked-files=no")
-    return {"commit": commit, "modified": None if changes is None else bool(changes)}
+    status = _git("status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
+    if status is None:
+        return {"commit": None, "modified": None}
+    lines = status.splitlines()
+    commit = next(line.removeprefix(COMMIT) for line in lines if line.startswith(COMMIT))
+    return {
+        "commit": None if commit == "(initial)" else commit,
+        "modified": any(not line.startswith("# ") for line in lines),
+    }
 
 
 def describe_container() -> dict[str, str | None] | None:
@@ -45,8 +54,9 @@ def describe_container() -> dict[str, str | None] | None:
     return {"image": Path(image).name, "sha256": digest}
 
 
+@cache
 def describe_versions() -> dict[str, str]:
-    """Return the versions of the packages that compute the numbers."""
+    """Return the versions of the packages that compute the numbers; a process keeps those that it has loaded."""
     packages = {name: version(name) for name in ("torch", "numpy", "pillow", "safetensors")}
     return {"anytime_pruning": anytime_pruning.__version__, "python": platform.python_version(), **packages}
 

@@ -1,11 +1,12 @@
 """Find how many channels a narrower network of a family needs to have a given number of parameters."""
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import cache, lru_cache
 from typing import Any
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.models import Architecture, build_model, takes_channels
@@ -51,7 +52,7 @@ def _find_channels(
     usual: set[int] = set()
 
     def build(channels: Callable[[int], int]) -> nn.Module:
-        with torch.device("meta"):
+        with torch.device("meta"), _NoDraws():
             return build_model(Architecture(name, channels), n_classes, image_shape)
 
     def note(number: int) -> int:
@@ -63,15 +64,21 @@ def _find_channels(
     wanted = _count(full) - count_prunable(full) * (1 - density)
     numbers = sorted(usual)
 
+    @cache
+    def count(*found: int) -> int:
+        return _count(build(dict(zip(numbers, found)).__getitem__))
+
+    def scaled(factor: float) -> list[int]:
+        return [max(1, round(number * factor)) for number in numbers]
+
     def distance(found: Sequence[int]) -> float:
-        return abs(_count(build(dict(zip(numbers, found)).__getitem__)) / wanted - 1)
+        return abs(count(*found) / wanted - 1)
 
     low, high = 0.0, 1.0
     for _ in range(STEPS_OF_SEARCH):
         middle = (low + high) / 2
-        is_small = _count(build(partial(_scaled, middle))) < wanted
-        low, high = (middle, high) if is_small else (low, middle)
-    best = [_scaled(high, number) for number in numbers]
+        low, high = (middle, high) if count(*scaled(middle)) < wanted else (low, middle)
+    best = scaled(high)
     best_distance = distance(best)
     while True:
         near = [
@@ -101,8 +108,13 @@ def check_width(name: str) -> None:
         )
 
 
-def _scaled(factor: float, number: int) -> int:
-    return max(1, round(number * factor))
+class _NoDraws(TorchFunctionMode):
+    """Leaves parameters without data as they are when they would be drawn, which torch does in slow steps of Python."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        if func in (torch.Tensor.normal_, torch.Tensor.uniform_) and args[0].is_meta:
+            return args[0]
+        return func(*args, **kwargs or {})
 
 
 def _count(model: nn.Module) -> int:

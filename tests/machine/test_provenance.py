@@ -32,15 +32,23 @@ def test_a_package_in_somebody_elses_repository_has_no_commit(tmp_path, monkeypa
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     monkeypatch.setattr(anytime_pruning, "__file__", str(package / "__init__.py"))
-    commands = (
-        ["init", "-q"],
-        ["-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "x"],
-    )
-    for command in commands:
-        subprocess.run(["git", *command], cwd=tmp_path, check=True)
+
+    def git(*command):
+        done = subprocess.run(["git", *command], cwd=tmp_path, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    commit = ("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "x")
+    git("init", "-q")
     assert describe_code() == {"commit": None, "modified": None}
-    subprocess.run(["git", "add", "-f", "."], cwd=tmp_path, check=True)
-    assert describe_code()["modified"] is True
+    git("add", "-f", ".")
+    assert describe_code() == {"commit": None, "modified": True}
+    git("rm", "-q", "-r", "--cached", ".")
+    git(*commit)
+    assert describe_code() == {"commit": None, "modified": None}
+    git("add", "-f", ".")
+    assert describe_code() == {"commit": git("rev-parse", "HEAD"), "modified": True}
+    git(*commit)
+    assert describe_code() == {"commit": git("rev-parse", "HEAD"), "modified": False}
 
 
 @pytest.mark.parametrize("mps", [True, False, None])
