@@ -14,8 +14,8 @@ from anytime_pruning.figures.fast_seaborn import sns
 from anytime_pruning.figures.labels import GAP_NAMES, caption, describe, gap_note, pruner_label, series_label
 from anytime_pruning.figures.plots.parts.grid import make_grid
 from anytime_pruning.figures.plots.parts.groups import group_series
-from anytime_pruning.figures.plots.parts.lines import interval_for
-from anytime_pruning.figures.seed_statistics import interval_of, summarize_seeds
+from anytime_pruning.figures.plots.parts.lines import range_of
+from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM, Series, of_series, ordered_series
 from anytime_pruning.figures.style import Dash, add_legend, color_of, set_title
 
@@ -53,12 +53,9 @@ def draw(epochs: pd.DataFrame, megabatches: pd.DataFrame) -> tuple[Figure, pd.Da
     """Draw a row for each quantity and a column for each protocol and pruner, with the dense baseline in each."""
     summary = summarize(epochs, megabatches)
     n_megabatches, last_epoch = int(epochs["t"].max()), int(epochs["epoch"].max())
-    gaps = megabatches[[*SERIES, "seed", "t", GAP]].assign(epoch=last_epoch)
-    table = _count_epochs(epochs).merge(gaps, on=[*SERIES, "seed", "t", "epoch"], how="left", validate="one_to_one")
     is_whole = n_megabatches <= LONGEST_WITH_EPOCHS
-    if not is_whole:
-        table = table[table["epoch"] == last_epoch]
-    drawn, limits = _leave_out_large_losses(table)
+    shown = summary if is_whole else summary[summary["epoch"] == last_epoch]
+    drawn, limits = _leave_out_large_losses(shown)
     groups = group_series(ordered_series(epochs), always=("protocol", "pruner", "variant"))
     grid = make_grid(len(groups), len(PANELS), MAX_COLUMNS, (4.1, 0.7), sharex=True)
     names_fit = is_whole and n_megabatches * grid.width <= MAX_NAMES
@@ -79,7 +76,7 @@ def draw(epochs: pd.DataFrame, megabatches: pd.DataFrame) -> tuple[Figure, pd.Da
     _add_legend(grid.figure, [one for group in groups for one in group.series])
     grid.figure.align_ylabels()
     notes = [caption(epochs, "bands"), *([] if is_whole else ["only the last epoch of each megabatch"])]
-    notes += ["losses above the scale are left out"] if len(drawn.dropna(subset=LOSSES)) < len(table) else []
+    notes += ["losses above the scale are left out"] if drawn[_ends("mean")].isna().any(axis=None) else []
     set_title(
         grid.figure,
         describe(epochs),
@@ -101,23 +98,27 @@ def _name_column(series: list[Series]) -> str:
     return f"{pruner_label(one.pruner)}{protocol}{f' [{one.variant}]' if one.variant else ''}"
 
 
-def _draw_curves(axis: Axes, table: pd.DataFrame, series: Series, curves: dict[str, Dash]) -> None:
+def _draw_curves(axis: Axes, summary: pd.DataFrame, series: Series, curves: dict[str, Dash]) -> None:
+    """Draw the means of a series as lines, and their intervals as bands."""
+    color = color_of(series.method, series.protocol)
     for column, dash in curves.items():
-        known = table[table[column].notna()]
-        n_points = known["stream_epoch"].nunique()
+        known = summary[summary[f"{column}_mean"].notna()]
+        n_points = len(known)
         sns.lineplot(
             known,
             x="stream_epoch",
-            y=column,
-            errorbar=_interval_above_zero if column in LOSSES else interval_for(column),
-            err_kws={"alpha": 0.13, "linewidth": 0},
-            color=color_of(series.method, series.protocol),
+            y=f"{column}_mean",
+            estimator=None,
+            color=color,
             linestyle=dash,
             linewidth=1.3 if n_points <= 100 else 0.9,
             marker="." if n_points <= 10 else None,
-            markeredgecolor=color_of(series.method, series.protocol),
+            markeredgecolor=color,
             ax=axis,
         )
+        lowest, highest = range_of(column)
+        low, high = known[f"{column}_low"].clip(lower=lowest), known[f"{column}_high"].clip(upper=highest)
+        axis.fill_between(known["stream_epoch"], low, high, color=color, alpha=0.13, linewidth=0)
 
 
 def _mark_megabatches(axis: Axes, length: tuple[int, int], max_numbers: int, has_lines: bool) -> None:
@@ -147,24 +148,24 @@ def _name_megabatches(axis: Axes, n_megabatches: int, n_epochs: int) -> None:
         axis.annotate(f"$M_{{{t}}}$", place, xycoords=("data", "axes fraction"), ha="center", fontsize=7)
 
 
-def _leave_out_large_losses(table: pd.DataFrame) -> tuple[pd.DataFrame, tuple[float, float]]:
-    """Return the table without the losses that would set the scale alone, and the scale of the loss.
+def _leave_out_large_losses(summary: pd.DataFrame) -> tuple[pd.DataFrame, tuple[float, float]]:
+    """Return the summary without the losses that would set the scale alone, and the scale of the loss.
 
     As long as batch norm has seen few batches, the validation loss is larger by orders of magnitude. Therefore the
-    first megabatch does not count, unless it is the only one, of which the last epoch counts.
+    first megabatch does not count, unless it is the only one, of which the last epoch counts. Half the mean is the
+    lowest end of an interval, because a logarithmic scale has no zero.
     """
-    keys = [*SERIES, "t", "epoch"]
-    is_settled = table["t"] > 1 if table["t"].max() > 1 else table["epoch"] == table["epoch"].max()
-    intervals = [_interval_above_zero(rows[column]) for _, rows in table[is_settled].groupby(keys) for column in LOSSES]
-    low, high = min(low for low, _ in intervals) / 1.1, 1.1 * max(high for _, high in intervals)
-    means = table.groupby(keys)[LOSSES].transform("mean")
-    return table.assign(**{column: table[column].where(means[column] <= high) for column in LOSSES}), (low, high)
+    means, lows, highs = (summary[_ends(name)] for name in ("mean", "low", "high"))
+    lows = lows.clip(lower=(means / 2).to_numpy())
+    is_settled = summary["t"] > 1 if summary["t"].max() > 1 else summary["epoch"] == summary["epoch"].max()
+    low, high = lows[is_settled].min(axis=None) / 1.1, 1.1 * highs[is_settled].max(axis=None)
+    fits = (means <= high).to_numpy()
+    return summary.assign(**means.where(fits), **lows.where(fits), **highs.where(fits)), (low, high)
 
 
-def _interval_above_zero(values: "pd.Series[float]") -> tuple[float, float]:
-    """Return both ends of an interval; half the mean is the lowest end, because a logarithmic scale has no zero."""
-    low, high = interval_of(values)
-    return max(low, values.mean() / 2), high
+def _ends(name: str) -> list[str]:
+    """Return the columns of a summary that hold the means, or one of the ends, of both losses."""
+    return [f"{column}_{name}" for column in LOSSES]
 
 
 def _set_log_scale(axis: Axes, low: float, high: float) -> None:

@@ -20,9 +20,14 @@ BARS_WIDTH = 0.4
 ACCURACIES = ("test_acc_pct", "train_acc_running_pct", "valid_acc_pct")
 
 
+def range_of(column: str) -> tuple[float, float]:
+    """Return the lowest and the highest value that a column can have."""
+    return (0.0, 100.0) if column in ACCURACIES else (-math.inf, math.inf)
+
+
 def interval_for(column: str) -> Callable[[ArrayLike], tuple[float, float]]:
     """Return a function that finds the ends of an interval to draw, cut where no value of the column can be."""
-    lowest, highest = (0.0, 100.0) if column in ACCURACIES else (-math.inf, math.inf)
+    lowest, highest = range_of(column)
 
     def find_ends(values: ArrayLike) -> tuple[float, float]:
         low, high = interval_of(values)
