@@ -42,9 +42,17 @@ def watch_masks(monkeypatch):
     return seen
 
 
-@pytest.mark.parametrize("method", names("method"))
-@pytest.mark.parametrize("pruner", names("pruner"))
-@pytest.mark.parametrize("scope", ["global", "local"])
+PRUNED = [method for method in names("method") if make_schedule(method).prunes]
+UNPRUNED = [method for method in names("method") if method not in PRUNED]
+
+
+@pytest.mark.parametrize(
+    ("method", "pruner", "scope"),
+    [
+        *itertools.product(PRUNED, names("pruner"), ["global", "local"]),
+        *((method, "snip", "global") for method in UNPRUNED),
+    ],
+)
 def test_density_in_the_network_is_the_scheduled_one_and_masks_nest(
     method, pruner, scope, tiny, tmp_path, watch_masks, monkeypatch
 ):
@@ -194,18 +202,31 @@ def numbers(settings, folder):
     return [read_csv(folder / name) for name in ("epochs.csv", "layers.csv", "megabatches.csv")]
 
 
+@pytest.fixture(scope="module")
+def learns(data_dir):
+    """Return the settings of a run of ResNet-20 that learns digits."""
+    settings = {"dataset": "digits", "model": "resnet20", "n_megabatches": 3, "train_limit": 600, "seed": 1}
+    settings |= {"epochs": 2, "lr_milestones": [1], "batch_size": 16, "lr": 0.02}
+    return settings | {"execution": {"device": "cpu", "threads": 1, "data_dir": str(data_dir)}}
+
+
+@pytest.fixture(scope="module")
+def slow(learns, tmp_path_factory):
+    """Return the numbers of this run in float32 and contiguous feature maps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(anytime_pruning.runs.job, "arrange", lambda *args: None)
+        return numbers(learns | {"precision": "float32"}, tmp_path_factory.mktemp("slow") / "run")
+
+
 @pytest.mark.parametrize(("precision", "first_loss"), [("float32", 0.05), ("bfloat16", 0.1)])
-def test_the_fast_path_gives_the_numbers_of_the_slow_one(precision, first_loss, tiny, tmp_path, monkeypatch):
+def test_the_fast_path_gives_the_numbers_of_the_slow_one(precision, first_loss, learns, slow, tmp_path):
     """Compare a stream in the fast memory format and precision with one in float32 and contiguous feature maps.
 
     Rounding errors grow from step to step, as any small change does. The stated tolerance is `first_loss` for the loss
     of the first epoch, 10 % for the weights that each layer keeps, and 8 points for the accuracy that the network
     learns, which is 89 %.
     """
-    settings = tiny(model="resnet20", train_limit=600, lr=0.02, seed=1)
-    fast = numbers(settings | {"precision": precision}, tmp_path / "fast")
-    monkeypatch.setattr(anytime_pruning.runs.job, "arrange", lambda *args: None)
-    slow = numbers(settings | {"precision": "float32"}, tmp_path / "slow")
+    fast = numbers(learns | {"precision": precision}, tmp_path / "fast")
     losses, expected = ([float(row["train_loss"]) for row in rows[0]] for rows in (fast, slow))
     assert losses[0] == pytest.approx(expected[0], rel=first_loss)
     assert losses != expected  # The two runs did take different paths.
