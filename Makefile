@@ -8,6 +8,8 @@ ACTIVATE := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 # that installs elsewhere would leave them empty.
 unexport PYTHONPATH PYTHONHOME PYTHONSAFEPATH PIP_TARGET PIP_PREFIX PIP_ROOT
 export PIP_USER := 0
+# Otherwise each process would compile all modules that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # Text is UTF-8 in every locale.
 export PYTHONUTF8 := 1
 # Programs are called as modules, because the scripts in an environment name the folder in which it was made, and a checkout may
@@ -67,11 +69,10 @@ TESTS ?= $(addprefix tests/,settings foundation datasets stream pruning models r
 TRIED = .venv-versions/$(notdir $(PYTHON))-$(RESOLUTION)
 
 versions:
-	@$(CHECK_PYTHON)
 	@case "$(RESOLUTION)" in lowest-direct|highest|locked) ;; *) echo "error: RESOLUTION: $(RESOLUTION) is not allowed;" \
 	  "allowed: lowest-direct, highest, locked" >&2; exit 2 ;; esac
+	@$(call MAKE_VENV,$(TRIED),--clear)
 	@echo "Installing the $(RESOLUTION) versions for $(PYTHON) into $(TRIED) ..."
-	@$(PYTHON) -m venv --clear $(TRIED)
 	@$(TRIED)/bin/python -m pip install --quiet --disable-pip-version-check "$$(grep '^uv==' envs/dev.txt)"
 	@if [ "$(RESOLUTION)" = locked ]; then cat envs/dev.txt; else \
 	  $(TRIED)/bin/python -m uv pip compile --quiet --no-config --no-header --no-annotate --resolution $(RESOLUTION) \
@@ -177,6 +178,10 @@ archive: $(FIGURES_VENV)/archives
 dvc: $(VENV)/versions
 	@$(ACTIVATE) python -m dvc repro
 
+# The pip of a new environment is as old as its Python, and an old one takes three times as long to choose from an index. Without
+# a newer one at hand, it does the work itself.
+MAKE_VENV = $(CHECK_PYTHON); $(PYTHON) -m venv $(2) $(1) \
+	&& { $(1)/bin/python -m pip install --quiet --disable-pip-version-check "pip>=26" >/dev/null 2>&1 || true; }
 # Each of these files marks that a list of packages is installed. The lists are exported from uv.lock. pip would compile all
 # modules on one core; Python compiles those that are used, which are a quarter, when they are first imported.
 INSTALL = echo "Installing $(1) into $(2) ..."; \
@@ -184,8 +189,7 @@ INSTALL = echo "Installing $(1) into $(2) ..."; \
 	&& touch $@
 
 $(VENV)/runs: envs/requirements.txt
-	@$(CHECK_PYTHON)
-	@$(PYTHON) -m venv $(VENV)
+	@$(call MAKE_VENV,$(VENV))
 	@$(call INSTALL,envs/requirements.txt,$(VENV))
 
 $(VENV)/develops: envs/dev.txt $(VENV)/runs
@@ -204,8 +208,7 @@ $(VENV)/integrates: envs/integration.txt $(VENV)/develops
 	@$(call INSTALL,envs/integration.txt,$(VENV))
 
 $(FIGURES_VENV)/installed: envs/figures.txt
-	@$(CHECK_PYTHON)
-	@$(PYTHON) -m venv $(FIGURES_VENV)
+	@$(call MAKE_VENV,$(FIGURES_VENV))
 	@$(call INSTALL,envs/figures.txt,$(FIGURES_VENV))
 
 $(FIGURES_VENV)/reports: envs/report.txt $(FIGURES_VENV)/installed

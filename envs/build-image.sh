@@ -65,9 +65,12 @@ if ! "${build[@]}" "${arguments[@]}" "${flags[@]}" . >"$work/log" 2>&1; then
     *) fail "$BUILDER could not build the image; see above" ;;
   esac
 fi
+# apptainer compresses layers that are not compressed before it unpacks them, and takes much longer than buildah at its fastest.
+kind=docker-archive
 case $BUILDER in
   docker | podman) "$BUILDER" save --output "$work/image.tar" "$tag" ;;
-  buildah) buildah push --quiet "$tag" "docker-archive:$work/image.tar:$tag" >/dev/null ;;
+  buildah) kind=oci-archive
+    buildah push --quiet --compression-format gzip --compression-level 1 "$tag" "$kind:$work/image.tar:$tag" >/dev/null ;;
 esac || fail "disk: the image could not be saved to $(dirname "$out"); check its free space"
 
 echo "Writing $out ..."
@@ -76,7 +79,7 @@ apptainer=$(command -v apptainer || command -v singularity)
 # The temporary folder is not /tmp, which may be small. An image from an archive needs no cache. The relative name keeps paths of
 # this machine out of the SIF.
 (cd "$work" && APPTAINER_TMPDIR=$work/tmp APPTAINER_DISABLE_CACHE=1 \
-  "$apptainer" --silent build "${sif_flags[@]}" image.sif docker-archive:image.tar) >"$work/log" 2>&1 \
+  "$apptainer" --silent build "${sif_flags[@]}" image.sif "$kind:image.tar") >"$work/log" 2>&1 \
   || { tail -n 5 "$work/log" >&2; fail "$apptainer could not write $out; see above"; }
 mv "$work/image.sif" "$out"
 echo "$out: $(du -h "$out" | cut -f1), sha256 $(sha256sum "$out" | cut -d' ' -f1)"

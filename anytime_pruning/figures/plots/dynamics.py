@@ -158,7 +158,7 @@ def _leave_out_large_losses(summary: pd.DataFrame) -> tuple[pd.DataFrame, tuple[
     means, lows, highs = (summary[_ends(name)] for name in ("mean", "low", "high"))
     lows = lows.clip(lower=(means / 2).to_numpy())
     is_settled = summary["t"] > 1 if summary["t"].max() > 1 else summary["epoch"] == summary["epoch"].max()
-    low, high = lows[is_settled].min(axis=None) / 1.1, 1.1 * highs[is_settled].max(axis=None)
+    low, high = lows[is_settled].to_numpy().min() / 1.1, 1.1 * highs[is_settled].to_numpy().max()
     fits = (means <= high).to_numpy()
     return summary.assign(**means.where(fits), **lows.where(fits), **highs.where(fits)), (low, high)
 
