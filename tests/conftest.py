@@ -21,6 +21,7 @@ from torch import nn
 
 from anytime_pruning import register, run_stream
 from anytime_pruning.foundation.registry import _registered
+from anytime_pruning.foundation.seeding import seed_torch
 from anytime_pruning.machine.nvidia import why_no_cuda
 from anytime_pruning.models.build import Channels
 from anytime_pruning.models.resnet_cifar import CifarResNet
@@ -75,7 +76,7 @@ def _fresh():
 
     Two threads on busy cores wait for each other in loops, which takes up to ten times the time of a processor.
     """
-    torch.manual_seed(0)
+    seed_torch(0)
     torch.set_num_threads(1)
 
 
@@ -182,7 +183,7 @@ def run(study):
 @pytest.fixture
 def toy_model():
     """Return two convolutions, batch norm and a classifier, in float64 so that derivatives are exact."""
-    torch.manual_seed(0)
+    seed_torch(0)
     return nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1),
         nn.BatchNorm2d(3),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.foundation.seeding import seed_torch
 from anytime_pruning.models.lazy import has_lazy_layers, materialize
 
 # A builder takes the number of classes and (channels, height, width) of the images, and returns a network that maps
@@ -94,7 +95,7 @@ def build_model(
     normalize = Normalize([0.0] * n_channels if mean is None else mean, [1.0] * n_channels if std is None else std)
     narrow = {} if architecture.channels is None else {"channels": architecture.channels}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        seed_torch(seed)
         network = builder(n_classes, image_shape, **narrow)
         if not isinstance(network, nn.Module):
             raise SettingError(

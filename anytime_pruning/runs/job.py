@@ -14,6 +14,7 @@ from anytime_pruning.export.describe import count_parameters, describe_input, me
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.seeding import seed_torch
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.busy_cores import warn_if_threads_would_wait
 from anytime_pruning.machine.determinism import deterministic_algorithms
@@ -113,7 +114,7 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
     # This project's own draws have separate generators. These seeds serve networks that draw, such as those with
     # dropout.
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(derive_seed(settings.seed, "network"))
+        seed_torch(derive_seed(settings.seed, "network"))
         arrange(model, arrays.image_shape, device)
         finished = run_megabatches(resolved, arrays, model, device, folder.path, checkpoints)
     code |= {"hardware": provenance.describe_hardware(device, execution.gpu_slots)}

@@ -19,8 +19,9 @@ KEEP_AND_GIVE_BACK = """
 import torch
 from anytime_pruning.machine.memory import keep_freed_memory
 
-def resident_mb():
-    return int(open("/proc/self/statm").read().split()[1]) * 4096 / 2**20
+def resident_mb():  # without the pages of files, such as libraries, which enter memory when they are first used
+    _, resident, of_files, *_ = map(int, open("/proc/self/statm").read().split())
+    return (resident - of_files) * 4096 / 2**20
 
 for keep in (True, False):
     keep_freed_memory(keep)

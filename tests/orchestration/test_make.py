@@ -29,6 +29,7 @@ STRANGERS = {
     "PYTHONPATH": "/module/system",
     "PYTHONHOME": "/module/system",
     "PYTHONSAFEPATH": "1",
+    "PYTHONDONTWRITEBYTECODE": "1",
     "PIP_USER": "1",
     "PIP_TARGET": "/elsewhere",
     "PIP_PREFIX": "/elsewhere",
@@ -132,9 +133,10 @@ def test_versions_are_resolved_for_this_python_installed_without_a_choice_of_gpu
     python = f"PYTHON={folder}/bin/python"
     done = make(checkout, "versions", python, f"RESOLUTION={resolution}", "TESTS=tests/one.py", "WORKERS=", **STRANGERS)
     assert done.returncode == 0, done.stderr
-    install, resolve, packages, test = [arguments for arguments, _ in calls(checkout) if arguments[0] == "-m"][1:]
+    _, pip, install, resolve, packages, test = [arguments for arguments, _ in calls(checkout) if arguments[0] == "-m"]
     uv = next(line for line in (ROOT / "envs" / "dev.txt").read_text().splitlines() if line.startswith("uv=="))
-    assert install == ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", uv]
+    assert pip == ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "pip>=26"]
+    assert install == [*pip[:-1], uv]
     assert resolve[:4] == ["-m", "uv", "pip", "compile"]
     assert resolve[resolve.index("--resolution") + 1] == resolution
     assert (folder / "packages.txt").read_text() == "numpy==2.4.1\ntorch==2.11.0\n"

@@ -10,6 +10,7 @@ from anytime_pruning.export.network import load_network
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.files import file_sha256
 from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.pruners import synflow
 from anytime_pruning.results import layout
 from anytime_pruning.settings.run import parse_settings
 
@@ -26,7 +27,8 @@ GROUPS = {
 
 
 @pytest.mark.parametrize("changes", GROUPS.values(), ids=GROUPS)
-def test_a_run_ends_with_the_groups_of_its_selection(changes, tiny, tmp_path):
+def test_a_run_ends_with_the_groups_of_its_selection(changes, tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr(synflow.score_synflow, "rounds", 10)  # instead of 100, to save time
     settings = parse_settings(tiny(**changes))
     run_stream(settings, tmp_path)
     assert problems_in(tmp_path, evaluate=True) == []

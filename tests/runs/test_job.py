@@ -215,9 +215,9 @@ def test_cuda_without_cuda_is_named(tiny, tmp_path):
         run_stream(tiny(execution={"device": "cuda"}), tmp_path)
 
 
-def test_auto_is_the_native_precision_and_is_recorded(tiny, tmp_path, monkeypatch):
+def test_auto_is_the_native_precision_and_is_recorded(tiny, small, tmp_path, monkeypatch):
     def losses(name, precision):
-        metrics = run_stream(tiny(precision=precision, epochs=1), tmp_path / name)
+        metrics = run_stream(tiny(model=small, precision=precision, epochs=1), tmp_path / name)
         return metrics["precision"], [row["train_loss"] for row in read_csv(tmp_path / name / "epochs.csv")]
 
     computed = {}
