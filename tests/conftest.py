@@ -21,7 +21,7 @@ from torch import nn
 
 from anytime_pruning import register, run_stream
 from anytime_pruning.foundation.registry import _registered
-from anytime_pruning.foundation.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
 from anytime_pruning.machine.nvidia import why_no_cuda
 from anytime_pruning.models.build import Channels
 from anytime_pruning.models.resnet_cifar import CifarResNet

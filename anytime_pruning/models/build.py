@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.foundation.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
 from anytime_pruning.models.lazy import has_lazy_layers, materialize
 
 # A builder takes the number of classes and (channels, height, width) of the images, and returns a network that maps

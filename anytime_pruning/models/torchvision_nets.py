@@ -9,7 +9,7 @@ from typing import Any, cast
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.foundation.torchvision_shim import import_torchvision
+from anytime_pruning.foundation.torch_fixes.torchvision_shim import import_torchvision
 from anytime_pruning.models.build import Channels
 
 # Channels of the four stages of every ResNet; those of a bottleneck block are its inner ones.

@@ -14,7 +14,7 @@ from anytime_pruning.export.describe import count_parameters, describe_input, me
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.foundation.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.busy_cores import warn_if_threads_would_wait
 from anytime_pruning.machine.determinism import deterministic_algorithms

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
-from anytime_pruning.foundation.torchvision_shim import import_torchvision
+from anytime_pruning.foundation.torch_fixes.torchvision_shim import import_torchvision
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.pruning.prunable import prunable_weights
 

@@ -6,7 +6,7 @@ from functools import partial
 
 from torch import nn
 
-from anytime_pruning.foundation.torchvision_shim import import_torchvision
+from anytime_pruning.foundation.torch_fixes.torchvision_shim import import_torchvision
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ class SmallCifar:
 @pytest.fixture(params=["CIFAR10", "CIFAR100"])
 def small_cifar(request, tmp_path, monkeypatch):
     """Make the project and torchvision expect a small CIFAR, whose official archive is in tmp_path."""
-    from anytime_pruning.foundation.torchvision_shim import import_torchvision
+    from anytime_pruning.foundation.torch_fixes.torchvision_shim import import_torchvision
 
     rng = np.random.default_rng(0)
     classes = 10 if request.param == "CIFAR10" else 100

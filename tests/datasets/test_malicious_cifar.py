@@ -86,7 +86,7 @@ def test_a_malicious_folder_beside_the_right_archive_is_unpacked_again(file, sma
 
 def test_without_the_checksums_it_would_be_executed(small_cifar, malicious, tmp_path, monkeypatch):  # noqa: F811
     """This shows that the tests above pass because of the checksums."""
-    from anytime_pruning.foundation.torchvision_shim import import_torchvision
+    from anytime_pruning.foundation.torch_fixes.torchvision_shim import import_torchvision
 
     dataset, archive = small_cifar.dataset, small_cifar.archive
     content, proof = malicious

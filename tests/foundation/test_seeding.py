@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from anytime_pruning.foundation.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
 
 
 def test_the_draws_are_those_of_torchs_own_function():

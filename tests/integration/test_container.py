@@ -6,7 +6,7 @@ import re
 import shutil
 
 import pytest
-from checkout import call, jobs, make_checkout, snakemake
+from checkout import call, jobs, jobs_in, make_checkout, snakemake
 from conftest import ROOT, without_times
 
 IMAGE = ROOT / "envs" / "anytime-pruning.sif"
@@ -39,9 +39,9 @@ def inside(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def outside(tmp_path_factory):
-    folder = make_checkout(tmp_path_factory.mktemp("outside") / "project")
-    assert jobs(snakemake(folder), "train") == 4
+def outside(tiny_project):
+    folder, said = tiny_project
+    assert jobs_in(said, "train") == 4
     return folder
 
 

@@ -55,7 +55,7 @@ class CifarClass(Protocol):
 
 def official_class(name: str) -> CifarClass:
     """Return torchvision's class of a name, `CIFAR10` or `CIFAR100`."""
-    from anytime_pruning.foundation.torchvision_shim import import_torchvision
+    from anytime_pruning.foundation.torch_fixes.torchvision_shim import import_torchvision
 
     return cast(CifarClass, getattr(import_torchvision().datasets, name))
 

@@ -14,7 +14,7 @@ from torch.utils.hooks import RemovableHandle
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import first_line, one_line
-from anytime_pruning.foundation.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
 from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.memory import is_out_of_memory, working_on
 from anytime_pruning.machine.preservation import preserved

@@ -5,7 +5,7 @@ from torch import nn
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.foundation.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
 from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.kernels.bfloat16 import autocast, choose_precision
 from anytime_pruning.machine.memory import is_out_of_memory, working_on

@@ -1,0 +1,1 @@
+"""Avoid what torch and torchvision do wrong in processes like these."""
