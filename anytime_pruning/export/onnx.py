@@ -56,12 +56,13 @@ def export_run(
     path = Path(weights) if weights else layout.find_weights(run)
     model = load_network(run, path)
     folder = Path(out) if out else path.parent
-    # Both contents are made before the first file is written, so a failed export leaves no file behind.
+    # All contents are made before the first file is written, so a failed export leaves no file behind. What may be a mistake
+    # of the user comes before the conversions, which take seconds.
+    smaller = make_compact(model, image_shape) if compact else None
     contents = {SPARSE: pack(copy_state(model), prunable_weights(model))}
     if not sparse_only:
         contents = {ONNX: make_onnx(model, image_shape)} | contents
-    if compact:
-        smaller = make_compact(model, image_shape)
+    if smaller is not None:
         contents |= {COMPACT_ONNX: make_onnx(smaller, image_shape), COMPACT: save(copy_state(smaller))}
     for name, content in contents.items():
         _write(folder / name, content)

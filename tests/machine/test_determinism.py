@@ -43,7 +43,7 @@ def with_execution(settings, **changes):
 
 
 def test_two_processes_compute_the_same_bits(tiny, tmp_path):
-    settings = tiny(precision="float32", n_megabatches=2)
+    settings = tiny(precision="float32", n_megabatches=2, epochs=1)
     first = train(tmp_path / "first", settings, PYTHONHASHSEED="1", OMP_NUM_THREADS="1")
     # The environment has no influence, because the settings name the number of threads.
     assert train(tmp_path / "second", settings, PYTHONHASHSEED="2", OMP_NUM_THREADS="2", MKL_NUM_THREADS="2") == first
