@@ -56,8 +56,8 @@ def export_run(
     path = Path(weights) if weights else layout.find_weights(run)
     model = load_network(run, path)
     folder = Path(out) if out else path.parent
-    # All contents are made before the first file is written, so a failed export leaves no file behind. What may be a mistake
-    # of the user comes before the conversions, which take seconds.
+    # All contents are made before the first file is written, so a failed export leaves no file behind. What may be a
+    # mistake of the user comes before the conversions, which take seconds.
     smaller = make_compact(model, image_shape) if compact else None
     contents = {SPARSE: pack(copy_state(model), prunable_weights(model))}
     if not sparse_only:
