@@ -178,12 +178,12 @@ archive: $(FIGURES_VENV)/archives
 dvc: $(VENV)/versions
 	@$(ACTIVATE) python -m dvc repro
 
-# The pip of a new environment is as old as its Python, and an old one takes three times as long to choose from an index. Without
-# a newer one at hand, it does the work itself.
+# The pip of a new environment is as old as its Python, and an old one takes more than twice as long to choose from an index.
+# Without a newer one at hand, it does the work itself.
 MAKE_VENV = $(CHECK_PYTHON); $(PYTHON) -m venv $(2) $(1) \
 	&& { $(1)/bin/python -m pip install --quiet --disable-pip-version-check "pip>=26" >/dev/null 2>&1 || true; }
 # Each of these files marks that a list of packages is installed. The lists are exported from uv.lock. pip would compile all
-# modules on one core; Python compiles those that are used, which are a quarter, when they are first imported.
+# modules on one core; Python compiles those that are used, fewer than half, when they are first imported.
 INSTALL = echo "Installing $(1) into $(2) ..."; \
 	$(2)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile $(foreach list,$(1),--requirement $(list)) \
 	&& touch $@

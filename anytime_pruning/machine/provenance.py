@@ -16,8 +16,6 @@ from anytime_pruning.machine.kernels.bfloat16 import has_native_bfloat16, onednn
 from anytime_pruning.machine.nvidia import is_mps_on
 
 PROCESSORS = Path("/proc/cpuinfo")
-# With this begins the line of git's status that names the commit.
-COMMIT = "# branch.oid "
 
 
 def describe_code() -> dict[str, str | bool | None]:
@@ -28,15 +26,9 @@ def describe_code() -> dict[str, str | bool | None]:
     """
     if _git("ls-files", "--error-unmatch", "__init__.py") is None:
         return {"commit": None, "modified": None}
-    status = _git("status", "--porcelain=v2", "--branch", "--no-ahead-behind", "--untracked-files=no")
-    if status is None:
-        return {"commit": None, "modified": None}
-    lines = status.splitlines()
-    commit = next(line.removeprefix(COMMIT) for line in lines if line.startswith(COMMIT))
-    return {
-        "commit": None if commit == "(initial)" else commit,
-        "modified": any(not line.startswith("# ") for line in lines),
-    }
+    commit = _git("rev-parse", "HEAD")
+    changes = _git("status", "--porcelain", "--untracked-files=no")
+    return {"commit": commit, "modified": None if changes is None else bool(changes)}
 
 
 def describe_container() -> dict[str, str | None] | None:
