@@ -11,6 +11,7 @@ from anytime_pruning.cli.study import external, names, plan, report, schema, sta
 from anytime_pruning.foundation.console import escape_what_cannot_be_printed
 from anytime_pruning.foundation.errors import ArtifactError, one_line
 from anytime_pruning.foundation.signals import Interrupted, handling
+from anytime_pruning.machine.collector import defer_collections
 
 SCRIPT = "anytime-pruning"
 # Only some commands need these modules. The values name the extra of this package that installs the module.
@@ -70,7 +71,9 @@ def main(arguments: list[str] | None = None) -> int:
         signal that stopped the command.
     """
     escape_what_cannot_be_printed()
-    arguments = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        defer_collections()
+        arguments = sys.argv[1:]
     options = _make_parser(arguments[:1]).parse_args(arguments)
     try:
         with handling():

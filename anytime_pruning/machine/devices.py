@@ -8,6 +8,7 @@ from torch import Tensor
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.caches import keep_caches_outside
+from anytime_pruning.machine.collector import resume_collections
 from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.machine.nvidia import has_cuda, has_driver, why_no_cuda
 
@@ -79,6 +80,7 @@ def prepare_process(device: torch.device, threads: int, gpu_slots: int = 1, dete
         gpu_slots: number of runs that share one GPU; each run may use an equal share of the GPU's memory.
         deterministic: whether to choose only convolution kernels that repeat their bits.
     """
+    resume_collections()
     torch.set_num_threads(threads)
     if device.type == "cuda":
         # Streams, graphs and kernels of triton belong to the current GPU, and a slot may be on any.
