@@ -8,7 +8,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from anytime_pruning.figures.catalog import Figure, plan_figures
+from anytime_pruning.figures.catalog import Figure
+from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.foundation.files import write_if_different
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.orchestration.calls.experiments import check_results_stay

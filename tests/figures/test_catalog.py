@@ -8,7 +8,8 @@ import sys
 import pytest
 from conftest import ROOT
 
-from anytime_pruning.figures.catalog import Contents, Figure, TableKind, plan_figures
+from anytime_pruning.figures.catalog import Contents, Figure, TableKind
+from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.registry import lookup, names, register
 from anytime_pruning.orchestration.plan import plan as make_plan

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.figures.tables import equivalence
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.settings.study import plan_study

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from anytime_pruning.__main__ import main
-from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.results import layout
 from anytime_pruning.results.left_over import find_left_over
 from anytime_pruning.results.run_list import write_runs_list

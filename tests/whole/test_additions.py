@@ -12,7 +12,7 @@ from conftest import read_csv
 from safetensors.torch import load_file
 
 from anytime_pruning import run_stream
-from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.figures.draw import draw
 from anytime_pruning.pruning.mask_chooser import MaskChooser
 from anytime_pruning.settings.study import PlannedRun, plan_study

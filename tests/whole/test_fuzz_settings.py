@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anytime_pruning.__main__ import main
-from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.figures.claims.definitions import read_claims
 from anytime_pruning.foundation.errors import MESSAGE_LIMIT, ArtifactError
 from anytime_pruning.foundation.registry import KINDS

@@ -19,7 +19,7 @@ import yaml
 from conftest import ROOT
 
 from anytime_pruning.__main__ import main
-from anytime_pruning.figures.catalog import plan_figures
+from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.results.collect import collect
 from anytime_pruning.results.layout import run_dir, runs_dir, weights_path
 from anytime_pruning.results.store import read_metrics

@@ -23,7 +23,7 @@ def run(options: argparse.Namespace) -> None:
 
     A run is listed whether it is finished or not. Files that this project does not write are never listed.
     """
-    from anytime_pruning.figures.catalog import plan_figures
+    from anytime_pruning.figures.catalog.plan import plan_figures
     from anytime_pruning.foundation.safe_text import read_yaml
     from anytime_pruning.results import layout
     from anytime_pruning.results.external import external_results

@@ -5,15 +5,18 @@ Separate figures compare the other series, and runs whose settings vary (tau, re
 main figures therefore stay readable, and no run is lost, because tables show all runs.
 """
 
+from __future__ import annotations
+
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from anytime_pruning.results.external import ExternalResult
-from anytime_pruning.results.variants import name_variants, plain_settings
-from anytime_pruning.settings.run import RunSettings
-from anytime_pruning.settings.study import Margins, PlannedRun
+# Drawing needs no settings, whose import takes a tenth of a figure's time.
+if TYPE_CHECKING:
+    from anytime_pruning.results.external import ExternalResult
+    from anytime_pruning.settings.run import RunSettings
+    from anytime_pruning.settings.study import Margins, PlannedRun
 
 
 class Stream(NamedTuple):
@@ -68,7 +71,7 @@ class StudyRuns:
     external: Sequence[ExternalResult] = ()
 
     @classmethod
-    def of(cls, runs: Iterable[PlannedRun], margins: Margins, external: Sequence[ExternalResult] = ()) -> "StudyRuns":
+    def of(cls, runs: Iterable[PlannedRun], margins: Margins, external: Sequence[ExternalResult] = ()) -> StudyRuns:
         """Describe the runs of a study and choose the main ones."""
         planned = list(runs)
         shown = _describe(planned)
@@ -93,6 +96,8 @@ def names_of(runs: Iterable[ShownRun]) -> list[str]:
 
 
 def _describe(runs: list[PlannedRun]) -> list[ShownRun]:
+    from anytime_pruning.results.variants import name_variants, plain_settings
+
     settings = {run.name: plain_settings(run.settings.model_dump(mode="json")) for run in runs}
     variants = name_variants(settings)
     return [
