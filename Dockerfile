@@ -18,7 +18,7 @@ RUN apt-get update \
 COPY ${REQUIREMENTS} /opt/requirements.txt
 RUN python3 -m venv /opt/venv \
  && /opt/venv/bin/python -m pip install --no-cache-dir --disable-pip-version-check --no-compile --requirement /opt/requirements.txt \
- && { /opt/venv/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/venv >/dev/null 2>&1 || true; } \
+ && { /opt/venv/bin/python -m compileall -q -j 0 -x /tests/ --invalidation-mode unchecked-hash /opt/venv >/dev/null 2>&1 || true; } \
  && rm -rf /root/.cache /tmp/*
 
 # Snakemake makes the checkout the home folder, so programs must keep their own files elsewhere. Python must not import

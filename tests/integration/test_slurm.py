@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from checkout import TINY, jobs, make_checkout, metrics_files, write_config
+from checkout import DRAWN, TINY, jobs, make_checkout, metrics_files, write_config
 from conftest import ROOT
 from patience import PATIENCE_S
 
@@ -97,7 +97,8 @@ def studied(tmp_path_factory):
     wrong = snakemake(folder)
     left = (folder / "results").exists()
     edit_profile(folder, "slurm_partition: nowhere ", f"slurm_partition: {partitions.stdout.split()[0]} ")
-    return folder, wrong, left, snakemake(folder, PYTHONPATH="watch", WATCHED=str(folder / "watch" / "log"))
+    done = snakemake(folder, "experiments", *DRAWN, PYTHONPATH="watch", WATCHED=str(folder / "watch" / "log"))
+    return folder, wrong, left, done
 
 
 def test_a_partition_that_does_not_exist_is_one_line_before_any_job(studied):
@@ -113,7 +114,7 @@ def test_two_jobs_at_a_time_on_different_gpus_and_one_that_is_cancelled_is_submi
     folder, _, _, done = studied
     assert jobs(done, "train") == 4
     assert len(metrics_files(folder)) == 4
-    assert (folder / "paper_figures" / "tiny" / "short.pdf").exists()
+    assert all((folder / figure).exists() for figure in DRAWN)
     events = [line.split() for line in (folder / "watch" / "log").read_text().splitlines()]
     holders, most = {}, 0
     for event, gpu, job in events[1:]:
@@ -145,7 +146,7 @@ def test_only_training_is_a_job_of_slurm(studied):
 
 def test_what_is_current_on_a_laptop_is_current_here_and_the_other_way_round(studied):
     folder, _, _, _ = studied
-    assert "Nothing to be done" in snakemake(folder).stderr
+    assert "Nothing to be done" in snakemake(folder, "experiments", *DRAWN).stderr
     for path in folder.rglob("data/cache/*"):
         path.touch()
     shutil.rmtree(folder / ".snakemake")

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass
 
 import pytest
-from checkout import make_checkout, snakemake
+from checkout import DRAWN, make_checkout, snakemake
 from faulty_runs import FRAGILE, Run, execution, in_parallel
 
 from tests.power_loss.losing import Journal
@@ -44,8 +44,6 @@ KEPT_SHARES = (0.0, 0.5, 0.9)
 # Each kind of run loses power with each share at a random moment in each of these parts of its life.
 N_PARTS = 4
 N_LOSSES = 10
-# The rules that collect runs and draw; the others have run before.
-DRAWN = ("paper_figures/tiny/cost.md", "paper_figures/tiny/short.pdf", "paper_figures/tiny/claims.md")
 
 
 @dataclass
@@ -133,7 +131,7 @@ def products(folder):
 
 
 def test_a_workflow_that_loses_power_while_it_collects_and_draws_ends_with_the_same_files(tmp_path):
-    """Lose power 10 times, and print a line for each time."""
+    """Lose power 10 times while the rules work that collect and draw, and print a line for each time."""
     disk = make_checkout(tmp_path / "disk")
     assert snakemake(disk, "experiments").returncode == 0
     with recording.recorded(disk, tmp_path / "mount", tmp_path / "journal"):
