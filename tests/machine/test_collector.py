@@ -39,6 +39,7 @@ def test_the_process_of_a_command_hardly_collects_and_nothing_at_its_end(argumen
 def usual(monkeypatch):
     """Return the thresholds of this process; restore them, and let nothing be frozen at its end."""
     monkeypatch.setattr("atexit.register", lambda _: None)
+    resume_collections()  # after a test that called a command as the whole process
     thresholds = gc.get_threshold()
     yield thresholds
     gc.set_threshold(*thresholds)
