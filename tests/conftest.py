@@ -8,6 +8,7 @@ import shutil
 import signal
 import tarfile
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -134,40 +135,55 @@ def make_trainer(tiny, data_dir):
 
 
 @pytest.fixture(scope="session")
-def trained_study(data_dir, tmp_path_factory):
-    """Return the folder of a study of three runs, with weights and tables where the workflow puts them."""
-    study = tmp_path_factory.mktemp("results") / "tiny"
-    tiny = {"dataset": "digits", "model": "resnet20", "n_megabatches": 2, "train_limit": 400, "epochs": 2}
-    tiny |= {"precision": "float32"}
-    tiny |= {"lr_milestones": [], "batch_size": 16, "execution": {"device": "cpu", "data_dir": str(data_dir)}}
-    names = []
-    for changes in ({"lr": 0.05}, {"method": "dense"}, {"protocol": "released", "seed": 1}):
-        settings = parse_settings(tiny | changes)
-        names.append(run_name(settings))
-        run_stream(settings, study / "runs" / names[-1], study / "checkpoints" / names[-1] / layout.WEIGHTS)
-    collect(names, study / "runs", study / "tables")
-    return study
+def made_once(tmp_path_factory):
+    """Return a function that lets the first worker make a folder, which all workers of pytest-xdist then share."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def make_once(name: str, make: Callable[[Path], None]) -> Path:
+        folder, done = base / name, base / f"{name}.done"
+        with FileLock(base / f"{name}.lock"):
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                folder.mkdir()
+                make(folder)
+                done.touch()
+        return folder
+
+    return make_once
 
 
 @pytest.fixture(scope="session")
-def tiny_project(tmp_path_factory):
-    """Return a checkout in which the tiny study ran once, and what Snakemake said; a test that changes it takes a copy.
+def trained_study(made_once):
+    """Return the folder of a study of three runs, with weights and tables where the workflow puts them."""
 
-    All workers of pytest-xdist share it, because making it takes many seconds.
-    """
+    def train(folder: Path) -> None:
+        study = folder / "tiny"
+        tiny = {"dataset": "digits", "model": "resnet20", "n_megabatches": 2, "train_limit": 400, "epochs": 2}
+        tiny |= {"precision": "float32", "lr_milestones": [], "batch_size": 16}
+        tiny |= {"execution": {"device": "cpu", "data_dir": str(folder / "data")}}
+        names = []
+        for changes in ({"lr": 0.05}, {"method": "dense"}, {"protocol": "released", "seed": 1}):
+            settings = parse_settings(tiny | changes)
+            names.append(run_name(settings))
+            run_stream(settings, study / "runs" / names[-1], study / "checkpoints" / names[-1] / layout.WEIGHTS)
+        collect(names, study / "runs", study / "tables")
+
+    return made_once("trained", train) / "tiny"
+
+
+@pytest.fixture(scope="session")
+def tiny_project(made_once):
+    """Return a checkout in which the tiny study ran once, which no test may change, and what Snakemake said."""
     from checkout import make_checkout, snakemake
 
-    base = tmp_path_factory.getbasetemp()
-    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    folder, said = base / "tiny" / "project", base / "tiny" / "said.txt"
-    with FileLock(base / "tiny.lock"):
-        if not said.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir(parents=True)
-            done = snakemake(make_checkout(folder))
-            assert done.returncode == 0, done.stderr
-            said.write_text(done.stderr)
-    return folder, said.read_text()
+    def run_study(folder: Path) -> None:
+        done = snakemake(make_checkout(folder / "project"))
+        assert done.returncode == 0, done.stderr
+        (folder / "said.txt").write_text(done.stderr)
+
+    folder = made_once("tiny", run_study)
+    return folder / "project", (folder / "said.txt").read_text()
 
 
 @pytest.fixture

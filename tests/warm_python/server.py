@@ -20,6 +20,9 @@ import traceback
 from contextlib import suppress
 from pathlib import Path
 
+gc.disable()  # because imports make no garbage
+
+# ruff: noqa: E402
 # The project's own package is not among them: each checkout has its own.
 import filelock  # noqa: F401
 import ipykernel.kernelapp  # noqa: F401
@@ -88,6 +91,7 @@ def main(program: Path) -> None:
     Path("environment").write_text(json.dumps(read_at_start(dict(os.environ))), encoding="utf-8")
     print("ready", flush=True)
     gc.freeze()  # so that a fork does not write to the pages of all objects, which would copy them
+    gc.enable()
     run(program, *next_request(listener))
 
 
