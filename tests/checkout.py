@@ -70,8 +70,8 @@ def make_checkout(folder: Path) -> Path:
     folder.mkdir(exist_ok=True)
     for part in PARTS:
         source = ROOT / part
-        # Python writes a compiled module under a temporary name first: another worker may do so at this moment. The image
-        # may be built at this moment, too, in a folder beside it that holds gigabytes.
+        # Python writes a compiled module under a temporary name first, and another worker may do so at this moment. The
+        # image may be built at this moment, too, in a folder that holds gigabytes.
         ignore = shutil.ignore_patterns("*.sif", ".build-image.*", "*.pyc.*")
         shutil.copytree(source, folder / part, ignore=ignore) if source.is_dir() else shutil.copy(source, folder)
     write_config(folder, TINY)
