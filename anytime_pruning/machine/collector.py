@@ -8,13 +8,13 @@ import atexit
 import gc
 
 _USUAL = gc.get_threshold()
-# So many more objects than before are a few megabytes.
-_FEW_MEGABYTES = 10_000
+# The collector waits for this many new objects, which take a few megabytes.
+_OBJECTS = 10_000
 
 
 def defer_collections() -> None:
     """Collect garbage seldom, and none at the end of the process. Call this before the heavy imports."""
-    gc.set_threshold(_FEW_MEGABYTES)
+    gc.set_threshold(_OBJECTS)
     # The system takes all memory back at once.
     atexit.register(gc.freeze)
 
