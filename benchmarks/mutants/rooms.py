@@ -67,10 +67,11 @@ ROOMS = {
     ),
     "digest": Room(
         (
-            "foundation/source_code.py",
+            "foundation/source_code/*.py",
             "results/variants.py",
             "settings/naming.py",
             "settings/own_code.py",
+            "settings/own_files.py",
             "settings/versions.py",
             "settings/run/*.py",
         ),
@@ -100,8 +101,8 @@ LEFT_OUT = (
     "tests/figures/test_reversals.py::test_a_false_positive_is_as_rare_as_the_level_says",
     "tests/results/test_metrics_file.py::test_a_new_file_is_what_the_model_writes_in_the_order_of_its_fields",
     "tests/results/test_metrics_file.py::test_reading_results_loads_neither_torch_nor_pandas",
-    "tests/settings/test_own_code.py::test_a_file_in_the_package_counts_alike_with_and_without_torch",
-    "tests/settings/test_own_code.py::test_every_module_of_this_project_that_registers_a_part_is_named",
+    "tests/settings/test_own_code.py::test_files_in_the_package_count_alike_with_and_without_torch",
+    "tests/settings/test_own_code.py::test_every_part_of_this_project_and_its_module_are_named",
     "tests/settings/test_study.py::test_as_many_runs_as_are_allowed_are_planned",
     "tests/settings/test_study.py::test_the_studies_are_the_ones_described",
     "tests/settings/test_versions.py::test_stored_runs_of_the_papers_protocol_are_found",

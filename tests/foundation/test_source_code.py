@@ -7,7 +7,13 @@ import types
 
 import pytest
 
-from anytime_pruning.foundation.source_code import describe_code, normalized, registers
+from anytime_pruning.foundation.source_code import (
+    describe_code,
+    imported_modules,
+    normalized,
+    normalized_or_digest,
+    spells_out,
+)
 
 ORIGINAL = '''
 import helpers
@@ -163,10 +169,73 @@ def test_code_without_source_counts_by_its_compiled_form():
     assert first != describe_code(typed("def build(n, s):\n    return n + 2"), "__main__")
 
 
-def test_installed_packages_do_not_count():
+def test_the_code_of_installed_packages_does_not_count():
     import json
 
-    assert describe_code(json.dumps, "original") == {}
+    assert describe_code(json.dumps, "original") == {"": "json.dumps"}
+
+
+VALUES = """
+import argparse, functools, math, pathlib, types
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+
+class Own:
+    __slots__ = ("width",)
+
+    def __init__(self, width):
+        self.width = width
+
+
+def build():
+    return value
+
+
+value = {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("F.relu", "F.gelu"),
+        ("torch.relu", "torch.tanh"),
+        ("torch.nn.ReLU", "torch.nn.GELU"),
+        ("torch.nn.ReLU()", "torch.nn.GELU()"),
+        ("[torch.nn.PReLU(init=0.1)]", "[torch.nn.PReLU(init=0.2)]"),
+        ("torch.float32", "torch.bfloat16"),
+        ("torch.tensor([1.0, 2.0])", "torch.tensor([1.0, 2.000001])"),
+        ("torch.ones(2, 3)", "torch.ones(3, 2)"),
+        ("torch.ones(2).bfloat16()", "torch.ones(2).half()"),
+        ("torch.ones(2).to_sparse()", "torch.zeros(2).to_sparse()"),
+        ("np.array([1, 2])", "np.array([1, 3])"),
+        ("np.float32(1)", "np.float32(2)"),
+        ("np.sqrt", "np.exp"),
+        ("math.sqrt", "math.exp"),
+        ("types.SimpleNamespace(depth={'a', 'b'})", "types.SimpleNamespace(depth={'a', 'c'})"),
+        ("argparse.Namespace(depth=1)", "argparse.Namespace(depth=2)"),
+        ("types.MappingProxyType({1: 2})", "types.MappingProxyType({1: 3})"),
+        ("pathlib.Path('a')", "pathlib.Path('b')"),
+        ("range(3)", "range(4)"),
+        ("Own(1)", "Own(2)"),
+        ("functools.partial(F.relu, inplace=True)", "functools.partial(F.relu6, inplace=True)"),
+    ],
+)
+def test_a_value_of_an_installed_package_counts(one, other, described):
+    def describe(value):
+        return described(VALUES.replace("{}", value))
+
+    assert describe(one) == describe(one)
+    assert describe(one) != describe(other)
+
+
+def test_the_place_of_an_object_in_memory_does_not_count(described):
+    first = described(VALUES.replace("{}", "torch.Generator()"))
+    kept = [object() for _ in range(9)]
+    assert described(VALUES.replace("{}", "torch.Generator()")) == first
+    assert len(kept) == 9
 
 
 def test_an_object_counts_by_its_class_and_its_values():
@@ -307,6 +376,8 @@ def test_the_description_of_code_stays_as_it_is(described):
         "names[0]": "'a'",
         "names[1]": "1",
         "names[2]": "8",
+        "installed.class": "types.SimpleNamespace",
+        "installed['x']": "1",
     }
 
 
@@ -328,14 +399,14 @@ def test_a_package_of_another_folder_is_installed_by_its_name(folder, tmp_path, 
     (tmp_path / folder / "installed_for_test.py").write_text("def build():\n    return 1\n", encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path / folder))
     build = importlib.import_module("installed_for_test").build
-    assert describe_code(build, "original") == {}
+    assert describe_code(build, "original") == {"": "installed_for_test.build"}
     assert describe_code(build, "installed_for_test") == {"build": "def build():\n    return 1"}
     del sys.modules["installed_for_test"]
 
 
 def test_this_package_counts_only_where_it_is_the_users_own_module():
-    assert describe_code(normalized, "original") == {}
-    assert describe_code(normalized, normalized.__module__)
+    assert describe_code(normalized, "original") == {"": "anytime_pruning.normalized"}
+    assert set(describe_code(normalized, normalized.__module__)) > {"normalized"}
 
 
 def test_typed_code_counts_whichever_module_leads_to_it(monkeypatch):
@@ -343,8 +414,8 @@ def test_typed_code_counts_whichever_module_leads_to_it(monkeypatch):
     assert set(describe_code(typed("def build():\n    return 1"), "original")) == {"build"}
 
 
-def test_code_of_no_module_does_not_count():
-    assert describe_code(typed("def build():\n    return 1", module=None), "original") == {}
+def test_code_of_no_module_counts_by_its_name():
+    assert describe_code(typed("def build():\n    return 1", module=None), "original") == {"": ".build"}
 
 
 def test_functions_inside_of_code_without_source_count():
@@ -360,20 +431,39 @@ def test_functions_inside_of_code_without_source_count():
         ('@register("model", "mine")\ndef build(): ...', True),
         ('import anytime_pruning\nanytime_pruning.register("model", "mine")(print)', True),
         ('register("model", "other")(print)\nregister("model", "mine")(print)', True),
+        ('from anytime_pruning import register as add\nadd("model", "mine")(print)', True),
+        ('register(name="mine", kind="model")(print)', True),
+        ('register("model", name="mine")(print)', True),
         ('register("pruner", "mine")(print)', False),
         ('register("model", "my_" + "mine")(print)', False),
-        ('describe("model", "mine")', False),
         ('register("model", "mine"', False),
         ("", False),
     ],
 )
-def test_a_file_registers_what_it_spells_out(text, is_found, tmp_path):
-    path = tmp_path / "mine.py"
-    path.write_text(text, encoding="utf-8")
-    assert registers(path, "model", "mine") == is_found
+def test_a_file_registers_what_it_spells_out(text, is_found):
+    assert spells_out(text.encode(), "model", "mine") == is_found
 
 
-def test_a_file_that_cannot_be_read_registers_nothing(tmp_path):
-    assert not registers(tmp_path / "gone.py", "model", "mine")
-    (tmp_path / "odd.py").write_bytes(b'# \xff\nregister("model", "mine")')
-    assert not registers(tmp_path / "odd.py", "model", "mine")
+def test_a_text_that_is_not_python_spells_nothing_out_and_counts_by_its_bytes():
+    text = b'import a\nregister("model", "mine")\n)'
+    assert not spells_out(text, "model", "mine")
+    assert imported_modules(text, "mine") == ()
+    assert normalized_or_digest(text) != normalized_or_digest(text + b"\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "modules"),
+    [
+        ("import a.b.c as d, e", {"a", "a.b", "a.b.c", "e"}),
+        ("from a.b import c", {"a", "a.b", "a.b.c"}),
+        ("from a import *", {"a"}),
+        ("from . import c", {"p", "p.q", "p.q.c"}),
+        ("from .c import d", {"p", "p.q", "p.q.c", "p.q.c.d"}),
+        ("from ..c import d", {"p", "p.c", "p.c.d"}),
+        ("def build():\n    if True:\n        import a", {"a"}),
+        ("'import a'", set()),
+    ],
+)
+def test_every_import_of_a_file_is_found(text, modules):
+    assert set(imported_modules(text.encode(), "p.q.mine")) == modules
+    assert set(imported_modules(text.encode(), "p.q.__init__")) == modules

@@ -1,42 +1,24 @@
-"""Describe the code of a function or class, together with the code of the same user to which it leads.
-
-Comments, docstrings and the layout of the code do not count. Installed packages do not count either.
-"""
+"""Describe the code of a function or class, together with the code of the same user to which it leads."""
 
 from __future__ import annotations
 
-import ast
 import functools
+import hashlib
 import inspect
+import re
 import sys
-import sysconfig
 import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from anytime_pruning.foundation.source_code.texts import is_installed, normalized
+
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
+# Objects of these classes are nothing but their attributes.
+_RECORDS = {("types", "SimpleNamespace"), ("argparse", "Namespace")}
 _PACKAGE = __name__.partition(".")[0]
-
-
-def registers(path: Path, kind: str, name: str) -> bool:
-    """Return whether a file, which is only parsed, calls `register` with a kind and a name that it spells out."""
-    try:
-        return (kind, name) in _registrations(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return False
-
-
-@functools.cache
-def _registrations(source: str) -> frozenset[tuple[Any, ...]]:
-    """Return the arguments of each call of `register`; a text is parsed once, because a grid asks for every run."""
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError):
-        return frozenset()
-    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call) and "register" in ast.unparse(node.func))
-    return frozenset(tuple(getattr(argument, "value", None) for argument in call.args) for call in calls)
 
 
 def describe_code(thing: object, home: str) -> dict[str, str]:
@@ -66,7 +48,9 @@ class _Description:
     """
 
     def __init__(self, home: str):
-        self._home, self._seen = home, set[int]()
+        self._home = home
+        # The objects are kept, because the number of one that is gone may come back as that of another.
+        self._seen: dict[int, object] = {}
         self.parts: dict[str, str] = {}
 
     def add(self, where: str, value: object) -> None:
@@ -78,12 +62,13 @@ class _Description:
             for key, item in items:
                 self.add(f"{where}[{key!r}]", item)
         elif id(value) not in self._seen:
-            self._seen.add(id(value))
+            self._seen[id(value)] = value
             self._add_object(where, value)
 
     def _add_object(self, where: str, value: Any) -> None:
         # A decorator such as functools.lru_cache or torch.no_grad hides the function that it wraps.
-        if (wrapped := getattr(value, "__wrapped__", None)) is not None and not isinstance(value, type):
+        wrapped = None if isinstance(value, type) else getattr(value, "__wrapped__", None)
+        if wrapped is not None:
             self.add(where, wrapped)
         if isinstance(value, functools.partial):
             self.add(f"{where}.func", value.func)
@@ -95,13 +80,36 @@ class _Description:
         elif isinstance(value, FunctionType):
             self._add_function(where, value)
         elif isinstance(value, type):
-            self._add_class(value)
-        elif not isinstance(value, ModuleType) and self._is_own(type(value).__module__):
-            self.add(f"{where}.class", type(value))
-            self.add(where, dict(getattr(value, "__dict__", {})))
+            self._add_class(where, value)
+        elif isinstance(value, ModuleType):
+            self._put(where, value.__name__)
+        elif callable(value) and hasattr(value, "__name__"):
+            self._add_foreign(where, value)
+        elif wrapped is None:
+            self._add_instance(where, value)
+
+    def _add_instance(self, where: str, value: Any) -> None:
+        kind = type(value)
+        self.add(f"{where}.class", kind)
+        if (content := _bytes_of(value)) is not None:
+            self._put(where, hashlib.sha256(content).hexdigest())
+        elif self._is_own(kind.__module__) or (kind.__module__, kind.__name__) in _RECORDS:
+            slots = [name for name in getattr(kind, "__slots__", ()) if hasattr(value, name)]
+            self.add(where, dict(getattr(value, "__dict__", {})) | {name: getattr(value, name) for name in slots})
+        else:
+            # Attributes of other objects do not count, because they come and go with the versions of packages.
+            self._put(where, _printed(value))
+            if callable(state := getattr(value, "state_dict", None)) and not isinstance(value, type):
+                self.add(where, dict(state()))
+
+    def _add_foreign(self, where: str, value: Any) -> None:
+        """Add the name of a function or class of an installed package, whose code does not count."""
+        package = (getattr(value, "__module__", None) or "").partition(".")[0]
+        self._put(where, f"{package}.{getattr(value, '__qualname__', value.__name__)}")
 
     def _add_function(self, where: str, function: FunctionType) -> None:
         if not self._is_own(function.__module__):
+            self._add_foreign(where, function)
             return
         name = function.__qualname__
         self._put(name, _source_of(function) or _compiled(function.__code__))
@@ -121,12 +129,13 @@ class _Description:
             else:
                 self.add(used, value)
 
-    def _add_class(self, cls: type) -> None:
+    def _add_class(self, where: str, cls: type) -> None:
         if not self._is_own(cls.__module__):
+            self._add_foreign(where, cls)
             return
         if source := _source_of(cls):
             self._put(cls.__qualname__, source)
-        for base in cls.__bases__:
+        for base in cls.__bases__ if cls.__bases__ != (object,) else ():
             self.add(f"{cls.__qualname__}.base", base)
         for name, member in vars(cls).items():
             inner = getattr(member, "__func__", None) or getattr(member, "fget", None) or member
@@ -145,20 +154,12 @@ class _Description:
             return module is not None
         file = getattr(sys.modules.get(module), "__file__", None)
         return module.partition(".")[0] != _PACKAGE and (
-            module == "__main__" or (file is not None and not _is_installed(Path(file)))
+            module == "__main__" or (file is not None and not is_installed(Path(file)))
         )
 
 
 def _in_order(values: tuple[Any, ...] | list[Any] | set[Any] | frozenset[Any]) -> list[Any]:
     return sorted(values, key=repr) if isinstance(values, (set, frozenset)) else list(values)
-
-
-def _is_installed(file: Path) -> bool:
-    """Return whether a file belongs to Python or to an installed package."""
-    folders = {Path(path) for path in sysconfig.get_paths().values()}
-    return any(name in ("site-packages", "dist-packages") for name in file.parts) or any(
-        file.is_relative_to(folder) for folder in folders if folder.name.startswith("python")
-    )
 
 
 def _names_in(code: CodeType) -> Iterator[str]:
@@ -177,20 +178,30 @@ def _source_of(thing: Callable[..., Any] | type) -> str | None:
         return None
 
 
-def normalized(source: str) -> str:
-    """Return source as its syntax tree gives it, without docstrings.
+def _bytes_of(value: Any) -> bytes | None:
+    """Return shape, type and content of a tensor or an array, or None for anything else.
 
-    Raises:
-        SyntaxError: the text is not Python.
+    Torch is not imported here: where there is a tensor, it was imported.
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if (
-            isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef))
-            and ast.get_docstring(node) is not None
-        ):
-            node.body = node.body[1:] or [ast.Pass()]
-    return ast.unparse(tree)
+    torch, numpy = sys.modules.get("torch"), sys.modules.get("numpy")
+    if torch is not None and isinstance(value, torch.Tensor):
+        try:
+            content: bytes = value.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        except (RuntimeError, TypeError, NotImplementedError):  # A sparse, lazy or quantized tensor has no plain bytes.
+            return _printed(value).encode()
+        return f"{value.dtype} {tuple(value.shape)} ".encode() + content
+    if numpy is not None and isinstance(value, (numpy.ndarray, numpy.generic)):
+        content = value.tobytes()
+        return f"{value.dtype} {value.shape} ".encode() + content
+    return None
+
+
+def _printed(value: object) -> str:
+    """Return the printed form of an object without its place in memory, which is another in each process."""
+    try:
+        return re.sub(r" at 0x[0-9a-f]+", "", repr(value), flags=re.IGNORECASE)
+    except Exception:  # Any error may come from a foreign object; its class counts nevertheless.
+        return ""
 
 
 def _compiled(code: CodeType) -> str:
