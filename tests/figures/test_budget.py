@@ -53,6 +53,13 @@ def test_a_series_reaches_the_last_megabatch_that_it_can_pay(both):
     assert affordable(spent, "train_macs", 99, "test_acc_pct", whole=False) == []
 
 
+def test_every_seed_has_to_pay(both):
+    spent = add_spent(both)
+    spent.loc[(spent["method"] == "app") & (spent["seed"] == 1), "spent_train_macs"] += 30
+    reached = affordable(spent, "train_macs", 615, "test_acc_pct", whole=False)  # enough for the mean over seeds
+    assert {one.series: one.t for one in reached} == {DENSE: 3, APP: 2}
+
+
 def test_megabatches_without_training_are_no_result_of_a_budget():
     waiting = megabatches((10.0, 10.0, 60.0), 1, DENSE)
     waiting.loc[waiting["t"] < 3, ["train_macs", "train_macs_kept"]] = 0

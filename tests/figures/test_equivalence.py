@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
 from anytime_pruning.figures.catalog.plan import plan_figures
@@ -93,6 +94,14 @@ def test_the_advice_comes_true():
         within = ttost_paired(values, np.zeros(advised), -1, 1)[0] < 0.05 / 4
         decided += within or stats.ttest_1samp(values, 0).pvalue < 0.05 / 4
     assert decided / 300 > 0.75
+
+
+def test_the_advice_for_a_difference_is_that_of_a_two_sided_test():
+    few = pd.Series([1.6, -0.8, 0.9, -0.5, 1.4, -0.2]) + 1
+    *_, numbers = equivalence.tabulate(runs(few, [0, 1, 2, 1, 0, 2], n_seeds=6), MARGINS)
+    (advised,) = numbers.loc[numbers["measure"] == "test_acc_pct", "seeds_to_decide"]
+    needed = TTestPower().solve_power(few.mean() / few.std(), power=0.8, alpha=0.05 / 4, alternative="two-sided")
+    assert advised == np.ceil(needed)
 
 
 def test_margins_are_those_of_the_study():

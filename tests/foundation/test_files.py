@@ -45,6 +45,15 @@ def test_a_made_folder_has_its_name_on_the_disk(tmp_path, monkeypatch):
     assert flushed == []
 
 
+def test_a_file_is_on_the_disk_before_it_takes_the_name_of_the_old_one(tmp_path, monkeypatch):
+    done, fsync, replace = [], os.fsync, os.replace
+    monkeypatch.setattr(os, "fsync", lambda file: (done.append(os.readlink(f"/proc/self/fd/{file}")), fsync(file)))
+    monkeypatch.setattr(os, "replace", lambda *names: (done.append(tuple(map(str, names))), replace(*names)))
+    write_text(tmp_path / "a.txt", "whole")
+    partial = done[0]
+    assert done == [partial, (partial, str(tmp_path / "a.txt")), str(tmp_path)]
+
+
 FAILURES = {
     OSError(28, "No space left on device"): OSError,
     SafetensorError("No space left on device"): CapacityError,

@@ -6,7 +6,8 @@ import shutil
 
 import pandas as pd
 import pytest
-from forge import forge
+from conftest import read_csv
+from forge import edit, forge
 
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.errors import DataError
@@ -55,6 +56,41 @@ def test_four_tidy_tables(stored, tmp_path):
         assert set(table["protocol"]) == {"paper"}
     errors = tables["megabatches"].groupby("seed")["error_count"].sum().tolist()
     assert tables["runs"].sort_values("seed")["cumulative_error_count"].tolist() == errors
+
+
+def test_the_cost_of_training_is_that_of_its_definition(stored, tmp_path):
+    """Count by hand: three passes, each with the operations of a layer in proportion to its weights."""
+    names, runs_dir = stored
+    folder = runs_dir / names[0]
+    first = read_csv(folder / "layers.csv")[0]["layer"]
+    edit(folder / "layers.csv", lambda rows: [row.update(kept="0") for row in rows if row["layer"] == first] and None)
+    edit(folder / "megabatches.csv", lambda rows: [row.pop("empty_layers") for row in rows] and None)
+    forge(folder)
+    collect(names, runs_dir, tmp_path / "tables")
+    whole = read_metrics(folder).final.macs_count
+    kept, empty = {}, {}
+    for row in read_csv(folder / "layers.csv"):
+        of_a_weight = int(row["macs"]) / int(row["total"])
+        kept[row["t"]] = kept.get(row["t"], whole) - of_a_weight * (int(row["total"]) - int(row["kept"]))
+        empty[row["t"]] = empty.get(row["t"], 0) + (row["kept"] == "0")
+    expected = [
+        {
+            "train_macs": 3 * int(row["samples"]) * whole,
+            "train_macs_kept": round(3 * int(row["samples"]) * kept[row["t"]]),
+            "empty_layers": empty[row["t"]],
+        }
+        for row in read_csv(folder / "megabatches.csv")
+    ]
+    megabatches = pd.read_csv(tmp_path / "tables" / "megabatches.csv")
+    found = megabatches[megabatches["run"] == names[0]]
+    assert found[list(expected[0])].to_dict("records") == expected
+    assert expected[-1]["empty_layers"] == 1
+    assert len(expected) == 2
+    assert expected[0]["train_macs_kept"] > 0
+    (total,) = pd.read_csv(tmp_path / "tables" / "runs.csv").query("run == @names[0]").to_dict("records")
+    for column in ("train_macs", "train_macs_kept"):
+        assert total[column] == sum(row[column] for row in expected)
+    assert total["empty_layers"] == 1
 
 
 def test_a_missing_run_is_named(stored, tmp_path):

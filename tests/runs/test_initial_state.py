@@ -9,6 +9,7 @@ from conftest import read_csv
 from safetensors.torch import load_file, save_file
 
 import anytime_pruning.runs.job
+import anytime_pruning.runs.loop
 from anytime_pruning import build_model, run_stream
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.pruning.prunable import prunable_weights
@@ -59,6 +60,19 @@ def test_a_given_mask_is_kept_for_good_and_pruned_further(other_run, tiny, tmp_p
     assert densities == pytest.approx([0.8**4.5, 0.8**5, 0.8**9], abs=1e-4)
     weights = load_file(tmp_path / "app" / "weights.safetensors")
     assert all(not ((weights[name] != 0) & ~kept).any() for name, kept in mask.items())
+
+
+def test_a_given_mask_is_in_force_before_the_first_step(other_run, tiny, tmp_path, monkeypatch):
+    seen, make = [], anytime_pruning.runs.loop.RunState
+
+    def watched(trainer, *others):
+        seen.append({name: weight != 0 for name, weight in prunable_weights(trainer.model).items()})
+        return make(trainer, *others)
+
+    monkeypatch.setattr(anytime_pruning.runs.loop, "RunState", watched)
+    run_stream(tiny(method="dense", epochs=1, initial_mask=named(other_run)), tmp_path / "run")
+    weights = load_file(other_run)
+    assert all(torch.equal(kept, weights[name] != 0) for name, kept in seen[0].items())
 
 
 def test_content_names_results_and_the_place_does_not(other_run, tiny, tmp_path):

@@ -37,6 +37,7 @@ def test_the_files_of_a_run(tiny, tmp_path):
         gap = float(row["train_acc_running_pct"]) - float(row["valid_acc_augmented_pct"])
         assert float(row["generalization_gap_pct"]) == pytest.approx(gap)
         assert float(row["clean_gap_pct"]) == pytest.approx(float(row["train_acc_pct"]) - float(row["valid_acc_pct"]))
+        assert 0 < float(row["prune_seconds"]) < float(row["seconds"])
     errors = [int(row["error_count"]) for row in rows]
     assert metrics["final"]["cumulative_error_count"] == sum(errors)
     assert metrics["final"]["cumulative_error_rate"] == sum(errors) / (3 * 360)

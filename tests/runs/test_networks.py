@@ -9,7 +9,9 @@ from torch.nn import functional as F
 
 from anytime_pruning import load_network, register, run_stream
 from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.runs.networks.identity import network_digest
 from anytime_pruning.runs.networks.trial import try_out
+from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.verification.stored import verify
 
 WANTED = r"; wanted: a tensor of logits, \[2, 10\]"
@@ -192,6 +194,23 @@ def test_a_network_whose_code_hides_a_change_is_told_by_its_structure(forget, ti
     hidden.write_text("9", encoding="utf-8")
     with pytest.raises(SettingError, match="which holds a run of another network of this name"):
         run_stream(settings, tmp_path / "run")
+
+
+def test_a_buffer_is_part_of_a_networks_structure(forget, tiny, tmp_path):
+    size = [1]
+
+    @register("model", "buffered_for_test")
+    def build(n_classes, image_shape):
+        network = of_width(6, n_classes, image_shape)
+        network.register_buffer("seen", torch.zeros(len(size)))
+        return network
+
+    settings = parse_settings(tiny(model="buffered_for_test"))
+    digests = []
+    for _ in range(2):
+        digests.append(network_digest(build(10, (1, 8, 8)), settings))
+        size.append(1)
+    assert digests[0] != digests[1]
 
 
 def test_networks_of_this_project_have_no_digest_of_their_own(tiny, tmp_path):

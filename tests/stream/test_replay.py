@@ -84,6 +84,16 @@ def test_a_buffer_holds_validation_images_in_proportion_and_never_trains_on_them
     assert set(valid.tolist()) <= set(torch.cat([m.valid for m in stream]).tolist())
 
 
+def test_what_is_replayed_for_training_and_for_validation_is_drawn_apart(tiny):
+    settings = parse_settings(tiny(replay="buffer", buffer_size=20, valid_frac=0.5))
+    stream = split_stream(400, 4, 0.5, make_generator(0, "stream"))
+    past = [torch.cat([getattr(megabatch, part) for megabatch in stream[:-1]]).tolist() for part in ("train", "valid")]
+    train, valid = replay_parts(settings, stream)
+    kept = [[of_past.index(i) for i in part.tolist() if i in of_past] for of_past, part in zip(past, (train, valid))]
+    assert len(kept[0]) == len(kept[1]) == 20
+    assert kept[0] != kept[1]
+
+
 @pytest.mark.parametrize(
     ("policy", "counts"),
     [("full", [27, 54, 81]), ("none", [27] * 3), ("previous", [27, 54, 54]), ("buffer", [27, 37, 37])],

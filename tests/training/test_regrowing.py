@@ -152,6 +152,13 @@ def test_a_run_exchanges_weights_and_its_results_verify(changes, tiny, tmp_path,
     assert kept / sum(weight.numel() for weight in weights.values()) == pytest.approx(densities[-1], abs=1e-5)
 
 
+def test_every_exchange_of_a_run_has_a_draw_of_its_own(tiny, tmp_path, monkeypatch):
+    purposes, make = [], regrowing.make_generator
+    monkeypatch.setattr(regrowing, "make_generator", lambda seed, what: (purposes.append(what), make(seed, what))[1])
+    run_stream(tiny(**DYNAMIC["set"]), tmp_path)
+    assert len(set(purposes)) == len(purposes) > 3
+
+
 def test_the_masks_of_the_best_epoch_come_back_with_its_weights(tiny, tmp_path, monkeypatch):
     kept = []
     monkeypatch.setattr(
