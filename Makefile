@@ -37,7 +37,7 @@ help:
 	@echo "make gpu-kit   gather wheels and data for a GPU machine without a network (2 minutes): gpu-kit/; see benchmarks/gpu_day"
 	@echo "make image     build the container image, envs/anytime-pruning.sif (for CPUs: make image REQUIREMENTS=envs/requirements.txt)"
 	@echo "make archive   write a checksummed archive of this commit into dist/"
-	@echo "make integration  test the container, DVC, Slurm and the archive with the tools of this machine (15 minutes)"
+	@echo "make integration  test the container, DVC, Slurm and the archive with the tools of this machine (20 minutes)"
 	@echo "make lock      write uv.lock and all lists in envs/ after an edit of pyproject.toml (needs a package index)"
 	@echo "make compare   train the golden run at commits A and B, and print the first step where they differ (make compare A=HEAD~5 B=HEAD)"
 	@echo "make fuzz      test 10,000 hostile configuration files of each kind, and as many damaged archives and images (13 minutes)"

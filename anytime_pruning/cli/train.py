@@ -20,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="safetensors file for the final weights")
     flags = parser.add_argument_group("settings", "values are YAML; defaults are those of the released commands")
     for key, field in RunSettings.model_fields.items():
-        default = "" if field.is_required() or key == "execution" else f" (default: {field.default})"
+        is_shown = not field.is_required() and field.default is not None and key not in ("execution", "own_code")
+        default = f" (default: {_as_yaml(field.default)})" if is_shown else ""
         flags.add_argument(_flag(key), dest=key, metavar="VALUE", help=f"{field.description}{default}")
 
 
@@ -74,6 +75,15 @@ def _given_settings(options: argparse.Namespace) -> dict[str, Any]:
         return read_yaml(Path(options.settings))
     settings: dict[str, Any] = parse_json("settings", options.settings)
     return settings
+
+
+def _as_yaml(default: Any) -> str:
+    """Return a default value as the YAML that a user would write, in one line."""
+    import yaml
+
+    value = list(default) if isinstance(default, tuple) else default
+    # A scalar alone would end with the line `...`, so the value is written as the only entry of a list.
+    return yaml.safe_dump([value], default_flow_style=True, width=1000).strip()[1:-1]
 
 
 def _flag(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Start a megabatch with weights that are shrunk unless the new data would make them grow."""
+"""Start a megabatch with weights that are shrunk unless the images to train on would make them grow."""
 
 from collections.abc import Iterator
 from functools import partial

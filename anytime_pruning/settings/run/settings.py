@@ -37,7 +37,9 @@ class RunSettings(RunFields):
     """
 
     own_code: dict[str, str] = Field({}, description="digests of the code of your own network and pruner; filled in")
-    execution: ExecutionSettings = Field(ExecutionSettings(), description="device, threads and data folder")
+    execution: ExecutionSettings = Field(
+        ExecutionSettings(), description="a mapping of settings that change no result, such as {device: cuda}"
+    )
 
     @field_validator("dataset", mode="before")
     @classmethod
