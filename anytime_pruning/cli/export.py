@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-HELP = "write a trained network as ONNX and sparse"
+HELP = "write a trained network as ONNX and as a sparse file"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

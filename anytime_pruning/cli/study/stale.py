@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from anytime_pruning.results.left_over import LeftOver
     from anytime_pruning.settings.study import PlannedRun
 
-HELP = "list or remove runs and figures that no grid names"
+HELP = "list or remove runs and figures that the study's grid does not name"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
