@@ -1,1 +1,1 @@
-"""Holds one file for each thing that a user may add: a pruner, a schedule, a start, a selection, a figure."""
+"""Holds one file for each thing that a user may add: a pruner, a schedule, a replay policy, a dataset and others."""

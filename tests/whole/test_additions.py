@@ -1,4 +1,4 @@
-"""Test that a new pruner, schedule, start, selection or figure takes one file and one import.
+"""Test that each thing that a user may add, such as a pruner or a dataset, takes one file and one import.
 
 Nothing else in the project knows the name of such an addition.
 """
@@ -90,6 +90,32 @@ def test_a_selection(tiny, tmp_path):
     weight = load_file(tmp_path / "weights.safetensors")["network.blocks.8.conv2.weight"].flatten() != 0
     assert not weight[: weight.numel() // 2].any()
     assert weight[-weight.numel() // 4 :].all()
+
+
+def test_a_replay_policy(tiny, tmp_path):
+    from additions import replay  # noqa: F401
+
+    run_stream(tiny(replay="every_other", epochs=1), tmp_path)
+    counts = [int(row["train_count"]) for row in read_csv(tmp_path / "megabatches.csv")]
+    assert counts == [27, 14 + 27, 14 + 14 + 27]
+
+
+def test_a_dataset(tiny, tmp_path):
+    from additions import dataset  # noqa: F401
+
+    run_stream(tiny(dataset="squares", epochs=1), tmp_path)
+    images = json.loads((tmp_path / "metrics.json").read_text())["input"]
+    assert (images["n_classes"], images["image_shape"]) == (2, [1, 8, 8])
+    assert [int(row["test_count"]) for row in read_csv(tmp_path / "megabatches.csv")] == [50, 50, 50]
+
+
+def test_a_tracker(tiny, tmp_path):
+    from additions import tracker  # noqa: F401
+
+    settings = tiny(epochs=1)
+    run_stream(settings | {"execution": {**settings["execution"], "tracker": "lines"}}, tmp_path)
+    reports = [json.loads(line) for line in (tmp_path / "reports.jsonl").read_text().splitlines()]
+    assert [report["samples"] for report in reports if "megabatch/test_acc_pct" in report] == [27, 27 * 3, 27 * 6]
 
 
 def test_a_figure(trained_study, tmp_path):
