@@ -1,7 +1,9 @@
 """Test the commands as a user calls them: their output, the files they write, and their exit status."""
 
+import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -10,8 +12,10 @@ from conftest import ROOT, toy_files, write_archive
 from filelock import FileLock
 
 from anytime_pruning.__main__ import main
+from anytime_pruning.cli import train
 from anytime_pruning.foundation.registry import KINDS, names
-from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.foundation.safe_text import parse_yaml
+from anytime_pruning.settings.run import RunSettings, parse_settings
 
 
 @pytest.fixture
@@ -44,6 +48,20 @@ def test_train_by_flags_and_by_json_is_the_same_run(tiny, in_folder, capsys):
     assert lines[1] == "99.2 % of all parameters can be pruned"
     assert lines[2].startswith("megabatch 1/3: density 0.800, train ")
     assert "\r" not in "".join(lines)
+
+
+def test_the_defaults_that_the_help_shows_are_yaml():
+    """Read each default as the command would read it, if a user gave it."""
+    parser = argparse.ArgumentParser()
+    train.add_arguments(parser)
+    helps = {action.dest: action.help for action in parser._actions}
+    shown = {key: re.search(r" \(default: (.+)\)$", helps[key]) for key in RunSettings.model_fields}
+    read = {key: parse_yaml(key, found.group(1)) for key, found in shown.items() if found}
+    fields = RunSettings.model_fields
+    defaults = {key: json.loads(json.dumps(fields[key].default)) for key in read}
+    assert read == defaults
+    left_out = {key for key in fields.keys() - read.keys() if not fields[key].is_required()}
+    assert left_out == {"execution", "own_code", "train_limit", "initial_mask", "initial_weights"}
 
 
 def test_a_runs_config_file_repeats_the_run(tiny, in_folder):

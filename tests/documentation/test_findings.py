@@ -1,6 +1,8 @@
 """Test that the page of findings says what the results in git say."""
 
+import json
 import re
+from collections import Counter
 
 import pandas as pd
 import pytest
@@ -88,3 +90,123 @@ def test_the_densities_of_the_published_code_are_those_of_the_runs():
         runs = pd.read_csv(ROOT / "results" / study / "tables" / "runs.csv")
         ends.append(f"{100 * runs.loc[runs['protocol'] == 'released', 'density'].mean():.1f} %")
     assert f"end at {ends[0]} and {ends[1]} of the prunable weights" in TEXT
+
+
+# Each verdict on a claim that the page names: study, claim, verdict, whether Holm's correction leaves it, words.
+CLAIMS = [
+    ("cifar100", "better-than-one-shot", "refuted", True, "than Anytime OSP**: 1.73 ± 0.38 points less. Refuted."),
+    ("cifar100", "errors-against-dense", "refuted", False, "than the dense network**: 263 ± 171 more. Refuted,"),
+    ("cifar100", "magnitude-keeps-fewer", "reproduced", True, "of the first third of the layers. Reproduced."),
+    ("cifar100", "better-than-dense", "undecided", False, "Undecided are APP's accuracy against the dense network"),
+    ("cifar100", "gap-against-dense", "undecided", False, "its gap against both (-3.4 ± 6.2"),
+    ("cifar100", "gap-against-one-shot", "undecided", False, "its gap against both (-3.4 ± 6.2 and +3.4 ± 4.2"),
+    ("cifar100", "errors-against-one-shot", "undecided", False, "and its errors against Anytime OSP (+498 ± 756)."),
+    (
+        "cifar10",
+        "magnitude-keeps-fewer",
+        "reproduced",
+        True,
+        "8.3 ± 2.1 points less. Reproduced, after Holm's correction",
+    ),
+    ("cifar10", "errors-against-one-shot", "reproduced", False, "The verdict of the table is *reproduced*"),
+    ("cifar10", "gap-against-one-shot", "refuted", False, "than Anytime OSP**: refuted, the gaps differ by"),
+    ("cifar10", "better-than-dense", "undecided", False, "APP against the dense network in accuracy (-0.5"),
+    ("cifar10", "errors-against-dense", "undecided", False, "errors (-291 ± 2,805)"),
+    ("cifar10", "gap-against-dense", "undecided", False, "gap (+0.3 ± 5.8)"),
+    ("cifar10", "better-than-one-shot", "undecided", False, "against Anytime OSP in accuracy (+0.5"),
+]
+
+
+def decided_or_tried(study):
+    """Return the rows of the claims that the runs of a study test, by their names without `tenth-`."""
+    rows = pd.read_csv(ROOT / "paper_figures" / study / "claims.csv")
+    rows = rows[rows["verdict"] != "not tested here"]
+    return rows.set_index(rows["id"].str.removeprefix("tenth-"))
+
+
+@pytest.mark.parametrize(("study", "claim", "verdict", "is_starred", "text"), CLAIMS)
+def test_verdicts_on_claims_are_those_of_the_table(study, claim, verdict, is_starred, text):
+    row = decided_or_tried(study).loc[claim]
+    assert text in TEXT
+    assert row["verdict"] == verdict
+    corrected = {"reproduced": "p_reproduced_holm", "refuted": "p_refuted_holm"}.get(verdict)
+    assert bool(corrected and row[corrected] < 0.05) is is_starred
+
+
+@pytest.mark.parametrize("study", ["cifar100", "cifar10"])
+def test_every_verdict_on_a_claim_is_on_the_page(study):
+    assert sorted(decided_or_tried(study).index) == sorted(claim for name, claim, *_ in CLAIMS if name == study)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "measure", "verdict", "text"),
+    [
+        (
+            "APP, SNIP",
+            "Anytime OSP, SNIP",
+            "test_acc_pct",
+            "undecided",
+            "leaves the accuracy against Anytime OSP undecided",
+        ),
+        (
+            "APP, SNIP",
+            "Dense baseline",
+            "cumulative_error_count",
+            "equivalent",
+            "APP is equivalent to the dense network",
+        ),
+        (
+            "APP, magnitude",
+            "Dense baseline",
+            "cumulative_error_count",
+            "equivalent",
+            "(margin 2 %), with either pruner",
+        ),
+    ],
+)
+def test_verdicts_on_equivalence_are_those_of_the_table(first, second, measure, verdict, text):
+    rows = pd.read_csv(ROOT / "paper_figures" / "cifar100" / "equivalence.csv")
+    (row,) = [
+        row for _, row in rows.iterrows() if (row["first"], row["second"], row["measure"]) == (first, second, measure)
+    ]
+    assert text in TEXT
+    assert row["verdict"] == verdict
+    if verdict == "undecided":
+        assert f"corrected p = {row['p_difference_holm']:.3f}" in TEXT
+        assert row["seeds_to_decide"] == 4
+        assert "about four seeds would decide" in TEXT
+
+
+def test_the_numbers_of_seeds_that_would_decide_are_those_of_the_tables():
+    seeds = {study: decided_or_tried(study)["seeds_to_decide"].dropna() for study in ("cifar100", "cifar10")}
+    assert set(seeds["cifar100"]) == {5, 6}
+    assert "Five or six seeds would decide them" in TEXT
+    least, most = (round(number / 10) * 10 for number in (seeds["cifar10"].min(), seeds["cifar10"].max()))
+    assert f"about {least} to {most} seeds would be needed" in TEXT
+
+
+def test_the_dense_networks_learn_their_images_as_well_as_is_said():
+    ends = []
+    for study in ("cifar100", "cifar10"):
+        rows = pd.read_csv(ROOT / "results" / study / "tables" / "megabatches.csv").query(
+            "method == 'dense' and t == 8"
+        )
+        ends += list(rows["train_acc_running_pct"])
+    assert len(ends) == 6
+    assert f"training accuracy {min(ends):.0f} to {max(ends):.1f} % at the end" in TEXT
+
+
+def test_the_versions_of_the_stored_runs_are_the_stated_ones():
+    folders = [ROOT / "results" / study / "runs" for study in ("cifar10", "cifar100", "starts")]
+    runs = [json.loads(path.read_text()) for folder in folders for path in folder.rglob("metrics.json")]
+    found = Counter(
+        (run["hardware"]["device"], *(run["versions"][name] for name in ("python", "torch", "numpy", "pillow")))
+        for run in runs
+    )
+    ((_, _, *ours), on_cpu), ((_, *gpu), on_gpu) = sorted(found.items())
+    page = " ".join((ROOT / "docs" / "reference" / "versions.md").read_text().split())
+    assert f"Of the {on_gpu + on_cpu} stored runs, the {on_cpu} of processors were computed with them." in page
+    assert f"The {on_gpu} of a GPU had Python {gpu[0]}, torch {gpu[1]}, numpy {gpu[2]} and pillow {gpu[3]}." in page
+    locked = (ROOT / "uv.lock").read_text()
+    for name, version in zip(("torch", "numpy", "pillow"), ours, strict=True):
+        assert f'name = "{name}"\nversion = "{version.partition("+")[0]}"' in locked

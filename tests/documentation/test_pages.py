@@ -1,6 +1,8 @@
 """Test that commands, files, names, settings and code on the pages of the documentation are those of the project."""
 
 import re
+import tomllib
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,11 +11,16 @@ from conftest import ROOT, toy_files, write_archive
 from documentation.pages import NAMES, code_blocks, code_of, read
 
 import anytime_pruning
+from anytime_pruning import run_stream
 from anytime_pruning.cli.main import COMMANDS
 from anytime_pruning.datasets import archive_limits, decoding
+from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.foundation import errors, registry, safe_text
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.registry import names
+from anytime_pruning.foundation.torch_fixes.torchvision_shim import import_torchvision
+from anytime_pruning.orchestration.study_paths import StudyPaths
+from anytime_pruning.results import layout
 from anytime_pruning.settings import run, study
 from anytime_pruning.settings.study import plan_study
 
@@ -70,6 +77,25 @@ def test_your_own_network_and_training_loop(forget, tmp_path, monkeypatch):
     assert kept == round(0.366 * sum(mask.numel() for mask in scope["kept"].values()))
 
 
+def test_the_tutorial_loads_a_network_of_a_study(tiny, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "digits/resnet20/T3/app/snip/seed0-0123456789ab"
+    run_stream(tiny(epochs=1), layout.run_dir("mine", name), layout.weights_path("mine", name))
+    (block,) = code_blocks(read("docs/tutorial.md"), "python")
+    exec(block, scope := {})
+    assert scope["logits"].shape == (1, 10)
+
+
+def test_the_example_of_a_network_with_few_convolutions():
+    with torch.device("meta"):
+        network = import_torchvision().models.vit_b_16()
+    convolutions = sum(part.weight.numel() for part in network.modules() if isinstance(part, torch.nn.Conv2d))
+    share = 100 * convolutions / sum(parameter.numel() for parameter in network.parameters())
+    assert f"`vit_b_16`, for example, has only {share:.1f} % of its weights" in " ".join(
+        read("docs/how-to/network.md").split()
+    )
+
+
 def test_a_new_pruner(forget, toy_model, toy_batches):
     registry._registered["pruner"].pop("gradient", None)  # somebody who followed the recipe has this pruner already
     (block,) = code_blocks(read("docs/how-to/parts.md"), "python")
@@ -102,6 +128,43 @@ def test_every_name_is_explained():
     kinds = ("method", "pruner", "selection", "start", "replay", "regrow", "model", "dataset", "protocol", "prunable")
     missing = [name for kind in (*kinds, "tracker") for name in names(kind) if f"`{name}`" not in text]
     assert [name for name in missing if "for_test" not in name and name != "gradient"] == []
+
+
+def test_every_extra_is_named():
+    extras = tomllib.loads(read("pyproject.toml"))["project"]["optional-dependencies"]
+    sentence = " ".join(read("docs/how-to/install.md").split()).partition("The extras are ")[2]
+    assert sorted(re.findall(r"`([\w-]+)`", sentence)) == sorted(extras)
+
+
+def test_every_file_of_a_study_and_of_a_run_is_explained():
+    paths = StudyPaths("STUDY")
+    files = [getattr(paths, name) for name, kind in vars(StudyPaths).items() if isinstance(kind, property)]
+    files = [Path(file).name for file in files if file.startswith("results/")] + [*layout.WEIGHTS_TREES]
+    files += [getattr(layout, name) for name in ("CONFIG", "MEGABATCHES", "EPOCHS", "LAYERS", "METRICS", "WEIGHTS")]
+    files += [layout.LOCK, layout.RESUME, layout.SPARSE_WEIGHTS, "checkpoints.dvc"]
+    assert len(files) >= 18
+    text = read("docs/reference/results.md").partition("## megabatches.csv")[0]
+    assert [file for file in files if not re.search(rf"[`/]{re.escape(file)}[`/]", text)] == []
+
+
+def planned_kinds(study):
+    """Return the files and the kinds of the figures and tables that a study has when all of it has run."""
+    figures = plan_figures(plan_study(yaml.safe_load(read(f"config/{study}.yaml")))[1])
+    return figures.keys() | {figure.draw for figure in figures.values()}
+
+
+def test_the_papers_figures_are_of_kinds_that_the_named_studies_have():
+    table = read("docs/how-to/paper-grid.md").partition("| in the paper |")[2].partition("\n\n")[0]
+    rows = [[re.findall(r"`([\w-]+)`", cell) for cell in line.split("|")[2:5]] for line in table.splitlines()[2:]]
+    assert len(rows) >= 8
+    kinds = {study: planned_kinds(study) for study in ("paper", "paper-imagenet")}
+    for here, studies, drawn in rows:
+        assert here
+        for name in studies or kinds:
+            assert set(here) <= kinds[name], name
+        for name in drawn:
+            files = [path.name for path in (ROOT / "paper_figures" / name).iterdir()]
+            assert all(any(file.startswith(kind) for file in files) for kind in here), name
 
 
 def test_limits_are_the_stated_ones():

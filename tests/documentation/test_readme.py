@@ -17,7 +17,9 @@ TEXT = README.read_text()
 
 
 def test_it_is_short_and_in_the_right_order():
-    assert len(TEXT.splitlines()) <= 150
+    lines = TEXT.splitlines()
+    assert len(lines) <= 150
+    assert [line for line in lines if len(line) > 120 and not line.startswith(("|", "!["))] == []
     assert re.findall(r"^## (.+)$", TEXT, re.MULTILINE) == [
         *("Status", "What was found", "Install", "Quick start", "Your own network", "The paper's grid"),
         *("Verified, and not", "Documentation", "Cite"),
@@ -50,12 +52,13 @@ def test_every_image_is_in_the_repository_or_a_badge():
 
 
 def estimated_hours(study, tmp_path):
-    """Return the number of runs of a study and its hours on the measured GPU, as the plan says them."""
+    """Return the number of runs of a study, its hours on the measured GPU and how many runs these leave out."""
     content = read_yaml(ROOT / "config" / f"{study}.yaml")
     content["execution"]["data_dir"] = str(tmp_path)  # a cache would make more runs countable
     runs = [run.settings for run in plan_study(content)[1]]
     line = describe_cost(runs, read_machines(ROOT / "benchmarks" / "results"))
-    return len(runs), float(re.search(r"About ([\d.]+) hours of NVIDIA H200, as measured", line).group(1))
+    hours = float(re.search(r"About ([\d.]+) hours of NVIDIA H200, as measured", line).group(1))
+    return len(runs), hours, sum(map(int, re.findall(r"not counted: (\d+) of", line)))
 
 
 def test_the_costs_are_those_of_the_plans(tmp_path):
@@ -67,8 +70,13 @@ def test_the_costs_are_those_of_the_plans(tmp_path):
     assert f"{headline[0]} runs, about {headline[1]:.0f} hours of an H200" in TEXT
     assert f"**A GPU**, about {headline[1]:.0f} hours of an H200 by its measured speed" in TEXT
     assert f"# Study gpu-cifar100-resnet50: {headline[0]} runs, {headline[0]} of them to train." in TEXT
+    assert f"Nine of the {cifar[0] + imagenet[0]} runs are not counted." in " ".join(TEXT.split())
+    assert cifar[2:] + imagenet[2:] == (0, 9)
+    for name in ("index", "speed"):
+        page = " ".join((ROOT / "docs" / "results" / f"{name}.md").read_text().split())
+        assert f"about {60 * headline[1] / headline[0]:.0f} minutes" in page
     page = (ROOT / "docs" / "how-to" / "paper-grid.md").read_text()
-    for runs, hours in (cifar, imagenet):
+    for runs, hours, _ in (cifar, imagenet):
         assert re.search(rf"\| {runs} \| {hours:.0f}\b", page)
 
 
