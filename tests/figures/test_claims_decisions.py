@@ -226,7 +226,8 @@ def test_fieller_is_students_interval_where_the_denominator_is_constant():
     ends = [(-math.inf, 7), (7, math.inf), (-math.inf, math.inf), (-math.inf, -math.inf), (math.inf, math.inf)]
     for low, high in ends:
         assert found.p_within(low, high) == pytest.approx(mean.p_within(low, high))
-    assert (found.effect(4), found.effect(math.inf)) == (pytest.approx(mean.effect(4)), -math.inf)
+    assert found.effects(4, 7) == pytest.approx(mean.effects(4, 7))
+    assert found.effects(math.inf, -math.inf) == (-math.inf, -math.inf)
 
 
 def test_fieller_is_the_same_in_every_unit():

@@ -8,6 +8,8 @@ be all values with which the claim is true: the claimed number ± its margin, or
   reproduced and the 90 % interval lies in the margin around its reference, where a difference has no practical meaning.
 - **undecided**: neither.
 
+The interval of a size of which noise alone shows some, too, is that of `noisy_sizes`.
+
 Wide intervals of few or noisy seeds are therefore undecided, and never reproduced. Each of two errors has a chance of
 at most 5 %: reproduced although the true value lies outside the range or at its edge, and refuted although it lies in
 the range and beyond the negligible margin.
@@ -62,13 +64,19 @@ def decide(claim: Claim, measured: Measured) -> Decision:
     if not measured.has_spread():
         return Decision(UNDECIDED, "every seed has the same value, so no interval is known")
     p_values = float(p_reproduced(claim, measured)), float(p_refuted(claim, measured))
-    if p_values[0] < ALPHA:
-        return Decision(REPRODUCED, "", *p_values)
-    if p_values[1] < ALPHA:
-        return Decision(REFUTED, "", *p_values)
+    verdict = find_verdict(*p_values)
+    if verdict != UNDECIDED:
+        return Decision(verdict, "", *p_values)
     seeds = seeds_to_decide(claim, measured)
     count = f"more than {MAX_SEEDS:,}" if math.isnan(seeds) else f"about {seeds:.0f}"
     return Decision(UNDECIDED, f"{count} seeds would decide", *p_values, seeds)
+
+
+def find_verdict(p_reproduced: float, p_refuted: float) -> str:
+    """Return the verdict that follows from the p-values of both tests."""
+    if p_reproduced < ALPHA:
+        return REPRODUCED
+    return REFUTED if p_refuted < ALPHA else UNDECIDED
 
 
 def decide_by_construction(claim: Claim, values: ArrayLike) -> Decision:
@@ -129,6 +137,6 @@ def _chance_within(
     measured: Measured, low: float, high: float, alpha: float, counts: NDArray[np.int_]
 ) -> NDArray[np.float64]:
     """Return, for each number of seeds, the chance of finding the value between two ends (at least this chance)."""
-    effects = np.clip([measured.effect(low), -measured.effect(high)], -MAX_EFFECT, MAX_EFFECT)
+    effects = np.clip(measured.effects(low, high), -MAX_EFFECT, MAX_EFFECT)
     above, below = (TTestPower().power(effect, counts, alpha, alternative="larger") for effect in effects)
     return np.asarray(above + below - 1, float)

@@ -23,6 +23,9 @@ Measure = Literal[
     "early_density",
 ]
 
+# Noise alone shows some of these, too. They are judged by a simulated test of one series and not by a difference.
+NOISY_SIZES = frozenset({"excess_reversal"})
+
 
 class Strict(BaseModel):
     """Refuses unknown keys and later changes in any part of the file."""
@@ -70,6 +73,8 @@ class Claim(Strict):
             raise SettingError(f"claims.{self.id}: margin is required, because a number is claimed")
         if not self.is_direction and self.reference != 0:
             raise SettingError(f"claims.{self.id}: reference belongs to above and below, not to a number")
+        if self.second is not None and self.measure in NOISY_SIZES:
+            raise SettingError(f"claims.{self.id}: second is not allowed with measure {self.measure}; allowed: none")
         if self.relative and self.second is None:
             raise SettingError(f"claims.{self.id}: relative needs a second series")
         if self.by_construction and (self.is_direction or self.relative):

@@ -14,6 +14,7 @@ from anytime_pruning.figures.claims.decisions import (
     decide_by_construction,
 )
 from anytime_pruning.figures.claims.definitions import Claim
+from anytime_pruning.figures.claims.noisy_sizes import NoisySize
 from anytime_pruning.figures.claims.ratio_of_means import RatioOfMeans, has_denominator
 from anytime_pruning.figures.claims.seed_means import Measured, SeedMean
 from anytime_pruning.figures.seed_statistics import MIN_SEEDS
@@ -26,7 +27,7 @@ class Judgement(NamedTuple):
         verdict: one of the words of `decisions`.
         reason: what a reader must know beside the verdict; may be empty.
         seeds: number of seeds; where two series are compared, of those that both have.
-        measured: mean over seeds, or the ratio of two means in percent.
+        measured: mean over seeds, or the ratio of two means in percent; of a size with noise, what exceeds the noise.
         low_90: lower end of the 90 % interval, which decides `reproduced`.
         high_90: upper end of the 90 % interval.
         low_95: lower end of the 95 % interval, which decides `refuted`.
@@ -50,7 +51,11 @@ class Judgement(NamedTuple):
 
 
 def judge(
-    claim: Claim, protocol: str, first: "pd.Series[float]", second: "pd.Series[float] | None" = None
+    claim: Claim,
+    protocol: str,
+    first: "pd.Series[float]",
+    second: "pd.Series[float] | None" = None,
+    noise: pd.DataFrame | None = None,
 ) -> Judgement:
     """Judge a claim.
 
@@ -59,6 +64,7 @@ def judge(
         protocol: the protocol of the runs, under which the claim may hold by construction.
         first: values of the first series, indexed by seed.
         second: values of the second series, indexed by seed, if the claim has one.
+        noise: the columns `NOISE_COLUMNS` of the first series, indexed by the same seeds, if its measure has them.
     """
     if second is not None:
         first, second = first.align(second, join="inner")
@@ -73,8 +79,9 @@ def judge(
             return Judgement(UNDECIDED, "the denominator cannot be told from zero, so there is no ratio", seeds)
         ratio = RatioOfMeans(values, second)
         return _with_numbers(decide(claim, ratio), ratio)
-    mean = SeedMean(values)
-    return _with_numbers(decide(claim, mean), mean)
+    # All seeds of a series have the same p-value, because it is that of the series.
+    measured = SeedMean(values) if noise is None else NoisySize(values, noise["with_noise"], noise["p_value"].max())
+    return _with_numbers(decide(claim, measured), measured)
 
 
 def _with_numbers(decision: Decision, measured: Measured) -> Judgement:

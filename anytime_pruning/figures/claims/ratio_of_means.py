@@ -68,8 +68,11 @@ class RatioOfMeans:
         """Return the p-value of two one-sided t-tests that the ratio lies between two ends, in percent."""
         return max(self._p_beyond(low, "larger"), self._p_beyond(high, "smaller"))
 
-    def effect(self, edge: float) -> float:
-        """Return how far the ratio lies above an edge in percent, in standard deviations of one seed."""
+    def effects(self, low: float, high: float) -> tuple[float, float]:
+        """Return how far the ratio lies above and below two ends in percent, in standard deviations of one seed."""
+        return self._effect(low), -self._effect(high)
+
+    def _effect(self, edge: float) -> float:
         if math.isinf(edge):
             return -edge
         remainders = self._remainders(edge)

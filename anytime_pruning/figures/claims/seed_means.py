@@ -10,7 +10,7 @@ from anytime_pruning.figures.seed_statistics import SMALLEST_SPREAD
 
 
 class Measured(Protocol):
-    """Holds what was measured over seeds: a mean, or a ratio of two means."""
+    """Holds what was measured over seeds: a mean, a ratio of two means, or a size with noise."""
 
     seeds: int
 
@@ -32,8 +32,8 @@ class Measured(Protocol):
             high: upper end, which may be infinity.
         """
 
-    def effect(self, edge: float) -> float:
-        """Return how far the estimate lies above an edge, in standard deviations of one seed."""
+    def effects(self, low: float, high: float) -> tuple[float, float]:
+        """Return how far the estimate lies above and below two ends, in standard deviations of one seed."""
 
 
 class SeedMean:
@@ -68,6 +68,7 @@ class SeedMean:
         p_value, _, _ = self._statistics.ttost_mean(low, high)
         return p_value
 
-    def effect(self, edge: float) -> float:
-        """Return how far the mean lies above an edge, in standard deviations of one seed."""
-        return float((self._statistics.mean - edge) / self._statistics.std_ddof(1))
+    def effects(self, low: float, high: float) -> tuple[float, float]:
+        """Return how far the mean lies above and below two ends, in standard deviations of one seed."""
+        mean, spread = self._statistics.mean, self._statistics.std_ddof(1)
+        return float((mean - low) / spread), float((high - mean) / spread)

@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 
 from anytime_pruning.figures.claims.decisions import NOT_TESTED
-from anytime_pruning.figures.claims.definitions import Claim, Side
+from anytime_pruning.figures.claims.definitions import NOISY_SIZES, Claim, Side
 from anytime_pruning.figures.claims.described_runs import describe_run
 from anytime_pruning.figures.claims.judgement import Judgement, judge
-from anytime_pruning.figures.claims.measures import measure_runs
+from anytime_pruning.figures.claims.measures import NOISE_COLUMNS, measure_runs
 from anytime_pruning.figures.seed_statistics import holm
 from anytime_pruning.figures.series import PROTOCOLS, STREAM
 
@@ -68,7 +68,7 @@ def _rows_of(claim: Claim, runs: pd.DataFrame, tables: Mapping[str, pd.DataFrame
     if meant:
         names = pd.concat(meant)["run"]
         values = measure_runs(claim.measure, {key: table[table["run"].isin(names)] for key, table in tables.items()})
-        return [row for group in meant for row in _judge_stream(claim, group.assign(value=group["run"].map(values)))]
+        return [row for group in meant for row in _judge_stream(claim, group.join(values, on="run"))]
     usual = [group for group in _by_stream(runs[runs["variant"] == ""]) if _has_series(claim, group)]
     places = [_name_place(group) for group in usual] or [""]
     untested = Judgement(NOT_TESTED)
@@ -97,11 +97,13 @@ def _judge_stream(claim: Claim, runs: pd.DataFrame) -> list[dict[str, Any]]:
     for protocol in PROTOCOLS:
         of_protocol = runs[runs["protocol"] == protocol]
         first, second = (
-            of_protocol[_is_of(side, of_protocol)].set_index("seed")["value"].dropna() if side else None
+            of_protocol[_is_of(side, of_protocol)].set_index("seed").dropna(subset="value") if side else None
             for side in (claim.first, claim.second)
         )
         assert first is not None
-        rows.append(_row_of(claim, _name_place(runs), protocol, judge(claim, protocol, first, second)))
+        noise = first[NOISE_COLUMNS] if claim.measure in NOISY_SIZES else None
+        judgement = judge(claim, protocol, first["value"], None if second is None else second["value"], noise)
+        rows.append(_row_of(claim, _name_place(runs), protocol, judgement))
     return rows
 
 
