@@ -11,6 +11,7 @@ from torch import nn
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.metrics import averaged_accuracy_pct
+from anytime_pruning.foundation.registry import _registered, names
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning import mask_chooser
 from anytime_pruning.pruning.enforcement import apply_masks
@@ -251,13 +252,27 @@ def test_18_a_network_that_cannot_train_on_a_single_image_is_named(changes, n_im
 
 @pytest.mark.parametrize(
     ("key", "value", "allowed"),
-    [("pruner", "synflow", "snip, magnitude, random"), ("pruner", "grasp", "snip, magnitude, random")],
+    [
+        ("pruner", "synflow", "snip, magnitude, random"),
+        ("pruner", "grasp", "snip, magnitude, random"),
+        *(("method", name, "app, osp, dense") for name in names("method") if name not in ("app", "osp", "dense")),
+        ("method", "own_for_test", "app, osp, dense"),
+        ("replay", "buffer", "full, none, previous"),
+        ("replay", "own_for_test", "full, none, previous"),
+        ("warmup_epochs", 1, "0"),
+        ("initial_mask", {"path": "x.safetensors", "sha256": "0" * 64}, "None"),
+    ],
 )
-def test_what_the_published_code_does_not_have_is_refused(key, value, allowed, setting):
-    with pytest.raises(
-        SettingError, match=f"{key}: '{value}' is not allowed with protocol released; allowed: {allowed}"
-    ):
+def test_what_the_published_code_does_not_have_is_refused(key, value, allowed, setting, monkeypatch):
+    monkeypatch.setitem(_registered["method"], "own_for_test", _registered["method"]["app"])
+    with pytest.raises(SettingError, match=f"{key}: .* is not allowed with protocol released; allowed: {allowed}$"):
         setting(**{key: value})
+    setting(protocol="paper", **{key: value})
+
+
+def test_14_warm_up_is_refused_without_pruning_too(setting):
+    with pytest.raises(SettingError, match="warmup_epochs: 2 is not allowed with protocol released; allowed: 0"):
+        setting(method="dense", warmup_epochs=2)
 
 
 def test_the_most_weights_that_a_selection_may_keep():

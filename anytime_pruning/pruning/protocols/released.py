@@ -27,7 +27,9 @@ How masks follow:
 19. Anytime OSP prunes once, at t = 1.
 
 How training differs (`training`):
-14. The learning rate starts at the setting `lr` at t = 1, and at a literal 0.1 at every later megabatch.
+14. The learning rate starts at the setting `lr` at t = 1, and at a literal 0.1 at every later megabatch. Warm-up is
+    refused: the published one writes its own rate at each step of every megabatch, so that the literal 0.1 is lost, and
+    so is a milestone within the warm-up.
 15. The validation accuracy that selects the best epoch is a mean of float32 percentages, whose rounding decides ties.
 16. Validation uses eval mode and augmented images, drawn anew at each epoch.
 18. The last batch is kept whatever its size, also with a single image.
@@ -39,7 +41,8 @@ What is left out, and why it cannot matter:
     Files of an image folder are sorted by class. A stream of classes is another question, which is not asked here.
  6. If int(sample_frac * m) is below 2, two images are scored, because batch norm cannot normalise a single value.
 10. GraSP, which the published code scores on CIFAR-10 whatever the dataset, and SynFlow, for which that code stops with
-    an error, are refused. So are pruners, selections and starts that the published code does not have.
+    an error, are refused. So is all else that the published code does not have: other pruners, methods, selections and
+    starts, and masks to begin with (2). Replay with a buffer is refused, because there it stops with an error.
 """
 
 from __future__ import annotations
@@ -66,6 +69,7 @@ class ReleasedProtocol(Protocol):
 
     version = 2
     allowed: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "method": ("app", "osp", "dense"),
         "pruner": ("snip", "magnitude", "random"),
         "selection": ("unstructured",),
         "regrow": ("none",),
@@ -74,6 +78,9 @@ class ReleasedProtocol(Protocol):
         "wait": (1,),
         "prunable": (("conv",),),
         "keep": (("classifier", "frozen"),),
+        "initial_mask": (None,),
+        "replay": ("full", "none", "previous"),
+        "warmup_epochs": (0,),
     }
     scoring_batch = 100
     training = TrainingRules(selects_on_augmented=True, averages_batches=True, later_lr=0.1, keeps_single_sample=True)

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator, model_validator
 
 from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.datasets.base import DatasetSettings, parse_dataset
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.errors import SettingError, show
 from anytime_pruning.foundation.fields import validate
 from anytime_pruning.pruning.protocols import PruningStep, make_protocol
 from anytime_pruning.pruning.schedules import Schedule, make_schedule
@@ -96,7 +96,7 @@ class RunSettings(RunFields):
             is_meant = self.schedule.prunes or key not in PRUNING_SETTINGS
             if is_meant and (value := getattr(self, key)) not in allowed:
                 raise SettingError(
-                    f"{key}: {value!r} is not allowed with protocol {self.protocol}; allowed: "
+                    f"{key}: {show(value)} is not allowed with protocol {self.protocol}; allowed: "
                     f"{', '.join(map(str, allowed))}"
                 )
         return self

@@ -15,8 +15,8 @@ pytestmark = [pytest.mark.long(120), pytest.mark.integration]
 # These runs differ in their draws, in their pruner and in their replay; each has dropout and augmentation.
 KINDS = {
     "paper": {},
-    "released": {"protocol": "released", "pruner": "snip", "replay": "buffer", "buffer_size": 60},
-    "local": {"scope": "local", "pruner": "grasp", "warmup_epochs": 1, "replay": "previous"},
+    "released": {"protocol": "released", "pruner": "snip", "replay": "previous"},
+    "local": {"scope": "local", "pruner": "grasp", "warmup_epochs": 1, "replay": "buffer", "buffer_size": 60},
     "resnet20": {"model": "resnet20", "pruner": "snip", "train_limit": 600},
 }
 # Each event at which a process is killed, and how far the files on disk then show that the process had come. Each of

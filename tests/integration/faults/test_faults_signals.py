@@ -11,7 +11,7 @@ pytestmark = pytest.mark.integration
 
 GOES_ON = "the same command goes on from"
 LAST = f"{GOES_ON} the last checkpoint"
-RELEASED = {"protocol": "released", "pruner": "snip", "warmup_epochs": 1}
+RELEASED = {"protocol": "released", "pruner": "snip"}
 # The kind of run, the event, the signal that is sent at this event, and the message of the run.
 MOMENTS = [
     ("paper", "load", "TERM", "no results were written"),

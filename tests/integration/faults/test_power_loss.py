@@ -36,8 +36,8 @@ def mounts(tmp_path_factory):
 
 KINDS = {
     "paper": {},
-    "released": {"protocol": "released", "pruner": "snip", "replay": "buffer", "buffer_size": 60},
-    "local": {"scope": "local", "pruner": "grasp", "warmup_epochs": 1, "replay": "previous"},
+    "released": {"protocol": "released", "pruner": "snip", "replay": "previous"},
+    "local": {"scope": "local", "pruner": "grasp", "warmup_epochs": 1, "replay": "buffer", "buffer_size": 60},
 }
 # A change that is not durable is there with this probability.
 KEPT_SHARES = (0.0, 0.5, 0.9)

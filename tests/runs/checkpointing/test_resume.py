@@ -99,8 +99,8 @@ def dropout_net(forget):
 
 
 VARIANTS = {
-    "app": {"warmup_epochs": 1},
-    "released": {"protocol": "released", "replay": "buffer", "buffer_size": 20},
+    "app": {"warmup_epochs": 1, "replay": "buffer", "buffer_size": 20},
+    "released": {"protocol": "released", "replay": "previous"},
     "rounds": {"pruner": "synflow", "scope": "local", "augment": False},
     "osp": {"method": "osp", "replay": "none", "batch_size": 7, "precision": "bfloat16"},
     "dense": {"method": "dense"},
