@@ -40,6 +40,9 @@ What is left out, and why it cannot matter:
     of CIFAR shuffled its files, so the two orders do not differ in distribution. The sizes of all parts are the same.
     Files of an image folder are sorted by class. A stream of classes is another question, which is not asked here.
  6. If int(sample_frac * m) is below 2, two images are scored, because batch norm cannot normalise a single value.
+    Restricted ImageNet differs in two more ways. The published code normalises it by the constants of CIFAR-10, which
+    are built into its networks, and here it has constants of its own. The published shots are the first of each group
+    in the order of its folders, and here a hash draws them over all classes of a group.
 10. GraSP, which the published code scores on CIFAR-10 whatever the dataset, and SynFlow, for which that code stops with
     an error, are refused. So is all else that the published code does not have: other pruners, methods, selections and
     starts, and masks to begin with (2). Replay with a buffer is refused, because there it stops with an error.
