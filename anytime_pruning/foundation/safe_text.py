@@ -1,10 +1,15 @@
 """Read settings in YAML or JSON within limits, so that no text takes long or fills the memory.
 
 A text is refused if it repeats a key, because one of the two values would be silently lost; if its aliases expand to a
-huge value; or if it asks for Python objects.
+huge value; or if it asks for values that JSON does not have, such as Python objects.
+
+Numbers are those of YAML 1.2. YAML 1.1, by which Snakemake and PyYAML read, takes `2:4` for 124 (to the base 60), `010`
+for 8 and `2020-01-01` for a date. Here these are text, and a file that holds one without quotes is refused, because it
+means one thing to this project and another to Snakemake.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -12,8 +17,29 @@ import yaml
 
 from anytime_pruning.foundation.errors import SettingError, show
 
+TAG = "tag:yaml.org,2002:"
+# Octal integers, and integers and other numbers to the base 60.
+NUMBERS_OF_YAML_1_1 = re.compile(
+    r"[-+]?(?:0[0-7_]+|[1-9][0-9_]*(?::[0-5]?[0-9])+|[0-9][0-9_]*(?::[0-5]?[0-9])+\.[0-9_]*)$"
+)
+OF_YAML_1_1 = f"{TAG}str of YAML 1.1"
+# These tags make values that JSON does not have, and a study is handed to jobs as JSON.
+NOT_IN_JSON = frozenset(TAG + kind for kind in ("timestamp", "binary", "set", "omap", "pairs"))
+
+
+def with_numbers_of_yaml_1_2(base: Any) -> Any:
+    """Return a loader that marks text without quotes that only YAML 1.1 takes for a number or a date."""
+    resolvers = {first: list(known) for first, known in base.yaml_implicit_resolvers.items()}
+    dates = dict(resolvers["2"])[f"{TAG}timestamp"]
+    for first in "+-0123456789":
+        resolvers[first][:0] = [(OF_YAML_1_1, NUMBERS_OF_YAML_1_1), (OF_YAML_1_1, dates)]
+    loader: Any = type("Loader", (base,), {"yaml_implicit_resolvers": resolvers})
+    loader.add_constructor(OF_YAML_1_1, loader.construct_yaml_str)
+    return loader
+
+
 # libyaml's loader is ten times faster, but not every installation of PyYAML has it.
-LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER = with_numbers_of_yaml_1_2(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 MAX_BYTES = 2**20
 MAX_DEPTH = 20
 # The most values in one file. The values behind an alias count each time that the alias is used.
@@ -34,18 +60,19 @@ def read_yaml(path: Path) -> dict[str, Any]:
             text = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise SettingError(f"config: {path} cannot be read: {error}") from None
-    content = parse_yaml(f"config: {path}", text)
+    content = parse_yaml(f"config: {path}", text, is_shared=True)
     if not isinstance(content, dict):
         raise SettingError(f"config: {path} holds no settings")
     return content
 
 
-def parse_yaml(name: str, text: str | bytes) -> Any:
+def parse_yaml(name: str, text: str | bytes, is_shared: bool = False) -> Any:
     """Return the value of a YAML text.
 
     Args:
         name: name of the text for messages; a file's name follows `config: `.
         text: the text; bytes are read as UTF-8.
+        is_shared: whether Snakemake may read the text, too; what has another value there is then refused.
 
     Raises:
         SettingError: the text is not YAML, or exceeds a limit.
@@ -61,6 +88,7 @@ def parse_yaml(name: str, text: str | bytes) -> Any:
             if node is None:
                 return None
             _check_node(node, {})
+            _check_tags(node, "", is_shared)
             return loader.construct_document(node)
         finally:
             loader.dispose()
@@ -137,6 +165,29 @@ def _check_keys(mapping: yaml.MappingNode) -> None:
         if (written := (key.tag, str(key.value))) in seen:
             _refuse(key, f"the key {show(key.value)} appears twice")
         seen.add(written)
+
+
+def _check_tags(node: yaml.Node, key: str, is_shared: bool) -> None:
+    """Refuse values that JSON does not have and, in a shared text, those that have another value by YAML 1.1.
+
+    Args:
+        node: a node of a tree that was checked before, so that it ends.
+        key: the key of the value, for messages; empty outside of a mapping.
+        is_shared: whether Snakemake may read the text, too.
+    """
+    where = f"{key}: " if key else ""
+    if node.tag in NOT_IN_JSON:
+        _refuse(node, f"{where}!!{node.tag.removeprefix(TAG)} is not allowed: text, numbers, lists and mappings are")
+    if is_shared and node.tag == OF_YAML_1_1:
+        said = f"{where}{node.value[:80]} without quotes is a number or a date for Snakemake"
+        _refuse(node, f"{said}; write it in quotes: {where}{show(node.value)}")
+    if isinstance(node, yaml.SequenceNode):
+        for child in node.value:
+            _check_tags(child, key, is_shared)
+    elif isinstance(node, yaml.MappingNode):
+        for name, child in node.value:
+            _check_tags(name, key, is_shared)
+            _check_tags(child, str(name.value)[:80], is_shared)
 
 
 def _refuse(part: yaml.Node | yaml.Event, why: str) -> NoReturn:

@@ -23,9 +23,13 @@ DEEP = safe_text.MAX_DEPTH + 1
         ("#" * (2**20 + 1), "more than 1,048,576 bytes are not allowed"),
         (b"\xff", "can't decode byte 0xff"),
         ("a: \0", "control characters are not allowed"),
-        ("a: 2001-13-01", "month must be in 1..12"),
         ("9" * 5000, "4300 digits"),
-        ("!!timestamp x", "a value does not fit its tag"),
+        ("!!timestamp x", "!!timestamp is not allowed: text, numbers, lists and mappings are"),
+        ("a: {made: !!timestamp 2020-01-01}", r"made: !!timestamp is not allowed: .* \(line 1\)"),
+        ("a: [!!binary aGk=]", r"a: !!binary is not allowed: .* \(line 1\)"),
+        ("made: !!set {a, b}", "made: !!set is not allowed"),
+        ("made: !!omap [a: 1]", "made: !!omap is not allowed"),
+        ("made: !!pairs [a: 1]", "made: !!pairs is not allowed"),
         ("!!bool x", "a value does not fit its tag"),
         ("!!python/object/apply:os.abort []", "could not determine a constructor for the tag"),
         ("a: 1\n---\nb: 2", "but found another document"),
@@ -45,8 +49,36 @@ def test_what_people_write_is_read():
     assert parse_yaml("here", "[" * depth + "]" * depth)
 
 
+# Other values in YAML 1.1: to the base 60, octal, and dates.
+OLDER = ("2:4", "1:30", "-1:30.5", "010", "+07", "00", "0_1", "2020-01-01", "2001-12-14 21:59:43.10", "2001-13-01")
+
+
+@pytest.mark.parametrize("text", OLDER)
+def test_what_only_yaml_1_1_takes_for_a_number_or_a_date_is_text_and_refused_in_a_file(text, tmp_path):
+    assert parse_yaml("here", f"a: {text}") == {"a": text}
+    path = tmp_path / "a.yaml"
+    for content in (f"a: {{b: 1, key: {text}}}", f"key: [1, {text}]"):
+        path.write_text(content)
+        with pytest.raises(SettingError) as error:
+            read_yaml(path)
+        assert str(error.value) == (
+            f"config: {path} cannot be read: key: {text} without quotes is a number or a date for Snakemake; write it "
+            f"in quotes: key: '{text}' (line 1)"
+        )
+    for content in (f"key: '{text}'", f'key: "{text}"', f"key: !!str {text}", f"key: |-\n  {text}"):
+        path.write_text(content)
+        assert read_yaml(path) == {"key": text}
+
+
+def test_other_numbers_are_read_by_this_project_as_by_snakemake(tmp_path):
+    numbers = "[0, 7, -3, 1_000, 0x1F, 0b11, 1.5, 1.0e-4, 1e-4, 0.5, -.5, .inf, 08, 09.5, 7:61, a:1, 1:4x]"
+    (tmp_path / "a.yaml").write_text(f"a: {numbers}")
+    assert read_yaml(tmp_path / "a.yaml")["a"] == safe_text.yaml.safe_load(numbers)
+
+
 def test_without_libyaml_it_is_the_same(monkeypatch):
-    monkeypatch.setattr(safe_text, "LOADER", safe_text.yaml.SafeLoader)
+    monkeypatch.setattr(safe_text, "LOADER", safe_text.with_numbers_of_yaml_1_2(safe_text.yaml.SafeLoader))
+    assert parse_yaml("here", "[2:4, 010, 12]") == ["2:4", "010", 12]
     assert parse_yaml("here", "a: &x [1, 2]\nd: *x") == {"a": [1, 2], "d": [1, 2]}
     for text in ("[" * 10**5, LAUGHS, "a: 1\na: 2", "!!timestamp x", "a: \0", "9" * 5000):
         with pytest.raises(SettingError, match=r"^here cannot be read: "):
