@@ -1,11 +1,12 @@
 """Define the field types that settings models share, and turn pydantic's error reports into one line."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from anytime_pruning.foundation.errors import SettingError, show
 
@@ -93,7 +94,26 @@ def validate(model: type[Model], data: object, prefix: str = "") -> Model:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise SettingError(_describe(error, prefix, model.__name__, model.model_fields)) from None
+        raise SettingError(_describe(error.errors(), prefix, model.__name__, model.model_fields)) from None
+
+
+def check_field(model: type[BaseModel], key: str, value: object, prefix: str = "") -> None:
+    """Check the value of one setting by itself, whatever the others will be.
+
+    Args:
+        model: the class of the settings.
+        key: name of the setting.
+        value: the value.
+        prefix: text before the name of the setting in messages, such as `defaults.`.
+
+    Raises:
+        SettingError: the value is not allowed beside any other settings.
+    """
+    try:
+        model.model_validate({key: value})
+    except ValidationError as error:
+        if own := [part for part in error.errors() if part["loc"][:1] == (key,)]:
+            raise SettingError(_describe(own, prefix, model.__name__, model.model_fields)) from None
 
 
 def check_name(setting: str, value: object) -> str:
@@ -109,19 +129,19 @@ def check_name(setting: str, value: object) -> str:
     try:
         return TypeAdapter(Name).validate_python(value)
     except ValidationError as error:
-        raise SettingError(_describe(error, "", setting, ())) from None
+        raise SettingError(_describe(error.errors(), "", setting, ())) from None
 
 
-def _describe(error: ValidationError, prefix: str, whole: str, allowed: Iterable[str]) -> str:
+def _describe(errors: Sequence[ErrorDetails], prefix: str, whole: str, allowed: Iterable[str]) -> str:
     """Describe the first problem of a report.
 
     Args:
-        error: the report of pydantic.
+        errors: the problems that pydantic reports, at least one.
         prefix: text before the names of settings.
         whole: name of the whole object, for a problem that belongs to no single setting.
         allowed: names of the allowed settings.
     """
-    first, *others = error.errors()
+    first, *others = errors
     where = prefix + (".".join(str(part)[:80] for part in first["loc"]) or whole)
     shown = show(first["input"])
     cause = first.get("ctx", {}).get("error")

@@ -16,12 +16,12 @@ LIST_SETTINGS = frozenset({"keep", "lr_milestones", "prunable"})
 NOT_IN_A_GRID = ("execution", "own_code")
 
 
-def read_axes(number: int, entry: Mapping[str, Any]) -> Axes:
-    """Return the values of every setting of one entry of the grid.
+def read_axes(where: str, entry: Mapping[str, Any]) -> Axes:
+    """Return the values of every setting of the defaults, or of one entry of the grid.
 
     Args:
-        number: position of the entry in the grid, counted from 0, for messages.
-        entry: a value or a list of values for each setting, including the defaults of the study.
+        where: the name of the entry for messages, such as `grid[0]`.
+        entry: a value or a list of values for each setting; that of an entry includes the defaults of the study.
 
     Returns:
         A list of at least one value for each setting.
@@ -32,15 +32,15 @@ def read_axes(number: int, entry: Mapping[str, Any]) -> Axes:
     for key, value in entry.items():
         if key not in RunSettings.model_fields or key in NOT_IN_A_GRID:
             allowed = ", ".join(name for name in RunSettings.model_fields if name not in NOT_IN_A_GRID)
-            raise SettingError(f"grid[{number}].{key[:80]}: unknown setting (value {show(value)}); allowed: {allowed}")
-    return {key: _read_axis(number, key, value) for key, value in entry.items()}
+            raise SettingError(f"{where}.{key[:80]}: unknown setting (value {show(value)}); allowed: {allowed}")
+    return {key: _read_axis(where, key, value) for key, value in entry.items()}
 
 
-def _read_axis(number: int, key: str, value: Any) -> list[Any]:
+def _read_axis(where: str, key: str, value: Any) -> list[Any]:
     """Return the values of one setting; a list is an axis, unless a single value of the setting is itself a list."""
     is_axis = isinstance(value, list) and (key not in LIST_SETTINGS or any(isinstance(item, list) for item in value))
     if is_axis and not value:
-        raise SettingError(f"grid[{number}].{key}: [] is not allowed: an axis needs at least one value")
+        raise SettingError(f"{where}.{key}: [] is not allowed: an axis needs at least one value")
     return value if is_axis else [value]
 
 

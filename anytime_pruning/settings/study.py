@@ -7,8 +7,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from anytime_pruning.foundation.errors import SettingError, show
-from anytime_pruning.foundation.fields import Name, Number, validate
-from anytime_pruning.settings.dataset_entries import find_dataset
+from anytime_pruning.foundation.fields import Name, Number, check_field, validate
+from anytime_pruning.settings.dataset_entries import check_entries, find_dataset
 from anytime_pruning.settings.grid import combine, count_combinations, read_axes
 from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import RunSettings, parse_settings
@@ -83,7 +83,9 @@ def plan_study(content: Mapping[str, Any]) -> tuple[Study, list[PlannedRun]]:
         SettingError: a setting is wrong; the message names the first wrong setting, its value and the allowed values.
     """
     study = validate(Study, dict(content))
-    grid = [read_axes(number, study.defaults | entry) for number, entry in enumerate(study.grid)]
+    check_entries(study.datasets)
+    _check_defaults(study)
+    grid = [read_axes(f"grid[{number}]", study.defaults | entry) for number, entry in enumerate(study.grid)]
     count = sum(map(count_combinations, grid))
     if count > MAX_RUNS:
         raise SettingError(f"grid: {show(count)} runs are not allowed: a study has at most {MAX_RUNS:,}")
@@ -95,3 +97,13 @@ def plan_study(content: Mapping[str, Any]) -> tuple[Study, list[PlannedRun]]:
             name = run_name(settings)
             runs.setdefault(name, PlannedRun(name, settings))
     return study, list(runs.values())
+
+
+def _check_defaults(study: Study) -> None:
+    """Check each default by itself, because entries of the grid may override a wrong one until a new entry does not."""
+    for key, values in read_axes("defaults", study.defaults).items():
+        for value in values:
+            if key == "dataset":
+                find_dataset(study.datasets, value)
+            else:
+                check_field(RunSettings, key, value, "defaults.")

@@ -1,5 +1,6 @@
 """Test how a configuration comes from the Snakefile to a job."""
 
+import datetime
 import json
 
 import pytest
@@ -22,6 +23,12 @@ def test_a_job_plans_the_same_runs_in_the_same_order(name):
 def test_axes_of_a_grid_keep_their_order():
     grid = [{"seed": [0, 1], "method": ["app", "osp"], "dataset": "digits", "model": "resnet20"}]
     assert list(unpack(pack({"study": "s", "grid": grid}))["grid"][0]) == ["seed", "method", "dataset", "model"]
+
+
+def test_a_value_that_json_does_not_have_is_refused_in_one_line():
+    date = datetime.date(2020, 1, 1)
+    with pytest.raises(SettingError, match=r"^config: datetime.date\(2020, 1, 1\) is not allowed: text, numbers"):
+        pack({"study": "s", "grid": [], "defaults": {"lr": [date]}})
 
 
 def test_another_word_is_refused_in_one_line():

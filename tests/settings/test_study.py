@@ -13,6 +13,7 @@ from anytime_pruning.orchestration.checks import check_runs
 from anytime_pruning.settings.schema import study_schema
 from anytime_pruning.settings.study import plan_study
 
+IMAGES = {"source": "image_folder", "path": "x"}
 CONFIGS = sorted(path for path in (ROOT / "config").glob("*.yaml") if path.stem != "claims")
 
 
@@ -68,8 +69,8 @@ def test_datasets_are_named_by_their_entry():
             "dataset: 'imagenet' is not known; allowed: cifar10",
         ),
         ({"grid": [{"dataset": "digits", "modell": "x"}]}, r"grid\[0\].modell: unknown setting \(value 'x'\); allowed"),
-        ({"defaults": {"execution": {}}}, r"grid\[0\].execution: unknown setting"),
-        ({"defaults": {"seed": []}}, r"grid\[0\].seed: \[\] is not allowed: an axis needs at least one value"),
+        ({"defaults": {"execution": {}}}, "^defaults.execution: unknown setting"),
+        ({"defaults": {"seed": []}}, r"^defaults.seed: \[\] is not allowed: an axis needs at least one value"),
         ({"defaults": {"lr": [0.1, -1]}}, "lr: -1 is not allowed"),
         ({"execution": {"device": "tpu"}}, "execution.device: 'tpu' is not allowed"),
         (
@@ -88,7 +89,7 @@ def test_datasets_are_named_by_their_entry():
                 "datasets": {"cifar10": {"source": "image_folder", "path": "x"}},
                 "grid": [{"dataset": "cifar10", "model": "resnet20"}],
             },
-            "dataset.name: 'cifar10' is not allowed: it belongs to another source than image_folder",
+            "^datasets.cifar10.name: 'cifar10' is not allowed: it belongs to another source than image_folder",
         ),
         ({"container": "a{x}"}, r"container: 'a\{x\}' is not allowed"),
         ({"container": "a\nb"}, r"container: 'a\\nb' is not allowed"),
@@ -97,17 +98,30 @@ def test_datasets_are_named_by_their_entry():
             "^grid: 1000000000 runs are not allowed: a study has at most 20,000$",
         ),
         ({"grid": [{"dataset": "digits", "model": "resnet20", "seed": list(range(5000))}] * 5}, "grid: 25000 runs"),
-        ({"defaults": {"\x1b" * 10**6: 1}}, r"^grid\[0\].(\\x1b){80}: unknown setting"),
-        ({"datasets": {"mine": {"source": "image_folder"}}, "defaults": {}}, None),
+        ({"defaults": {"\x1b" * 10**6: 1}}, r"^defaults.(\\x1b){80}: unknown setting"),
+        # No run uses these entries and defaults.
+        ({"datasets": {"mine": {"source": "image_folder"}}}, "^datasets.mine.path: this setting is required"),
+        ({"datasets": {"mine": IMAGES | {"paht": 3}}}, r"^datasets.mine.paht: unknown setting \(value 3\); allowed: "),
+        ({"datasets": {"mine": {"source": "folder"}}}, "^datasets.mine: 'folder' is not known; allowed: cifar10"),
+        ({"datasets": {"mine": {}}}, "^datasets.mine: 'mine' is not known; allowed: cifar10"),
+        ({"defaults": {"model": 3}}, "^defaults.model: 3 is not allowed: Input should be a valid string"),
+        ({"defaults": {"dataset": "imagenet"}}, "^dataset: 'imagenet' is not known"),
+        ({"defaults": {"dataset": "digits", "model": [3]}}, "^defaults.model: 3 is not allowed"),
+        ({"defaults": {"dataset": ["digits", 3]}}, "^dataset: 3 is not known"),
+        (
+            {"defaults": {"lr": "hello"}, "grid": [{"dataset": "digits", "model": "resnet20", "lr": 0.1}]},
+            "^defaults.lr: 'hello' is not allowed: Input should be a valid number",
+        ),
     ],
 )
 def test_a_wrong_configuration_is_named_in_one_line(changes, message):
-    if message is None:  # An entry that no run uses is not checked.
-        assert plan(**changes)
-        return
     with pytest.raises(SettingError, match=message) as error:
         plan(**changes)
     assert "\n" not in str(error.value)
+
+
+def test_only_an_entry_that_a_run_uses_has_to_determine_its_images():
+    assert plan(datasets={"mine": IMAGES})
 
 
 @pytest.mark.parametrize(

@@ -27,9 +27,10 @@ with mistakes_in_one_line(WorkflowError if IS_MODULE else None):
     PLAN = plan(config, () if IS_MODULE else workflow.configfiles, STORE.exists if STORE else os.path.exists)
     if STORE:
         check_data_travels(PLAN.runs.values())
+    STUDY = pack(config)
     PROGRAM = prepare_jobs(PLAN.container, DeploymentMethod.APPTAINER in workflow.deployment_settings.deployment_method)
 
-PATHS, STUDY = PLAN.paths, pack(config)
+PATHS = PLAN.paths
 JOB_FOLDER = STORE.folder if STORE else "."
 PROGRAM_IN_JOB_FOLDER = in_folder(JOB_FOLDER, PROGRAM) if STORE else PROGRAM
 CLAIMS, NOTEBOOK = [

@@ -5,18 +5,25 @@ import binascii
 import json
 import zlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.errors import SettingError, show
 
 
 def pack(content: Mapping[str, Any]) -> str:
     """Return a configuration as one word; it is compressed, because a shell takes at most 128 KiB.
 
     The order of keys stays, because it is the order of the axes of a grid, and so that of its runs.
+
+    Raises:
+        SettingError: a value is none of JSON, such as a date that the configuration of another workflow holds.
     """
-    text = json.dumps(content, separators=(",", ":"))
+    text = json.dumps(content, separators=(",", ":"), default=_refuse)
     return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode()
+
+
+def _refuse(value: object) -> NoReturn:
+    raise SettingError(f"config: {show(value)} is not allowed: text, numbers, lists and mappings are")
 
 
 def unpack(word: str) -> dict[str, Any]:
