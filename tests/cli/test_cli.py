@@ -25,6 +25,9 @@ def in_folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+FINAL = {"final": {"test_acc_pct": 1, "cumulative_error_count": 1, "cumulative_error_rate": 1, "density": 1}}
+
+
 def as_flags(settings):
     return [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", json.dumps(value))]
 
@@ -64,6 +67,14 @@ def test_the_defaults_that_the_help_shows_are_yaml():
     assert left_out == {"execution", "own_code", "train_limit", "initial_mask", "initial_weights"}
 
 
+def test_options_are_the_text_that_stands_there_to_the_base_ten(in_folder, monkeypatch):
+    trained = []
+    monkeypatch.setattr("anytime_pruning.runs.job.run_stream", lambda settings, *_: trained.append(settings) or FINAL)
+    options = ["--dataset", "digits", "--model", "resnet20", "--selection", "n_m", "--pattern", "2:4", "--seed", "010"]
+    assert main(["train", *options]) == 0
+    assert [(settings.pattern, settings.seed) for settings in trained] == [("2:4", 10)]
+
+
 def test_a_runs_config_file_repeats_the_run(tiny, in_folder):
     assert main(["train", "--settings", json.dumps(tiny(epochs=1)), "--out", "first"]) == 0
     assert main(["train", "--settings", "first/config.yaml", "--out", "again"]) == 0
@@ -82,6 +93,10 @@ def test_a_runs_config_file_repeats_the_run(tiny, in_folder):
         (["--dataset", "digits", "--model", "resnet20", "--n-megabatches", "2000"], "n_megabatches: 2000 is not all"),
         (["--dataset", "digits", "--model", "resnet20", "--study", "../x"], "study: '../x' is not allowed"),
         (["--dataset", "digits", "--model", "resnet20", "--digest", "0"], "digest: 0 is not allowed: these settings"),
+        (
+            ["--dataset", "digits", "--model", "resnet20", "--wait", "1:30"],
+            "wait: '1:30' is not allowed: Input should be",
+        ),
         (["--settings", "{"], "settings: not JSON"),
         (["--settings", "nowhere.yaml"], "config: nowhere.yaml cannot be read"),
         (["--settings", "{}"], "dataset: this setting is required"),

@@ -8,6 +8,7 @@ import subprocess
 
 import pandas as pd
 import pytest
+import yaml
 from checkout import TINY, call, jobs, jobs_in, make_checkout, metrics_files, snakemake, with_lr, write_config
 from conftest import ROOT
 
@@ -148,6 +149,25 @@ def test_a_wrong_configuration_is_one_line_before_any_job(change, message, tmp_p
     assert line.startswith(message)
     assert "Traceback" not in done.stderr
     assert not (folder / "results").exists()
+
+
+def test_what_snakemake_would_read_as_another_number_is_refused_and_text_on_the_command_line_stays_text(tmp_path):
+    folder = make_checkout(tmp_path)
+    text = yaml.safe_dump(TINY | {"defaults": TINY["defaults"] | {"selection": "n_m", "pattern": "2:4"}})
+    assert "pattern: '2:4'" in text
+    (folder / "config" / "tiny.yaml").write_text(text.replace("'2:4'", "2:4"))
+    done = snakemake(folder, "--dry-run")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"error: config: {folder}/config/tiny.yaml cannot be read: pattern: 2:4 without quotes is a number or a date for "
+        f"Snakemake; write it in quotes: pattern: '2:4' (line {text[: text.index('2:4')].count(chr(10)) + 1})"
+    )
+    write_config(folder, TINY)
+    grid = "grid=[{method: app, selection: n_m, pattern: 2:4, seed: 010}]"
+    done = call(folder, "snakemake", "--cores", "2", "--dry-run", "--configfile", "config/tiny.yaml", "--config", grid)
+    assert done.returncode == 0, done.stderr
+    (run,) = set(re.findall(r"Training (\S+)", done.stdout))
+    assert "/seed10-" in run
 
 
 def test_a_missing_archive_is_named_before_anything_trains(tmp_path):
