@@ -9,6 +9,8 @@ rule prepare_data:
         kept(f"{CACHE}/{{cache}}.safetensors"),
     log:
         f"{PATHS.logs}/prepare-{{cache}}.log",
+    wildcard_constraints:
+        cache="|".join(map(re.escape, DATASETS)),
     # On a cluster, data is downloaded where there is a network.
     localrule: True
     conda:

@@ -14,7 +14,7 @@ rule train:
     log:
         f"{PATHS.logs}/{{run}}.log",
     wildcard_constraints:
-        run=".+",
+        run="|".join(map(re.escape, PLAN.runs)),
     conda:
         "../../envs/train.yaml"
     threads: PLAN.threads
