@@ -3,19 +3,21 @@
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from anytime_pruning.figures.catalog import Figure
 from anytime_pruning.figures.catalog.plan import plan_figures
+from anytime_pruning.foundation.errors import one_line
 from anytime_pruning.foundation.files import write_if_different
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.orchestration.calls.experiments import check_results_stay
 from anytime_pruning.orchestration.forecast.machines import read_machines
 from anytime_pruning.orchestration.inputs import find_file
 from anytime_pruning.orchestration.places import project_root
+from anytime_pruning.orchestration.study_files import find_namesakes
 from anytime_pruning.orchestration.study_paths import COLLECTED_TABLES, StudyPaths
 from anytime_pruning.results.external import check_streams, external_results
 from anytime_pruning.results.layout import RESULTS
@@ -35,6 +37,7 @@ class Plan:
         figures: every figure and table by its file name without suffix.
         paths: files and folders, relative to the working folder.
         container: image for jobs with --use-singularity: a SIF file, or an address such as docker://...
+        namesakes: other configuration files, beside those of the study, with a study of the same name.
     """
 
     study: Study
@@ -43,6 +46,7 @@ class Plan:
     figures: Mapping[str, Figure]
     paths: StudyPaths
     container: str
+    namesakes: tuple[Path, ...] = ()
 
     def is_written(self) -> bool:
         """Return whether the files that jobs read hold this plan."""
@@ -73,9 +77,18 @@ class Plan:
             self.paths.figure_plan: f"{json.dumps(figures, indent=1)}\n".encode(),
         }
 
-    def describe(self) -> Iterator[str]:
-        """Yield lines that tell the user what is planned: runs, hours, data that is not there, and disk space."""
+    def describe(self, is_stored: bool = False) -> Iterator[str]:
+        """Yield lines that tell the user what is planned: runs, hours, data that is not there, and disk space.
+
+        Args:
+            is_stored: whether results go to an object store, about whose space nothing is known.
+        """
         yield f"Study {self.study.study}: {len(self.runs)} runs, {len(self.missing)} of them to train."
+        for path in self.namesakes:
+            yield one_line(
+                f"WARNING: {path} has a study of the name {self.study.study}, too. Each overwrites the other's tables "
+                "and figures. Give one of the two another name."
+            )
         if self.missing and find_spec("torch"):
             from anytime_pruning.orchestration.forecast.estimate import describe_cost
             from anytime_pruning.orchestration.forecast.preflight import describe_data, describe_disk
@@ -84,7 +97,8 @@ class Plan:
             if estimate := describe_cost(runs, read_machines(project_root() / "benchmarks" / "results")):
                 yield estimate
             yield from describe_data(runs)
-            yield from describe_disk(runs, Path.cwd())
+            if not is_stored:
+                yield from describe_disk(runs, self.paths.present_folders())
 
     @property
     def threads(self) -> int:
@@ -135,9 +149,11 @@ def plan(content: Mapping[str, Any], files: Iterable[str] = (), exists: Callable
         DataError: a configuration file cannot be read.
         OSError: a configuration file cannot be opened.
     """
-    for file in files:
-        read_yaml(Path(file))
+    paths = [Path(file) for file in files]
+    for path in paths:
+        read_yaml(path)
     planned = make_plan(content, exists)
+    planned = replace(planned, namesakes=tuple(find_namesakes(planned.study.study, paths)))
     check_results_stay(planned.study.study)
     # Names of models and pruners can be checked only with torch. A machine that only draws figures does not need torch.
     if planned.missing and find_spec("torch"):

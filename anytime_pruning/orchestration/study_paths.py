@@ -114,5 +114,13 @@ class StudyPaths:
         """Return whether the results of a run exist in the working folder."""
         return Path(self.run_metrics(name)).exists()
 
+    def present_folders(self) -> list[Path]:
+        """Return the folders of runs and of weights, or in place of each the first folder above that is there.
+
+        Each of them may be a symbolic link to another disk.
+        """
+        folders = (Path(self.runs), layout.weights_path(self.study, "x").parents[1])
+        return [next(path for path in (folder, *folder.parents) if path.exists()) for folder in folders]
+
     def _result(self, name: str) -> str:
         return str(layout.RESULTS / self.study / name)

@@ -44,12 +44,25 @@ def test_a_study_is_found_however_its_name_is_written(spelling, folder, capsys):
 
 def test_every_suffix_that_snakemake_reads_is_found_and_nothing_else(folder, capsys):
     for name in ("a.yaml", "b.yml", "c.json"):
-        (folder / name).write_text(SPELLINGS["JSON"])
+        (folder / name).write_text(SPELLINGS["JSON"].replace("mine", name))
+        (folder.parent / "results" / name).symlink_to("mine")
     (folder / "d.yaml~").write_text(SPELLINGS["JSON"])
     (folder / "claims.yaml").write_text("claims: []\n")
     (folder / "empty.yaml").mkdir()
     assert main(["studies"]) == 0
-    assert capsys.readouterr() == ("mine config/a.yaml\nmine config/b.yml\nmine config/c.json\n", "")
+    assert capsys.readouterr() == ("a.yaml config/a.yaml\nb.yml config/b.yml\nc.json config/c.json\n", "")
+
+
+def test_a_name_in_several_files_is_an_error_and_the_other_studies_are_listed(folder, capsys):
+    for name in ("a.yaml", "b.yml"):
+        (folder / name).write_text(f"study: other\n{GRID}")
+    (folder / "c.json").write_text(SPELLINGS["JSON"])
+    (folder / "d.yaml").symlink_to("c.json")  # the same file
+    assert main(["studies"]) == 2
+    assert capsys.readouterr() == (
+        "mine config/c.json\n",
+        "error: study: 'other' is not allowed in several files: config/a.yaml, config/b.yml; rename all but one\n",
+    )
 
 
 def test_a_study_without_results_is_said(folder, capsys):

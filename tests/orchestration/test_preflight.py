@@ -9,6 +9,8 @@ from conftest import ROOT, toy_files, write_archive
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.orchestration.forecast import preflight
 from anytime_pruning.orchestration.forecast.preflight import describe_data, describe_disk
+from anytime_pruning.orchestration.plan import plan
+from anytime_pruning.orchestration.study_paths import StudyPaths
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.settings.study import plan_study
 
@@ -54,16 +56,42 @@ def test_it_is_said_when_no_run_is_left(tmp_path):
 def test_disk_space_follows_from_the_weights(free, end, tmp_path, monkeypatch):
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda folder: Usage(0, 0, int(free)))
     planned = runs(*["cifar10"] * 40, data_dir=tmp_path, model="resnet50")
-    (line,) = describe_disk(planned, Path())
+    (line,) = describe_disk(planned, [Path()])
     # ResNet-50 for CIFAR-10 has 23.5 million parameters of four bytes.
     assert line == (
         "Disk: about 3.8 GB of results, mostly weights, and up to 0.6 GB of checkpoints for each run at work; " + end
     )
 
 
+def test_the_disk_is_that_of_the_results_wherever_their_folders_lead(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    study = {"study": "s", "grid": [{"dataset": "digits", "model": "resnet20"}]}
+    asked = []
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda folder: asked.append(folder) or Usage(0, 0, 1000))
+    paths = StudyPaths("s")
+    assert paths.present_folders() == [Path(), Path()]
+    Path("results").mkdir()
+    assert paths.present_folders() == [Path("results"), Path("results")]
+    Path("results/s").mkdir()
+    Path("results/s/runs").symlink_to(tmp_path)
+    Path("results/s/checkpoints").symlink_to("nowhere")
+    assert paths.present_folders() == [Path("results/s/runs"), Path("results/s")]
+    assert any("TOO LITTLE" in line for line in plan(study).describe())
+    assert asked == [Path("results/s/runs"), Path("results/s")]
+    # An object store has its own disks.
+    assert not any("Disk" in line for line in plan(study).describe(is_stored=True))
+
+
+def test_the_fullest_disk_counts(tmp_path, monkeypatch):
+    free = {"a": 1000, "b": int(1e12)}
+    monkeypatch.setattr(preflight.shutil, "disk_usage", lambda folder: Usage(0, 0, free[folder]))
+    (line,) = describe_disk(runs("digits", data_dir=tmp_path), ["b", "a"])
+    assert line.endswith("0.0 GB are free, which is TOO LITTLE.")
+
+
 def test_small_studies_are_not_worth_a_line_unless_the_disk_is_full(tmp_path, monkeypatch):
     planned = runs("digits", data_dir=tmp_path)
-    assert list(describe_disk(planned, Path())) == []
+    assert list(describe_disk(planned, [Path()])) == []
     monkeypatch.setattr(preflight.shutil, "disk_usage", lambda folder: Usage(0, 0, 1000))
-    (line,) = describe_disk(planned, Path())
+    (line,) = describe_disk(planned, [Path()])
     assert line.endswith("0.0 GB are free, which is TOO LITTLE.")

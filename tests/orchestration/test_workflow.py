@@ -159,8 +159,8 @@ def test_what_snakemake_would_read_as_another_number_is_refused_and_text_on_the_
     done = snakemake(folder, "--dry-run")
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        f"error: config: {folder}/config/tiny.yaml cannot be read: pattern: 2:4 without quotes is a number or a date for "
-        f"Snakemake; write it in quotes: pattern: '2:4' (line {text[: text.index('2:4')].count(chr(10)) + 1})"
+        f"error: config: {folder}/config/tiny.yaml cannot be read: pattern: 2:4 without quotes is a number or a date "
+        f"for Snakemake; write it in quotes: pattern: '2:4' (line {text[: text.index('2:4')].count(chr(10)) + 1})"
     )
     write_config(folder, TINY)
     grid = "grid=[{method: app, selection: n_m, pattern: 2:4, seed: 010}]"
@@ -168,6 +168,37 @@ def test_what_snakemake_would_read_as_another_number_is_refused_and_text_on_the_
     assert done.returncode == 0, done.stderr
     (run,) = set(re.findall(r"Training (\S+)", done.stdout))
     assert "/seed10-" in run
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "results/tiny/runs/x/metrics.json",
+        "data/cache/x.safetensors",
+        "paper_figures/tiny/x.pdf",
+        "paper_figures/tiny/x.md",
+    ],
+)
+def test_a_target_that_the_study_does_not_have_is_said(target, tmp_path):
+    done = snakemake(make_checkout(tmp_path), "--dry-run", target)
+    assert done.returncode == 1
+    assert f"MissingRuleException:\nNo rule to produce {target}" in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_another_file_with_a_study_of_the_same_name_is_a_warning(tmp_path):
+    folder = make_checkout(tmp_path)
+    write_config(folder, TINY, "copy")
+    (folder / "config" / "notes.json").write_text("tiny {")
+    (folder / "config" / "link.yaml").symlink_to("tiny.yaml")
+    warned = [line for line in snakemake(folder, "--dry-run").stdout.splitlines() if "WARNING" in line]
+    assert warned == [
+        f"WARNING: {folder}/config/copy.yaml has a study of the name tiny, too. Each overwrites the other's tables and "
+        "figures. Give one of the two another name."
+    ]
+    # Both files make one study here.
+    both = ["--configfile", "config/tiny.yaml", "config/copy.yaml"]
+    assert "WARNING" not in call(folder, "snakemake", "--cores", "2", "--dry-run", *both).stdout
 
 
 def test_a_missing_archive_is_named_before_anything_trains(tmp_path):

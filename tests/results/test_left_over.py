@@ -152,3 +152,18 @@ def test_verification_counts_them_by_the_last_grid_of_the_workflow(capsys):
     make_study([2])
     assert main(["stale", "config.yaml", "--remove"]) == 0
     assert list(describe_left_over(STUDY)) == []
+
+
+def test_a_study_whose_name_another_file_has_is_refused_because_its_runs_would_go(capsys):
+    Path("other.yml").write_text(yaml.safe_dump(content([3, 30])), encoding="utf-8")
+    before = files()
+    for options in ([], ["--remove"]):
+        assert main(["stale", "config.yaml", *options]) == 2
+        assert capsys.readouterr() == (
+            "",
+            "error: study: 'mine' is not allowed: it is the name in other.yml, too, whose runs would be listed as "
+            "well; give one of the two another name\n",
+        )
+    assert files() == before
+    Path("other.yml").write_text("[mine", encoding="utf-8")
+    assert main(["stale", "config.yaml"]) == 0

@@ -48,7 +48,7 @@ PRODUCTS = StoredProducts(PLAN, STORE, force, local) if STORE else Products(PLAN
 # The lines say what data is missing, and for that look into folders that may be somebody else's.
 with mistakes_in_one_line(WorkflowError if IS_MODULE else None):
     check_owner(Path.cwd())
-    for line in PLAN.describe():
+    for line in PLAN.describe(is_stored=STORE is not None):
         logger.info(line)
 
 

@@ -24,13 +24,20 @@ def run(options: argparse.Namespace) -> None:
     A run is listed whether it is finished or not. Files that this project does not write are never listed.
     """
     from anytime_pruning.figures.catalog.plan import plan_figures
+    from anytime_pruning.foundation.errors import SettingError
     from anytime_pruning.foundation.safe_text import read_yaml
+    from anytime_pruning.orchestration.study_files import find_namesakes
     from anytime_pruning.results import layout
     from anytime_pruning.results.external import external_results
     from anytime_pruning.results.left_over import find_left_over, runs_there
     from anytime_pruning.settings.study import plan_study
 
     study, planned = plan_study(read_yaml(options.config))
+    if others := find_namesakes(study.study, [options.config]):
+        raise SettingError(
+            f"study: {study.study!r} is not allowed: it is the name in {others[0]}, too, whose runs would be listed as "
+            "well; give one of the two another name"
+        )
     folder = layout.RESULTS / study.study
     count = len(runs_there(folder))
     external = external_results(folder)
@@ -42,8 +49,8 @@ def run(options: argparse.Namespace) -> None:
             _remove(path, folder)
     done = " and were removed" if options.remove else ""
     print(f"{len(left.runs)} of {count} runs are in no grid{done}")
-    if others := _describe_others(left):
-        print(f"{others} are of no grid or of no run{done}")
+    if counted := _describe_others(left):
+        print(f"{counted} are of no grid or of no run{done}")
 
 
 def _series(folder: Path, planned: "list[PlannedRun]") -> list[str]:

@@ -2,10 +2,10 @@
 
 import argparse
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 HELP = "list the studies that have results"
-SUFFIXES = (".yaml", ".yml", ".json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,41 +17,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print the name and the configuration file of each study that has results; `make figures` draws these studies."""
-    from anytime_pruning.foundation.errors import ArtifactError, one_line
+    from anytime_pruning.foundation.errors import ArtifactError, SettingError, name_some, one_line
+    from anytime_pruning.orchestration.study_files import find_files, read_study_name
     from anytime_pruning.results import layout
 
-    mistakes = []
-    for path in sorted(path for path in options.folder.iterdir() if path.suffix in SUFFIXES and path.is_file()):
+    mistakes: list[ArtifactError] = []
+    files: dict[str, list[Path]] = defaultdict(list)
+    for path in find_files(options.folder):
         try:
-            study = _read_study(path)
+            if study := read_study_name(path):
+                files[study].append(path)
         except ArtifactError as error:
             mistakes.append(error)
-            continue
-        if study is None:
-            continue
-        if any(layout.runs_dir(study).rglob(layout.METRICS)):
-            print(f"{study} {path}")
+    for study, paths in files.items():
+        if len(paths) > 1:
+            named = name_some([str(path) for path in paths])
+            mistakes.append(
+                SettingError(f"study: {study!r} is not allowed in several files: {named}; rename all but one")
+            )
+        elif any(layout.runs_dir(study).rglob(layout.METRICS)):
+            print(f"{study} {paths[0]}")
         else:
-            print(one_line(f"{path}: the study {study} has no results yet"), file=sys.stderr)
+            print(one_line(f"{paths[0]}: the study {study} has no results yet"), file=sys.stderr)
     for mistake in mistakes[:-1]:
         print(f"error: {mistake}", file=sys.stderr)
     if mistakes:
         raise mistakes[-1]
-
-
-def _read_study(path: Path) -> str | None:
-    """Return the name of the study in a file, or None for a file of another kind, such as the paper's claims.
-
-    Raises:
-        SettingError: the file cannot be read, or its study has no name or a wrong one.
-    """
-    from anytime_pruning.foundation.errors import SettingError
-    from anytime_pruning.foundation.fields import check_name
-    from anytime_pruning.foundation.safe_text import read_yaml
-
-    content = read_yaml(path)
-    if not {"study", "grid"} & content.keys():
-        return None
-    if "study" not in content:
-        raise SettingError(f"config: {path}: study: this setting is required")
-    return check_name(f"config: {path}: study", content["study"])

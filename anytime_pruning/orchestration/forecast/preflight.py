@@ -53,16 +53,16 @@ def _path(dataset: DatasetSettings) -> Path | None:
     return path
 
 
-def describe_disk(runs: Iterable[RunSettings], folder: Path) -> Iterator[str]:
+def describe_disk(runs: Iterable[RunSettings], folders: Iterable[Path]) -> Iterator[str]:
     """Yield a line that says how much disk space runs take and how much is free, if that is worth saying.
 
     Args:
         runs: settings of the runs without results.
-        folder: the folder in which results are written.
+        folders: the folders in which results are written; the fullest disk counts.
     """
     sizes = [BYTES_PER_PARAMETER * network_parameters().get(settings.model, 0) for settings in runs]
     stored = sum(size + BYTES_OF_TABLES for size in sizes)
-    free = shutil.disk_usage(folder).free
+    free = min(shutil.disk_usage(folder).free for folder in folders)
     if stored < WORTH_SAYING_BYTES and free > stored:
         return
     line = f"Disk: about {_gigabytes(stored)} of results, mostly weights"
