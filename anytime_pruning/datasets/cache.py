@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
 from anytime_pruning.datasets.pixel_statistics import count_test_images_in_train
-from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.errors import ArtifactError, DataError
 from anytime_pruning.foundation.files import make_as_shared, remove_partial, write_atomically
 from anytime_pruning.foundation.locks.holders import describe_owner
 
@@ -27,6 +27,8 @@ from anytime_pruning.foundation.locks.holders import describe_owner
 CACHE_VERSION = 3
 ARRAYS = ("train_images", "train_labels", "test_images", "test_labels")
 CONSTANTS = ("class_names", "mean", "std", "crop_padding", "flip", "content_sha256", "notes")
+# A damaged file of safetensors, or a header that is none, can raise any of these errors.
+UNREADABLE = (OSError, SafetensorError, LookupError, TypeError, AttributeError, ValueError, RecursionError)
 
 
 class _UnusableCacheError(DataError):
@@ -112,13 +114,18 @@ def is_loadable(dataset: DatasetSettings, data_dir: Path) -> bool:
 
 
 def cached_train_count(dataset: DatasetSettings, data_dir: Path) -> int | None:
-    """Return the number of training images that the source or the header of the cache states, else None."""
+    """Return the number of training images that the source or the header of the cache states, else None.
+
+    A cache that was made from other files than those of now states nothing.
+    """
     if (count := dataset.train_count()) is not None:
         return count
     try:
         with safe_open(cache_path(dataset, data_dir), framework="numpy") as file:
-            return int(file.get_slice("train_labels").get_shape()[0])
-    except (OSError, SafetensorError, IndexError):
+            header: dict[str, Any] = json.loads(file.metadata()["header"])
+            count = int(file.get_slice("train_labels").get_shape()[0])
+        return count if _is_of_these_files(header, dataset) else None
+    except (ArtifactError, *UNREADABLE):  # Whoever loads the images says what is wrong with their files.
         return None
 
 
@@ -139,18 +146,28 @@ def _read_cache(path: Path, dataset: DatasetSettings) -> ImageArrays:
         checksum = header.pop("sha256")
     except PermissionError:
         raise
-    except (OSError, SafetensorError, LookupError, TypeError, AttributeError, ValueError, RecursionError):
+    except UNREADABLE:
         raise _UnusableCacheError(f"{path}: the cache is damaged") from None
     if checksum != _checksum(arrays, header):
         raise _UnusableCacheError(f"{path}: the cache does not match its checksum")
-    stored, current = header.pop("fingerprint"), dataset.fingerprint()
-    is_other = current is not None and stored != current
-    if is_other or dataset.expected_sha256() not in (None, header["content_sha256"]):
+    if not _is_of_these_files(header, dataset):
         raise _UnusableCacheError(f"{path}: the cache was made from other source files")
     constants: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in header.items()
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in header.items()
+        if key != "fingerprint"
     }
     return ImageArrays(**arrays, **constants)
+
+
+def _is_of_these_files(header: Mapping[str, Any], dataset: DatasetSettings) -> bool:
+    """Return whether a cache was made from the files that a dataset has now.
+
+    Raises:
+        ArtifactError: the images are not pinned, and their files are not there or not understood.
+    """
+    current = dataset.fingerprint()
+    return current in (None, header["fingerprint"]) and dataset.expected_sha256() in (None, header["content_sha256"])
 
 
 def _write_cache(path: Path, arrays: ImageArrays, fingerprint: str | None) -> None:

@@ -1,3 +1,4 @@
+import shutil
 import tarfile
 
 import numpy as np
@@ -256,12 +257,18 @@ def test_the_cache_is_read_again_without_the_source_when_its_content_is_declared
 def test_changed_files_are_read_again(tmp_path, capsys):
     path = write_folder(toy_files(), tmp_path / "toy")
     load_dataset(folder_dataset(path), tmp_path)
+    assert cached_train_count(folder_dataset(path), tmp_path) == 8
     write_folder({"train/cat/9.png": toy_files()["test/cat/0.png"]}, path)
+    # A stream that fits the nine images must not be refused because of the eight of before.
+    assert cached_train_count(folder_dataset(path), tmp_path) is None
     assert len(load_dataset(folder_dataset(path), tmp_path).train_images) == 9
     assert "was made from other source files; making it again" in capsys.readouterr().err
     # A corrected label changes the name of a file, but neither its size, its time nor its place in the order.
     (path / "train" / "cat" / "9.png").rename(path / "train" / "dog" / "+9.png")
     assert load_dataset(folder_dataset(path), tmp_path).train_labels.tolist() == [0] * 4 + [1] * 5
+    assert cached_train_count(folder_dataset(path), tmp_path) == 9
+    shutil.rmtree(path)
+    assert cached_train_count(folder_dataset(path), tmp_path) is None
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut"])

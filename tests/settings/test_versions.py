@@ -1,5 +1,7 @@
 """Test that the version of a rule is part of the digests of exactly the runs that the rule concerns."""
 
+import json
+
 import numpy as np
 import pytest
 from conftest import ROOT
@@ -72,11 +74,13 @@ def test_the_splits_version_concerns_runs_whose_counts_differ(changes, is_concer
 
 
 def test_the_number_of_images_in_a_cache_changes_no_digest(tmp_path):
-    settings = parse_settings(BASE | {"dataset": FOLDER, "execution": {"data_dir": str(tmp_path)}})
+    pinned = FOLDER | {"content_sha256": "0" * 64}
+    settings = parse_settings(BASE | {"dataset": pinned, "execution": {"data_dir": str(tmp_path)}})
     before = settings.digest()
     path = cache_path(settings.dataset, tmp_path)
     path.parent.mkdir()
-    save_file({"train_labels": np.zeros(50_000, dtype=np.int64)}, path)
+    header = json.dumps({"content_sha256": "0" * 64, "fingerprint": None})
+    save_file({"train_labels": np.zeros(50_000, dtype=np.int64)}, path, metadata={"header": header})
     assert cached_train_count(settings.dataset, tmp_path) == 50_000
     assert settings.digest() == before
 
