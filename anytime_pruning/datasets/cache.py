@@ -19,7 +19,7 @@ from safetensors.numpy import save_file
 
 from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
 from anytime_pruning.datasets.pixel_statistics import count_test_images_in_train
-from anytime_pruning.foundation.errors import ArtifactError, DataError
+from anytime_pruning.foundation.errors import AGAINST_SHORTAGE, ArtifactError, CapacityError, DataError, shortage
 from anytime_pruning.foundation.files import make_as_shared, remove_partial, write_atomically
 from anytime_pruning.foundation.locks.holders import describe_owner
 
@@ -55,9 +55,10 @@ def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
     Raises:
         DataError: the cache has to be filled, and the source is missing, corrupt or of the wrong kind; or another user
             does not share a file.
+        CapacityError: the machine lacks memory, threads or open files.
     """
     path = cache_path(dataset, data_dir)
-    with _saying_whose(path):
+    with _saying_whose(path), _saying_what_is_short(dataset.name):
         # A cache that is there needs no lock, because it is never changed, only replaced. So it may be somebody else's.
         if path.exists():
             with suppress(_UnusableCacheError):
@@ -80,6 +81,21 @@ def _saying_whose(path: Path) -> Iterator[None]:
             f"{refused}: permission denied: {describe_owner(refused)}; ask for the right to read and write there, or "
             "name a folder of yours (execution.data_dir, or the dataset's path)"
         ) from None
+
+
+@contextmanager
+def _saying_what_is_short(name: str) -> Iterator[None]:
+    """Turn a failed request for memory, a thread or an open file into a message of one line.
+
+    Raises:
+        CapacityError: the machine lacks one of them.
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError, OSError) as error:
+        if not (lacking := shortage(error)):
+            raise
+        raise CapacityError(f"{name}: not enough {lacking} to load the images; {AGAINST_SHORTAGE}") from None
 
 
 def _fill_cache(path: Path, dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
@@ -146,16 +162,16 @@ def _read_cache(path: Path, dataset: DatasetSettings) -> ImageArrays:
         checksum = header.pop("sha256")
     except PermissionError:
         raise
-    except UNREADABLE:
+    except UNREADABLE as error:
+        if shortage(error):
+            raise
         raise _UnusableCacheError(f"{path}: the cache is damaged") from None
     if checksum != _checksum(arrays, header):
         raise _UnusableCacheError(f"{path}: the cache does not match its checksum")
     if not _is_of_these_files(header, dataset):
         raise _UnusableCacheError(f"{path}: the cache was made from other source files")
     constants: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value
-        for key, value in header.items()
-        if key != "fingerprint"
+        key: tuple(value) if isinstance(value, list) else value for key, value in header.items() if key != "fingerprint"
     }
     return ImageArrays(**arrays, **constants)
 

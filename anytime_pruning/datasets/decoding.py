@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from anytime_pruning.datasets.base import Pixels
 from anytime_pruning.datasets.layouts.names import ImageKey, reads_avif, reads_heif
 from anytime_pruning.datasets.members import ImageFile
-from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.errors import AGAINST_SHORTAGE, ArtifactError, CapacityError, DataError, shortage
 
 # Pillow converts images of these modes to 8-bit grey or RGB correctly. It would clip 16-bit and float images.
 CONVERTIBLE_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
@@ -105,6 +105,7 @@ def decode_image(file: ImageFile, image_size: int, channels: int) -> Pixels:
     Raises:
         DataError: the file is not an image, is damaged, or has a mode without an 8-bit meaning; the message names the
             file.
+        CapacityError: the machine lacks memory.
     """
     try:
         with Image.open(io.BytesIO(file.content), formats=_formats()) as opened:
@@ -114,11 +115,15 @@ def decode_image(file: ImageFile, image_size: int, channels: int) -> Pixels:
         if image.size != (image_size, image_size):
             image = ImageOps.fit(image, (image_size, image_size), Image.Resampling.BOX)
         pixels = np.asarray(image)
-    except DataError:
+    except ArtifactError:
         raise
     except UnidentifiedImageError:
         raise DataError(f"{file.where}: not a readable image (unknown format); replace or remove it") from None
     except Exception as error:  # Hostile bytes make decoders raise any error, even struct.error.
+        if lacking := shortage(error):
+            raise CapacityError(
+                f"{file.where}: not enough {lacking} to decode this image; {AGAINST_SHORTAGE}"
+            ) from None
         raise DataError(f"{file.where}: not a readable image ({error}); replace or remove it") from None
     return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
 

@@ -21,7 +21,6 @@ from anytime_pruning.datasets.layouts.draw import choose_tests
 from anytime_pruning.datasets.layouts.names import ImageKey
 from anytime_pruning.datasets.members import (
     ImageFile,
-    corruption_as_data_error,
     fingerprint_of,
     iterate_files,
     read_layout,
@@ -163,8 +162,7 @@ class ImageFolder(ImageFileSource):
         notes = tuple(layout.describe())
         for note in notes:
             warn(f"{self.name}: {note}")
-        with corruption_as_data_error(self.path):
-            decoded = self.decode(iterate_files(self.path, layout), len(layout.files))
+        decoded = self.decode(iterate_files(self.path, layout), len(layout.files))
         if self.test_frac is not None:
             decoded = self._draw_test(decoded, self.test_frac)
         return self.assemble(decoded, layout.class_names, notes)

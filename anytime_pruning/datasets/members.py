@@ -13,7 +13,7 @@ from anytime_pruning.datasets.archives import CORRUPT, ENDINGS, is_archive, iter
 from anytime_pruning.datasets.layouts.find import Layout, find_layout
 from anytime_pruning.datasets.layouts.names import ImageKey, path_of, readable_suffixes
 from anytime_pruning.datasets.layouts.tree import open_tree, parts_of
-from anytime_pruning.foundation.errors import ArtifactError, DataError
+from anytime_pruning.foundation.errors import ArtifactError, DataError, shortage
 from anytime_pruning.foundation.files import fingerprint_files
 
 
@@ -56,17 +56,19 @@ def _suggest(path: Path) -> str:
 
 @contextmanager
 def corruption_as_data_error(path: Path) -> Iterator[None]:
-    """Turn every error that a damaged archive causes into a `DataError`; read the archive only inside this context.
+    """Turn every error that a damaged archive causes into a `DataError`.
+
+    Inside this context, nothing but the archive is read: what else fails there would be taken for damage.
 
     Raises:
         DataError: the archive is corrupt.
     """
     try:
         yield
-    except ArtifactError:
+    except (ArtifactError, PermissionError):
         raise
     except CORRUPT as error:
-        if path.is_dir():
+        if shortage(error) or path.is_dir():
             raise
         raise DataError(f"{path}: the archive is corrupt ({error}); fetch it again") from None
 
@@ -91,16 +93,18 @@ def iterate_files(path: Path, layout: Layout) -> Iterator[ImageFile]:
     """Iterate over the image files of a folder or archive.
 
     Raises:
-        DataError: an image cannot be read, or is not a regular file.
+        DataError: an image cannot be read, or is not a regular file, or an archive is corrupt.
+        PermissionError: a file belongs to another user and cannot be read.
     """
     if path.is_dir():
         for name, key in sorted(layout.files.items()):
             file = path_of(path, name)
             yield ImageFile(key, read_file(file), str(file))
         return
-    for member in iterate_members(path):
-        if not member.is_folder and (found := layout.files.get("/".join(parts_of(member.name)))):
-            yield ImageFile(found, member.read(), member.where)
+    with corruption_as_data_error(path):
+        for member in iterate_members(path):
+            if not member.is_folder and (found := layout.files.get("/".join(parts_of(member.name)))):
+                yield ImageFile(found, member.read(), member.where)
 
 
 def read_file(path: Path) -> bytes:
@@ -109,6 +113,7 @@ def read_file(path: Path) -> bytes:
     Raises:
         DataError: the file is missing, too large, or not a regular file. A pipe would make the reader wait, and
             reading a device might never end.
+        PermissionError: the file belongs to another user and cannot be read.
     """
     try:
         status = path.stat()
@@ -116,7 +121,11 @@ def read_file(path: Path) -> bytes:
             raise DataError(f"{path}: is not a regular file; replace or remove it")
         check_size(str(path), status.st_size)
         return path.read_bytes()
+    except PermissionError:
+        raise
     except OSError as error:
+        if shortage(error):
+            raise
         raise DataError(f"{path}: {error.strerror}; fetch the file again, or remove it") from None
 
 

@@ -1,10 +1,14 @@
 """Define the errors that a user can meet, and shorten values and messages so that each message fits on one line."""
 
+import errno
 import reprlib
 from collections.abc import Sequence
 
 # The longest message, and the longest value inside a message, in characters.
 MESSAGE_LIMIT, VALUE_LIMIT = 1000, 80
+# What the machine lacks, by the number of the system's error.
+SHORTAGES = {errno.ENOMEM: "memory", errno.EMFILE: "open files", errno.ENFILE: "open files"}
+AGAINST_SHORTAGE = "run fewer jobs at once, or raise the limits that `ulimit -a` shows"
 
 
 class ArtifactError(Exception):
@@ -92,6 +96,18 @@ def causes(error: BaseException, handled: BaseException | None = None) -> list[B
         found.append(step)
         step = step.__cause__ or step.__context__
     return found[::-1]
+
+
+def shortage(error: BaseException) -> str | None:
+    """Return what the machine lacks if that is why an error was raised: memory, threads or open files; else None.
+
+    Such an error says nothing about the file that was being read.
+    """
+    if isinstance(error, OSError):
+        return SHORTAGES.get(error.errno or 0)
+    if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
+        return "threads"
+    return "memory" if isinstance(error, MemoryError) else None
 
 
 def first_line(error: BaseException) -> str:

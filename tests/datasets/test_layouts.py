@@ -192,7 +192,7 @@ def test_an_unreadable_folder_is_named(tmp_path, monkeypatch):
         return scan(folder)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    with pytest.raises(DataError, match=r"train/cat: Permission denied; allow to read it, or remove it"):
+    with pytest.raises(DataError, match=r"train/cat: Permission denied .*/cat belongs to .*, mode 755.; allow to read"):
         dataset(path).read(tmp_path)
 
 

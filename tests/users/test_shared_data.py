@@ -5,10 +5,12 @@ import os
 import pytest
 from conftest import toy_files, write_folder
 from other_users import ALICE, BOB, GROUP, as_root, for_all, run_as  # noqa: F401
+from packed import dataset, pack
 
 from anytime_pruning.datasets import load_dataset, parse_dataset
 from anytime_pruning.datasets.cache import cache_path, is_loadable
 from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.locks.holders import name_of_user
 from anytime_pruning.foundation.locks.locks import Lock
 
 
@@ -78,3 +80,19 @@ def test_what_another_user_keeps_private_is_one_line_and_stays(private, load_as,
         assert f"permission denied: {refused} belongs to user {ALICE}, mode " in str(error)
         assert "name a folder of yours (execution.data_dir" in str(error)
     assert path.read_bytes() == before
+
+
+@as_root
+@pytest.mark.parametrize(
+    ("ending", "name"),
+    [(".tar", ""), (".zip", ""), ("", "train/cat/0.png"), ("", "train/cat"), ("", "train"), ("", "")],
+)
+def test_images_that_another_user_keeps_private_are_not_called_damaged(ending, name, for_all, data, images):  # noqa: F811
+    path = pack(toy_files(), for_all / "theirs", ending)
+    refused = path / name
+    refused.chmod(0o700 if refused.is_dir() else 0o600)
+    data.chmod(0o777)
+    error = run_as(BOB, lambda: load_dataset(dataset(path), data))
+    assert isinstance(error, DataError)
+    assert f"{refused} belongs to {name_of_user(0)}, mode {'7' if refused.is_dir() else '6'}00" in str(error)
+    assert "ermission denied" in str(error)

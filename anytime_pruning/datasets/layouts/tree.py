@@ -24,6 +24,7 @@ from anytime_pruning.datasets.layouts.names import (
     text_of,
 )
 from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.locks.holders import describe_owner
 
 # No layout is as deep. The names of folders below this depth are left out, so that a hostile name costs nothing.
 MAX_DEPTH = 32
@@ -84,7 +85,8 @@ class FolderTree(Tree):
                 folders = {text_of(entry.name): entry.is_symlink() for entry in visible if _is_folder(entry)}
                 broken = [entry for entry in visible if entry.is_symlink() and not os.path.exists(entry)]
         except OSError as error:
-            return Listing([], [], problem=error.strerror or str(error))
+            whose = f" ({describe_owner(path)})" if isinstance(error, PermissionError) else ""
+            return Listing([], [], problem=f"{error.strerror or error}{whose}")
         files = sorted({text_of(entry.name) for entry in visible} - folders.keys())
         links = {name for name, is_link in folders.items() if is_link}
         problem = "No such file or directory (a broken link); fetch it again, or remove the link"
