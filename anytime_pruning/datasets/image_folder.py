@@ -126,15 +126,18 @@ class ImageFileSource(DatasetSettings):
             )
         train_images, train_labels = _stack("train", decoded, class_names)
         test_images, test_labels = _stack("test", decoded, class_names)
-        mean, std = channel_statistics(train_images)
+        mean, std = self.mean, self.std
+        if mean is None or std is None:
+            measured = channel_statistics(train_images)
+            mean, std = mean or measured[0], std or measured[1]
         return ImageArrays(
             train_images=train_images,
             train_labels=train_labels,
             test_images=test_images,
             test_labels=test_labels,
             class_names=class_names,
-            mean=self.mean or mean,
-            std=self.std or std,
+            mean=mean,
+            std=std,
             crop_padding=self.crop_padding,
             flip=self.flip,
             content_sha256=content_sha256,

@@ -6,11 +6,14 @@ import numpy as np
 
 from anytime_pruning.datasets.base import Pixels
 
+# `np.bincount` makes a copy in eight bytes for each value, so it gets only so many values at once.
+VALUES_AT_ONCE = 2**20
+
 
 def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the mean and the standard deviation of each channel.
 
-    Both are computed from a histogram, which is exact and needs no copy of the images in floating point.
+    Both are computed from a histogram, which is exact and needs no copy of all images in floating point.
 
     Args:
         images: uint8 [N, C, H, W].
@@ -19,9 +22,10 @@ def channel_statistics(images: Pixels) -> tuple[tuple[float, ...], tuple[float, 
         C means and C standard deviations of the images scaled to [0, 1], rounded to four decimals.
     """
     counts = np.zeros((images.shape[1], 256), dtype=np.int64)
-    for first in range(0, len(images), 1000):
+    step = max(1, VALUES_AT_ONCE // (images.shape[2] * images.shape[3]))
+    for first in range(0, len(images), step):
         for channel in range(images.shape[1]):
-            counts[channel] += np.bincount(images[first : first + 1000, channel].ravel(), minlength=256)
+            counts[channel] += np.bincount(images[first : first + step, channel].ravel(), minlength=256)
     levels = np.arange(256) / 255
     shares = counts / counts.sum(axis=1, keepdims=True)
     means = shares @ levels

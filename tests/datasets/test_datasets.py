@@ -1,5 +1,6 @@
 import shutil
 import tarfile
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from conftest import encode, toy_files, write_archive, write_folder
 from PIL import Image
 
 from anytime_pruning import run_stream
-from anytime_pruning.datasets import load_dataset, parse_dataset
+from anytime_pruning.datasets import image_folder, load_dataset, parse_dataset
 from anytime_pruning.datasets.cache import cache_path, cached_train_count
 from anytime_pruning.datasets.pixel_statistics import channel_statistics
 from anytime_pruning.foundation.errors import DataError
@@ -90,6 +91,23 @@ def test_constants_are_measured_unless_given(tmp_path):
 
 def test_statistics_of_a_constant_channel_do_not_divide_by_zero():
     assert channel_statistics(np.zeros((4, 1, 2, 2), np.uint8)) == ((0.0,), (1e-4,))
+
+
+@pytest.mark.parametrize("shape", [(2500, 3, 4, 4), (9, 2, 700, 900), (3, 1, 1100, 1100)])
+def test_statistics_of_large_images_take_little_memory(shape):
+    images = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+    tracemalloc.start()
+    mean, std = channel_statistics(images)
+    assert tracemalloc.get_traced_memory()[1] < 12 * 2**20
+    tracemalloc.stop()
+    assert mean == pytest.approx(images.mean(axis=(0, 2, 3)) / 255, abs=1e-4)
+    assert std == pytest.approx(images.std(axis=(0, 2, 3)) / 255, abs=1e-4)
+
+
+def test_statistics_that_are_given_are_not_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(image_folder, "channel_statistics", None)
+    given = folder_dataset(write_folder(toy_files(), tmp_path / "toy"), mean=[0, 0, 0], std=[1, 2, 3])
+    assert load_dataset(given, tmp_path).mean == (0, 0, 0)
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGBA", "P", "CMYK", "1"])
