@@ -9,6 +9,7 @@ import bz2
 import contextlib
 import gzip
 import lzma
+import re
 import stat
 import struct
 import tarfile
@@ -51,10 +52,11 @@ DESCRIBING = (
 # Flags of a member of a zip.
 ENCRYPTED, UTF8 = 0x1, 0x800
 ENDINGS = (".tar", ".tar.xz", ".tar.gz", ".tar.bz2", ".txz", ".tgz", ".tbz2", ".tbz", ".zip")
-OPENERS: dict[str, Callable[[Path, str], object]] = {
-    **dict.fromkeys((".gz", ".tgz"), gzip.open),
-    **dict.fromkeys((".xz", ".txz"), lzma.open),
-    **dict.fromkeys((".bz2", ".tbz2", ".tbz"), bz2.open),
+# How a compressed file begins. The fourth byte of bzip2 is a digit; without the rest, a folder BZh would look like it.
+OPENERS: dict[bytes, Callable[[Path, str], object]] = {
+    rb"\x1f\x8b\x08": gzip.open,
+    rb"\xfd7zXZ\x00": lzma.open,
+    rb"BZh[1-9]1AY&SY": bz2.open,
 }
 # Systems whose file names cannot hold a backslash, by the number that a zip states for them: FAT, HPFS, NTFS, VFAT.
 WINDOWS = (0, 6, 10, 11, 14)
@@ -97,7 +99,7 @@ def iterate_members(path: Path) -> Iterator[Member]:
     """Iterate over the members of an archive.
 
     Args:
-        path: a .zip file, or a tar file; the ending says how a tar file is compressed.
+        path: a .zip file, or a tar file; its first bytes say how a tar file is compressed, whatever its name.
 
     Raises:
         DataError: the archive exceeds a limit, or the name of a member leads out of the archive.
@@ -148,10 +150,9 @@ def _name_in_zip(member: zipfile.ZipInfo) -> str:
 
 def _iterate_tar(path: Path) -> Iterator[Member]:
     tally = Tally(path)
-    # The archive is unpacked here and not by `tarfile`, because the streams of `tarfile` ignore gzip's checksum.
     with (
         _open_unpacked(path) as unpacked,
-        tarfile.open(mode="r|*", fileobj=unpacked, tarinfo=_Header, encoding="utf-8") as archive,
+        tarfile.open(mode="r|", fileobj=unpacked, tarinfo=_Header, encoding="utf-8") as archive,
     ):
         while member := archive.next():
             # `tarfile` keeps a list of all members, which takes a gigabyte of memory for a million members.
@@ -172,7 +173,19 @@ def _iterate_tar(path: Path) -> Iterator[Member]:
 
 
 def _open_unpacked(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], OPENERS.get(path.suffix.lower(), open)(path, "rb"))
+    """Open a tar file that may be compressed.
+
+    The file is not unpacked by `tarfile`, whose streams ignore gzip's checksum.
+
+    """
+    with open(path, "rb") as file:
+        opener = _opener_of(file.read(tarfile.BLOCKSIZE)) or open
+    return cast(IO[bytes], opener(path, "rb"))
+
+
+def _opener_of(beginning: bytes | bytearray) -> Callable[[Path, str], object] | None:
+    """Return the function that opens a compressed file, or None for a file that does not begin like one."""
+    return next((opener for known, opener in OPENERS.items() if re.match(known, beginning)), None)
 
 
 def _read_to_the_end(archive: tarfile.TarFile, tally: Tally) -> None:
@@ -195,7 +208,8 @@ class _Header(tarfile.TarInfo):
             # A block of zeros marks the end of the archive.
             if buf and not any(buf):
                 raise
-            raise tarfile.ReadError(f"unexpected end of data: {error}") from None
+            problem = "it is compressed twice" if _opener_of(buf) else f"unexpected end of data: {error}"
+            raise tarfile.ReadError(problem) from None
         if header.type in DESCRIBING and header.size > MAX_HEADER_BYTES:
             raise tarfile.ReadError(f"a header of {header.size:,} bytes")
         return header

@@ -1,6 +1,9 @@
 """Test that harmful or damaged archives and folders are refused by name, without anything being written."""
 
+import bz2
+import gzip
 import io
+import lzma
 import os
 import struct
 import subprocess
@@ -21,6 +24,7 @@ from anytime_pruning.foundation.errors import DataError
 
 TARS = (".tar", ".tar.gz", ".tar.xz")
 KINDS = (*TARS, ".zip")
+OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 
 
 def dataset_of(path):
@@ -141,7 +145,7 @@ def test_too_many_bytes_are_refused_also_of_files_that_are_no_images(kind, tmp_p
 def test_bytes_behind_the_end_are_counted(kind, tar, tmp_path, monkeypatch):
     monkeypatch.setattr(archive_limits, "MAX_TOTAL_BYTES", 2**22)
     path = tmp_path / f"toy.tar.{kind}"
-    with archives.OPENERS[f".{kind}"](path, "wb") as file:
+    with OPENERS[f".{kind}"](path, "wb") as file:
         file.write(tar.read_bytes() + b"\0" * 2**23)
     refuse(path, "unpacked are not read", tmp_path)
 
@@ -152,7 +156,7 @@ def test_a_bomb_of_zeros_takes_no_memory(kind, tmp_path):
     header = tarfile.TarInfo("train/cat/x.png")
     header.size = 100 * 2**20
     options = {"compresslevel": 1} if kind == "gz" else {"preset": 0}
-    with archives.OPENERS[f".{kind}"](path, "wb", **options) as file:
+    with OPENERS[f".{kind}"](path, "wb", **options) as file:
         file.write(header.tobuf() + b"\0" * header.size)
     assert path.stat().st_size < 2**20
     refuse(path, "104,857,600 bytes; an image file of more than 64 MiB is not read", tmp_path)
@@ -186,7 +190,7 @@ def test_a_damaged_header_does_not_drop_the_files_that_follow(kind, tmp_path):
         content[:start],
     ):
         path = tmp_path / f"other{kind}"
-        with archives.OPENERS.get(path.suffix, open)(path, "wb") as file:
+        with OPENERS.get(path.suffix, open)(path, "wb") as file:
             file.write(damaged)
         refuse(path, "the archive is corrupt", tmp_path)
 
@@ -294,6 +298,27 @@ def test_what_any_decoder_raises_names_the_file(tmp_path, monkeypatch):
 def test_many_large_files_are_not_held_at_once(monkeypatch):
     files = [ImageFile(("train", "cat", str(i)), bytes(100 * 2**20), "") for i in range(3)]
     assert [len(chunk) for chunk in decoding._chunks(iter(files))] == [2, 1]
+
+
+@pytest.mark.parametrize("name", [".tar", ".tgz", ".tar.bz2"])
+@pytest.mark.parametrize("kind", [None, ".gz", ".xz", ".bz2"])
+def test_the_content_and_not_the_name_says_how_a_tar_is_compressed(kind, name, tmp_path):
+    files = {f"BZh9/{file}": content for file, content in toy_files().items()}
+    path = write_archive(files, tmp_path / "toy.tar")
+    content = path.read_bytes()
+    path = path.with_name(f"toy{name}")
+    with OPENERS.get(kind, open)(path, "wb") as file:
+        file.write(content)
+    assert len(load_dataset(dataset_of(path), tmp_path).train_images) == 8
+
+
+@pytest.mark.parametrize("inner", OPENERS)
+@pytest.mark.parametrize("outer", OPENERS)
+def test_an_archive_that_is_compressed_twice_is_refused(outer, inner, tar, tmp_path):
+    content, path = tar.read_bytes(), tmp_path / f"toy.tar{outer}"
+    with OPENERS[outer](path, "wb") as unpacked, OPENERS[inner](unpacked, "wb") as file:
+        file.write(content)
+    refuse(path, r"the archive is corrupt \(it is compressed twice\)", tmp_path)
 
 
 def test_an_empty_or_random_archive_is_refused(tmp_path):
