@@ -5,25 +5,21 @@ length into memory and mistakes a damaged header for the end of the archive. `zi
 the member uses one of the rarer compression methods.
 """
 
-import bz2
 import contextlib
-import gzip
 import lzma
-import re
 import stat
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, Self, cast
 
 from anytime_pruning.datasets.archive_limits import Tally, check_size
+from anytime_pruning.datasets.tape import opened, opener_of
 
-# `tarfile` reads a long name, and the attributes that precede a member, in one piece.
-MAX_HEADER_BYTES = 2**20
 # `zipfile` unpacks members compressed by any other method in one piece, whatever their size.
 ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 # A damaged archive can raise any of these errors, because the modules parse before they check. The list was found by
@@ -41,23 +37,9 @@ CORRUPT = (
     RuntimeError,
     ValueError,
 )
-# These types of headers hold a long name, or attributes of the member that follows.
-DESCRIBING = (
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-)
 # Flags of a member of a zip.
 ENCRYPTED, UTF8 = 0x1, 0x800
 ENDINGS = (".tar", ".tar.xz", ".tar.gz", ".tar.bz2", ".txz", ".tgz", ".tbz2", ".tbz", ".zip")
-# How a compressed file begins. The fourth byte of bzip2 is a digit; without the rest, a folder BZh would look like it.
-OPENERS: dict[bytes, Callable[[Path, str], object]] = {
-    rb"\x1f\x8b\x08": gzip.open,
-    rb"\xfd7zXZ\x00": lzma.open,
-    rb"BZh[1-9]1AY&SY": bz2.open,
-}
 # Systems whose file names cannot hold a backslash, by the number that a zip states for them: FAT, HPFS, NTFS, VFAT.
 WINDOWS = (0, 6, 10, 11, 14)
 
@@ -150,14 +132,14 @@ def _name_in_zip(member: zipfile.ZipInfo) -> str:
 
 def _iterate_tar(path: Path) -> Iterator[Member]:
     tally = Tally(path)
-    with (
-        _open_unpacked(path) as unpacked,
-        tarfile.open(mode="r|", fileobj=unpacked, tarinfo=_Header, encoding="utf-8") as archive,
-    ):
+    with opened(path, tally) as tape:
+        archive = tarfile.TarFile(fileobj=cast(IO[bytes], tape), tarinfo=_Header, encoding="utf-8")
         while member := archive.next():
+            tape.at_headers = False
             # `tarfile` keeps a list of all members, which takes a gigabyte of memory for a million members.
             archive.members.clear()  # type: ignore[attr-defined]  # the list has no type in typeshed
             tally.add_member(member.name, member.size)
+            tally.check_common(archive.pax_headers)
             where = f"{member.name} in {path}"
 
             def read(limit: int | None = None, member: tarfile.TarInfo = member, where: str = where) -> bytes:
@@ -169,32 +151,8 @@ def _iterate_tar(path: Path) -> Iterator[Member]:
             advice = "pack the file itself (tar --dereference --hard-dereference)"
             problem = "" if is_readable else f"is a link, a pipe or a device; {advice}"
             yield Member(member.name, member.isdir(), member.size, problem, read, where)
-        _read_to_the_end(archive, tally)
-
-
-def _open_unpacked(path: Path) -> IO[bytes]:
-    """Open a tar file that may be compressed.
-
-    The file is not unpacked by `tarfile`, whose streams ignore gzip's checksum.
-
-    """
-    with open(path, "rb") as file:
-        opener = _opener_of(file.read(tarfile.BLOCKSIZE)) or open
-    return cast(IO[bytes], opener(path, "rb"))
-
-
-def _opener_of(beginning: bytes | bytearray) -> Callable[[Path, str], object] | None:
-    """Return the function that opens a compressed file, or None for a file that does not begin like one."""
-    return next((opener for known, opener in OPENERS.items() if re.match(known, beginning)), None)
-
-
-def _read_to_the_end(archive: tarfile.TarFile, tally: Tally) -> None:
-    """Read everything after the last member, because gzip and xz store their checksums at the very end."""
-    stream = cast(IO[bytes], archive.fileobj)
-    while padding := stream.read(2**16):
-        tally.add_bytes(len(padding))
-        if any(padding):
-            raise tarfile.ReadError("data follows the end of the archive")
+            tape.at_headers = True
+        tape.read_to_the_end()
 
 
 class _Header(tarfile.TarInfo):
@@ -208,8 +166,6 @@ class _Header(tarfile.TarInfo):
             # A block of zeros marks the end of the archive.
             if buf and not any(buf):
                 raise
-            problem = "it is compressed twice" if _opener_of(buf) else f"unexpected end of data: {error}"
+            problem = "it is compressed twice" if opener_of(buf) else f"unexpected end of data: {error}"
             raise tarfile.ReadError(problem) from None
-        if header.type in DESCRIBING and header.size > MAX_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {header.size:,} bytes")
         return header

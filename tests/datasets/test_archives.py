@@ -12,6 +12,7 @@ import tarfile
 import tracemalloc
 import zipfile
 import zlib
+from itertools import repeat
 
 import numpy as np
 import pytest
@@ -24,6 +25,14 @@ from anytime_pruning.foundation.errors import DataError
 
 TARS = (".tar", ".tar.gz", ".tar.xz")
 KINDS = (*TARS, ".zip")
+# These types of headers hold a long name, or attributes of the member that follows.
+DESCRIBING = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
 OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
 
 
@@ -104,9 +113,75 @@ def test_a_size_that_is_only_claimed_is_refused_at_once(size, message, tar, tmp_
     refuse(add(tar, "train/cat/x.png", size=size), message, tmp_path)
 
 
-@pytest.mark.parametrize("kind", archives.DESCRIBING)
+@pytest.mark.parametrize("kind", DESCRIBING)
 def test_a_long_header_is_not_read_into_memory(kind, tar, tmp_path):
-    refuse(add(tar, "x", b"\0" * 512, kind, size=2**40), "corrupt .a header of 1,099,511,627,776 bytes", tmp_path)
+    refuse(add(tar, "x", b"\0" * 512, kind, size=2**40), r"toy\.tar: headers of more than 1 MiB before one", tmp_path)
+
+
+def numbered(index):
+    """Return a pax header of half a megabyte for all members that follow, before a member."""
+    record = b"%d %02d=%s\n" % (2**19, index, b"x" * (2**19 - len(b"524288 00=\n")))
+    return header_of(tarfile.XGLTYPE, len(record)) + record + header_of(tarfile.REGTYPE, 0)
+
+
+def header_of(kind, size, name="train/cat/x.png"):
+    header = tarfile.TarInfo(name)
+    header.type, header.size = kind, size
+    return header.tobuf(tarfile.GNU_FORMAT)
+
+
+def holes():
+    """Yield an old header of GNU tar for a sparse file, and blocks that each name 21 more parts of the file."""
+    part = b"%011o\0%011o\0" % (1, 1)
+    first = bytearray(header_of(tarfile.GNUTYPE_SPARSE, 0))
+    first[386:410], first[482:495] = part, b"\1%011o\0" % 1
+    first[148:156] = b" " * 8
+    first[148:156] = b"%06o\0 " % sum(first)
+    yield bytes(first)
+    yield from repeat((part * 21 + b"\1").ljust(512, b"\0"), 8 * 2**20 // 512)
+
+
+def listed_holes():
+    """Yield a pax header of GNU tar's newest kind of sparse file, and the list of a hundred million numbers."""
+    texts = (b"GNU.sparse.major=1", b"GNU.sparse.minor=0", b"GNU.sparse.realsize=10")
+    records = b"".join(b"%d %s\n" % (len(text) + 4, text) for text in texts)
+    yield header_of(tarfile.XHDTYPE, len(records)) + records.ljust(512, b"\0") + header_of(tarfile.REGTYPE, 0)
+    yield b"99999999\n" + b"1\n" * 8 * 2**19
+
+
+MANY_HEADERS = {
+    "attributes of all": (
+        map(numbered, range(16)),
+        "attributes of all files of more than 4,096 characters are not read",
+    ),
+    "holes": (holes(), "headers of more than 1 MiB before one file are not read; pack the files again, without"),
+    "listed holes": (listed_holes(), "headers of more than 1 MiB before one file are not read"),
+    "small ones": (
+        repeat(header_of(tarfile.XGLTYPE, 512) + b"6 a=b\n".ljust(512), 8 * 2**10),
+        "headers of more than 1 MiB before one file are not read|maximum recursion depth exceeded",
+    ),
+}
+
+
+@pytest.mark.parametrize(("blocks", "message"), MANY_HEADERS.values(), ids=MANY_HEADERS)
+def test_many_headers_are_not_read_into_memory(blocks, message, tmp_path):
+    path = tmp_path / "toy.tar.xz"
+    with lzma.open(path, "wb", preset=0) as file:
+        for block in blocks:
+            file.write(block)
+    assert path.stat().st_size < 2**17
+    refuse(path, message, tmp_path)
+
+
+def test_headers_before_each_file_are_counted_in_the_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive_limits, "MAX_TOTAL_BYTES", 2**20)
+    path = tmp_path / "toy.tar.gz"
+    with gzip.open(path, "wb") as file:
+        for index in range(2**10):
+            file.write(
+                header_of(tarfile.XHDTYPE, 512) + b"6 a=b\n".ljust(512) + header_of(tarfile.REGTYPE, 0, str(index))
+            )
+    refuse(path, "unpacked are not read", tmp_path)
 
 
 def test_a_sparse_file_that_claims_to_be_huge_is_refused(tar, tmp_path):

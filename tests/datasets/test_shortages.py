@@ -8,7 +8,7 @@ import pytest
 from conftest import toy_files
 from packed import dataset, pack
 
-from anytime_pruning.datasets import archives, cache, decoding, image_folder, load_dataset
+from anytime_pruning.datasets import cache, decoding, image_folder, load_dataset, tape
 from anytime_pruning.foundation.errors import CapacityError
 
 NO_MEMORY, NO_THREAD = MemoryError(), RuntimeError("can't start new thread")
@@ -24,7 +24,7 @@ FAILING = {
     "all images": (image_folder.np, "stack", NO_MEMORY, "^toy: not enough memory to load the images; run fewer jobs"),
     "the system": (cache, "save_file", NO_PAGE, "^toy: not enough memory to load the images"),
     "threads": (threading.Thread, "start", NO_THREAD, "^toy: not enough threads to load the images"),
-    "opening an archive": (archives, "_open_unpacked", NO_FILE, "^toy: not enough open files to load the images"),
+    "opening an archive": (tape, "open", NO_FILE, "^toy: not enough open files to load the images"),
 }
 
 
