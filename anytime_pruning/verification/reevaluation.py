@@ -15,7 +15,7 @@ from anytime_pruning.datasets.base import DatasetSettings
 from anytime_pruning.datasets.cache import cache_path, is_loadable
 from anytime_pruning.export.describe import count_parameters, describe_input, measure_files
 from anytime_pruning.export.network import load_network, read_weights
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.errors import DataError, SettingError
 from anytime_pruning.foundation.metrics import chance_zeros
 from anytime_pruning.machine.devices import prepare_process
 from anytime_pruning.machine.kernels.bfloat16 import has_bfloat16_kernels, has_native_bfloat16
@@ -115,13 +115,28 @@ class Evaluator:
             yield problem(f"makes {found} errors on the test images, but {stored} are stored", layout.WEIGHTS)
 
     def _load(self, settings: RunSettings) -> ImageArrays | None:
-        """Load the images of a run, or return None if the images would have to be downloaded."""
+        """Load the images of a run, or return None if they are not there.
+
+        Raises:
+            DataError: the images are damaged, although `content_sha256` names them.
+        """
         data_dir = self._data_dir or settings.execution.data_dir
         key = (cache_path(settings.dataset, data_dir), settings.dataset)
         if key != self._key:
-            is_there = is_loadable(settings.dataset, data_dir)
-            self._key, self._arrays = key, load_dataset(settings.dataset, data_dir) if is_there else None
+            self._key, self._arrays = key, _load_if_there(settings.dataset, data_dir)
         return self._arrays
+
+
+def _load_if_there(dataset: DatasetSettings, data_dir: Path) -> ImageArrays | None:
+    if not is_loadable(dataset, data_dir):
+        return None
+    try:
+        return load_dataset(dataset, data_dir)
+    except (DataError, SettingError):
+        if dataset.is_pinned():
+            raise
+        # A folder without `content_sha256` may hold anything by now, so it is no fault of the results.
+        return None
 
 
 def computes_the_same(hardware: Hardware, versions: Mapping[str, str], precision: str) -> bool:

@@ -10,6 +10,7 @@ from forge import forge, in_all, problems_in, put, say
 from safetensors.numpy import load_file, save_file
 
 from anytime_pruning.datasets.digits import Digits
+from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.files import file_sha256
 from anytime_pruning.foundation.registry import _registered
 from anytime_pruning.results import layout
@@ -143,9 +144,13 @@ def test_a_network_is_tested_with_the_threads_of_its_run(run, monkeypatch):
     assert used == [3, torch.get_num_threads()]
 
 
+def no_layout(self, data_dir):
+    raise DataError("0 class folders, no images")
+
+
 def test_what_cannot_be_tested_again_is_said(study, tmp_path, monkeypatch):
-    def notes():
-        *_, done = verify([study], data_dir=tmp_path)
+    def notes(data_dir=tmp_path):
+        *_, done = verify([study], data_dir=data_dir)
         assert (done.problems, done.counts["tested again"]) == ([], 0)
         return done.notes
 
@@ -156,6 +161,12 @@ def test_what_cannot_be_tested_again_is_said(study, tmp_path, monkeypatch):
         gone.delitem(_registered["model"], "resnet20")
         ((note, count),) = notes().items()
         assert (count, note.partition(": model: ")[0]) == (3, "not tested again")
+    with monkeypatch.context() as emptied:
+        emptied.setattr(Digits, "read", no_layout)
+        *_, done = verify([study], data_dir=tmp_path / "empty")
+        assert len(done.problems) == 3
+        emptied.setattr(Digits, "is_pinned", lambda self: False)
+        assert notes(tmp_path / "empty") == {"runs on digits, whose images are not there: not tested again": 3}
     monkeypatch.setattr(Digits, "is_pinned", lambda self: False)
     for path in (study / "runs").rglob("metrics.json"):
         forge(path.parent, lambda content: content.update(data_sha256="0" * 64))
