@@ -11,7 +11,7 @@ from pydantic import Field
 
 from anytime_pruning.datasets.base import ImageArrays
 from anytime_pruning.datasets.image_folder import ImageFileSource
-from anytime_pruning.datasets.layouts.names import is_hidden, is_image
+from anytime_pruning.datasets.layouts.names import is_hidden, is_image, path_of, text_of
 from anytime_pruning.datasets.members import ImageFile, read_file
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.foundation.fields import Count, FilePath, Number
@@ -76,7 +76,7 @@ class RestrictedImageNet(ImageFileSource):
         """Return a digest of the used files' names, sizes and times, or None if `content_sha256` names the images."""
         if self.is_pinned():
             return None
-        return fingerprint_files(self.path, [name for _, _, name in self._choose()])
+        return fingerprint_files(self.path, [str(path_of(Path(), name)) for _, _, name in self._choose()])
 
     def read(self, data_dir: Path) -> ImageArrays:
         """Read and decode the images of the groups."""
@@ -84,7 +84,7 @@ class RestrictedImageNet(ImageFileSource):
         return self.assemble(self.decode(self._files(chosen), len(chosen)), tuple(GROUPS[self.groups]))
 
     def _choose(self) -> list[tuple[str, str, str]]:
-        """Return (split, group, path below the folder) of every image that is used."""
+        """Return (split, group, path below the folder, as a text of `text_of`) of every image that is used."""
         wnids = self._wnids()
         chosen = []
         for split, folder in FOLDERS.items():
@@ -128,11 +128,11 @@ class RestrictedImageNet(ImageFileSource):
 
     def _images(self, folder: str) -> list[str]:
         """Return the paths of the images in a class folder, relative to the folder of ImageNet, sorted."""
-        entries = sorted(_visible(self.path / folder), key=lambda entry: entry.name)
-        for entry in entries:
+        entries = _visible(self.path / folder)
+        for entry in sorted(entries, key=lambda entry: entry.name):
             if entry.is_dir():
                 raise DataError(f"{entry.path}: lies too deep; images belong in {folder}/ itself")
-        return [f"{folder}/{entry.name}" for entry in entries if is_image(entry.name)]
+        return [f"{folder}/{name}" for name in sorted(text_of(entry.name) for entry in entries) if is_image(name)]
 
     def _take_shots(self, group: str, images: list[str], shots: int) -> list[str]:
         """Return some images of a group: as if drawn at random, but the same images on every machine.
@@ -146,13 +146,16 @@ class RestrictedImageNet(ImageFileSource):
             raise DataError(
                 f"dataset.shots: {shots} is not allowed: {group} has {len(images)} training images in {self.path}"
             )
-        by_chance = sorted(images, key=lambda image: hashlib.sha256(image.encode()).digest())
-        return sorted(by_chance[:shots])
+
+        def chance(image: str) -> bytes:
+            return hashlib.sha256(image.encode("utf-8", "surrogateescape")).digest()
+
+        return sorted(sorted(images, key=chance)[:shots])
 
     def _files(self, chosen: list[tuple[str, str, str]]) -> Iterator[ImageFile]:
         """Read the chosen images."""
         for split, group, image in chosen:
-            path = self.path / image
+            path = path_of(self.path, image)
             # The name includes the class, because two classes of a group may have images of the same name.
             name = "-".join(PurePosixPath(image).parts[1:])
             yield ImageFile((split, group, name), read_file(path), str(path))

@@ -1,5 +1,6 @@
 """Test Restricted ImageNet on a small tree that looks like ImageNet: 1000 classes, of which few have images."""
 
+import os
 import shutil
 
 import numpy as np
@@ -103,6 +104,16 @@ def test_hidden_files_and_folders_are_not_seen(imagenet, tmp_path):
         (hidden / ".cache").mkdir()
     (copy / "train" / WNIDS[10] / f"._{WNIDS[10]}_0.JPEG").write_bytes(b"what some systems put beside a file")
     assert read(copy, shots=4).content_sha256 == read(imagenet, shots=4).content_sha256
+
+
+def test_a_name_that_is_no_text_is_drawn_like_any_other(imagenet, tmp_path):
+    copy = shutil.copytree(imagenet, tmp_path / "copy")
+    first = copy / "train" / WNIDS[10] / f"{WNIDS[10]}_0.JPEG"
+    first.rename(os.fsdecode(os.fsencode(first.parent) + b"/\xff.JPEG"))
+    here, there = (sorted(image.tobytes() for image in read(folder).train_images) for folder in (copy, imagenet))
+    assert here == there
+    few = parse_dataset({"name": "ours", "source": "restricted_imagenet", "path": str(copy), "shots": 12})
+    assert np.bincount(load_dataset(few, tmp_path).train_labels).tolist() == [12] * 14
 
 
 def test_groups_and_shots_are_part_of_a_runs_name(imagenet):
