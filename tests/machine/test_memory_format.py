@@ -1,3 +1,5 @@
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -71,6 +73,28 @@ def test_the_network_computes_the_same_but_for_rounding(name, shape):
         assert torch.allclose(parameter.grad, other.grad, rtol=1e-6, atol=1e-9), key
     assert plain.state_dict().keys() == arranged.state_dict().keys()
     assert all(torch.allclose(a, b) for a, b in zip(plain.state_dict().values(), arranged.state_dict().values()))
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_any_precision_get_images_of_theirs(dtype, capsys):
+    """In half precision two formats differ by more than a thousandth, which does not rule the fast one out."""
+    model, untouched = (build_model("vgg16_bn", 10, (3, 32, 32), seed=1).eval().to(dtype) for _ in range(2))
+    arrange(model, (3, 32, 32), CPU)
+    assert formats(copy.deepcopy(model).float(), (3, 32, 32))["network.features.3"] == "channels_last"
+    assert capsys.readouterr().err == ""
+    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), untouched.state_dict().values()))
+
+
+def test_the_images_of_the_trial_have_the_type_that_the_first_convolution_takes():
+    seen = set()
+    for conv, other in (("float32", "float64"), ("float64", "float32"), ("float32", "int64")):
+        kinds = [getattr(torch, name) for name in (conv, other)]
+        model = Wrapped(lambda net, x: net.conv(x).float()).to(kinds[0])
+        model.fc.float()
+        model.scale = nn.Parameter(torch.ones(1, dtype=kinds[1]), requires_grad=False)
+        model.conv.register_forward_pre_hook(lambda module, inputs: seen.add((module.weight.dtype, inputs[0].dtype)))
+        arrange(model, (3, 8, 8), CPU)
+    assert seen == {(torch.float32, torch.float32), (torch.float64, torch.float64)}
 
 
 def test_the_trial_leaves_the_network_as_it_was():
@@ -186,15 +210,16 @@ class Strided(nn.Module):
     [
         SecondHead(),
         Strided(),
+        Strided().half(),
         nn.Sequential(
             nn.Conv2d(3, 4, 3), Wrapped(lambda net, x: net.conv(ViewedGradient.apply(x)), nn.Conv2d(4, 4, 3))
         ),
     ],
-    ids=["view in train mode", "strides", "view of gradients"],
+    ids=["view in train mode", "strides", "strides in half precision", "view of gradients"],
 )
 def test_a_network_that_relies_on_contiguous_maps_keeps_them_with_one_line(model, capsys):
     model.train()
-    images = torch.rand(3, 3, 8, 8, requires_grad=True)
+    images = torch.rand(3, 3, 8, 8, dtype=next(model.parameters()).dtype, requires_grad=True)
     expected = model(images)
     arrange(model, (3, 8, 8), CPU)
     (line,) = capsys.readouterr().err.splitlines()

@@ -5,6 +5,7 @@ The format of the weights does not change, because a convolution computes in the
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import torch
@@ -26,8 +27,9 @@ SMALL_MAP_PIXELS, MANY_CHANNELS = 16, 256
 # if maps are channels-last: the process crashes, hangs or goes on with wrong numbers (uxlfoundation/oneDNN#6035, in
 # torch 2.13). A block has 8 channels with AVX2 and 16 with AVX512.
 BLOCK_CHANNELS = 16
-# Two formats round differently, and layers that follow each other let the difference grow.
-TOLERANCE = 1e-3
+# Two formats round differently, and layers that follow each other let the difference grow. In float16 and bfloat16 it
+# grows to two roundings of the largest logit (ResNet-56, ResNet-18 and VGG-16 on a CPU).
+TOLERANCE, ROUNDINGS = 1e-3, 16
 Format = Callable[[nn.Module, Tensor], Tensor]
 
 
@@ -48,7 +50,7 @@ def arrange(
 
     Args:
         model: maps images [B, C, H, W] to logits; its convolutions get hooks that change the format of their inputs.
-        image_shape: (channels, height, width) of the images for the trial.
+        image_shape: (channels, height, width) of the images for the trial, which have the type of the weights.
         device: the device of the network.
         channels_last: False keeps every map contiguous, to measure the difference.
         small_map_pixels: size up to which maps with many channels stay contiguous on a CPU.
@@ -57,10 +59,12 @@ def arrange(
         Exception: the network fails without the fast format as well; this is what it raised.
     """
     images = torch.rand(2, *image_shape, device=device, generator=torch.Generator(device).manual_seed(0))
+    images = images.to(_type_of_weights(model))
+    tolerance = max(TOLERANCE, ROUNDINGS * torch.finfo(images.dtype).eps)
     expected = _logits(model, images)
     hooks = _add_hooks(model, _choose_format(device, channels_last, small_map_pixels))
     try:
-        problem = None if _agree(expected, _logits(model, images)) else "its outputs differ"
+        problem = None if _agree(expected, _logits(model, images), tolerance) else "its outputs differ"
         _train(model, images)
     except Exception as error:
         if is_out_of_memory(error):
@@ -77,6 +81,13 @@ def arrange(
         warn("model: its calls of view() on feature maps rule out the faster channels-last format; use flatten()")
     else:
         warn(f"model: it computes without the faster channels-last format: {one_line(problem)}")
+
+
+def _type_of_weights(model: nn.Module) -> torch.dtype:
+    """Return the type of the first convolution's parameters, or of the first parameter without a convolution."""
+    convolutions = (module for module in model.modules() if isinstance(module, nn.Conv2d))
+    parameters = chain.from_iterable(module.parameters() for module in (*convolutions, model))
+    return next((parameter.dtype for parameter in parameters if parameter.is_floating_point()), torch.float32)
 
 
 def _logits(model: nn.Module, images: Tensor) -> Any:
@@ -96,11 +107,11 @@ def _train(model: nn.Module, images: Tensor) -> None:
             torch.autograd.backward([output.sum() for output in outputs])
 
 
-def _agree(expected: Any, found: Any) -> bool:
+def _agree(expected: Any, found: Any, tolerance: float) -> bool:
     """Return whether two outputs are the same but for rounding."""
     for a, b in zip(_tensors(expected), _tensors(found)):
-        margin = TOLERANCE * float(a.float().abs().amax()) if a.numel() else 0.0
-        if a.shape != b.shape or not torch.allclose(a.float(), b.float(), TOLERANCE, margin, equal_nan=True):
+        margin = tolerance * float(a.float().abs().amax()) if a.numel() else 0.0
+        if a.shape != b.shape or not torch.allclose(a.float(), b.float(), tolerance, margin, equal_nan=True):
             return False
     return True
 
