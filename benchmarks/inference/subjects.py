@@ -16,7 +16,8 @@ from anytime_pruning.export.compact import make_compact
 from anytime_pruning.export.describe import count_parameters
 from anytime_pruning.export.network import load_network
 from anytime_pruning.export.onnx import make_onnx
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.console import warn
+from anytime_pruning.foundation.errors import SettingError, first_line, one_line
 from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.pruning.prunable import prunable_weights
@@ -70,6 +71,8 @@ def choose_runs(study: Path) -> list[Path]:
 def make_subjects(run: Path, device: torch.device, threads: int) -> Iterator[Subject]:
     """Yield the network of a run as it was trained, and without its empty channels if whole filters were removed.
 
+    On a GPU that has kernels for it, a network of pattern 2:4 comes with these kernels, too.
+
     Args:
         run: folder of the run, with weights.
         device: the device that computes.
@@ -91,9 +94,9 @@ def make_subjects(run: Path, device: torch.device, threads: int) -> Iterator[Sub
     if settings["selection"] == "filter":
         smaller = make_compact(model, metrics.input.image_shape)
         yield _make_subject(smaller, facts | {"form": "compact"}, device, threads)
-    if device.type == "cuda" and (settings["selection"], settings["pattern"]) == ("n_m", "2:4"):
-        sparse = with_sparse_kernels(copy.deepcopy(model).half().to(device))
-        yield Subject(_measured(model, facts | {"form": "sparse kernels"}), {"torch": partial(_on_gpu, sparse, device)})
+    is_two_of_four = (settings["selection"], settings["pattern"]) == ("n_m", "2:4")
+    if device.type == "cuda" and is_two_of_four and (call := _try_sparse_kernels(model, facts, device)):
+        yield Subject(_measured(model, facts | {"form": "sparse kernels"}), {"torch": call})
 
 
 def _name_data(settings: dict[str, Any]) -> str:
@@ -111,6 +114,17 @@ def _make_subject(model: nn.Module, facts: dict[str, Any], device: torch.device,
     session = _open(make_onnx(model, shape), threads)
     arrange(arranged, shape, device)
     return Subject(facts, {"torch": partial(_in_torch, arranged), "onnxruntime": partial(_in_onnxruntime, session)})
+
+
+def _try_sparse_kernels(model: nn.Module, facts: dict[str, Any], device: torch.device) -> Call | None:
+    """Return the call that computes a network with sparse kernels, or None with one warning if this GPU has none."""
+    try:
+        call = partial(_on_gpu, with_sparse_kernels(copy.deepcopy(model).half().to(device)), device)
+        call(torch.zeros(1, *facts["image_shape"]))
+    except RuntimeError as error:
+        warn(f"{facts['network']} is not measured with sparse kernels: {one_line(first_line(error))}")
+        return None
+    return call
 
 
 def _measured(model: nn.Module, facts: dict[str, Any]) -> dict[str, Any]:

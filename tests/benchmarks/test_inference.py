@@ -2,16 +2,19 @@
 
 import json
 import os
+from functools import partial
 
 import pytest
 import torch
 from conftest import build_small, read_csv
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from anytime_pruning import build_model, register, run_stream
 from anytime_pruning.foundation.registry import _registered
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections import make_selection
+from anytime_pruning.results.store import read_settings
 from benchmarks.inference import __main__ as inference
 from benchmarks.inference.latency import measure_latencies
 from benchmarks.inference.semi_structured import MatrixConvolution, with_sparse_kernels
@@ -19,6 +22,9 @@ from benchmarks.inference.subjects import choose_runs
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("torch_pruning")
+
+CPU = torch.device("cpu")
+GPU = {"id": "a-gpu", "name": "A GPU", "device": "cuda", "threads": 1, "torch": "2"}
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +81,50 @@ def test_each_form_is_measured_in_both_programs(study, tmp_path, capsys, monkeyp
     assert len({line.count("|") for line in table if line.startswith("|")}) == 1
     assert len([line for line in table if line.startswith("| digits")]) == 3
     assert capsys.readouterr().out.count("compact") >= 1
+
+
+class OnCpu(TorchFunctionMode):
+    """Let torch compute on a CPU what is asked of a GPU, and note the types that it convolves."""
+
+    def __init__(self):
+        super().__init__()
+        self.convolved = set()
+
+    def __torch_function__(self, function, types, given=(), named=None):
+        def moved(value):
+            return CPU if isinstance(value, torch.device) else value
+
+        if function is torch.conv2d:
+            self.convolved.add(given[0].dtype)
+        return function(*map(moved, given), **{key: moved(value) for key, value in (named or {}).items()})
+
+
+@pytest.mark.parametrize("has_kernels", [True, False])
+def test_a_gpu_is_given_networks_and_images_of_half_precision(has_kernels, study, tmp_path, capsys, monkeypatch):
+    """Go the way of a GPU on a CPU, which has no sparse kernels; a matrix that stays dense replaces them."""
+    settings = read_settings(study / "runs" / "a") | {"selection": "n_m", "pattern": "2:4"}
+    run_stream(settings, tmp_path / "runs" / "n_m", tmp_path / "checkpoints" / "n_m" / "weights.safetensors")
+    monkeypatch.setattr(torch, "Generator", lambda device=CPU, make=torch.Generator: make())
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: None)
+    monkeypatch.setattr(inference, "choose_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(inference, "prepare_process", lambda device, threads: None)
+    monkeypatch.setattr(inference, "describe_machine", lambda device, threads: GPU)
+    if has_kernels:
+        dense = partial(with_sparse_kernels, sparsify=lambda matrix: matrix)
+        monkeypatch.setattr("benchmarks.inference.subjects.with_sparse_kernels", dense)
+    runs = [str(study / "runs" / "a"), str(tmp_path / "runs" / "n_m")]
+    with OnCpu() as on_cpu:
+        assert inference.main([*runs, "--rounds", "1", "--turn", "0.001", "--out", str(tmp_path)]) == 0
+    rows = json.loads((tmp_path / "a-gpu-inference.json").read_text())["networks"]
+    kinds = ["as trained", "compact", "as trained", *(["sparse kernels"] if has_kernels else [])]
+    assert [row["form"] for row in rows] == kinds
+    assert all(row["latency_ms"].keys() == {"torch"} for row in rows)
+    assert "float16" in (tmp_path / "a-gpu-inference.md").read_text()
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    message = "small app n_m is not measured with sparse kernels: no convolution of this network"
+    assert len(warnings) == (not has_kernels)
+    assert all(message in line for line in warnings)
+    assert torch.float16 in on_cpu.convolved
 
 
 def test_calls_take_turns():
