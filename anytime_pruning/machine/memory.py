@@ -11,13 +11,12 @@ from anytime_pruning.foundation.errors import ArtifactError, CapacityError, caus
 
 # These numbers name the options of mallopt in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
-# Failed allocations without a class of their own: of torch on a CPU, of CUDA beside torch's memory, of its libraries.
-FAILED_ALLOCATIONS = (
-    "can't allocate memory",
-    "CUDA error: out of memory",
-    "CUBLAS_STATUS_ALLOC_FAILED",
-    "CUDNN_STATUS_ALLOC_FAILED",
-)
+# Failed allocations without a class of their own: of torch on a CPU; of CUDA, its driver and Triton beside torch's
+# memory; of CUDA's libraries, such as CUBLAS_STATUS_ALLOC_FAILED and cuDNN's ..._DEVICE_ALLOCATION_FAILED.
+FAILED_ALLOCATIONS = ("can't allocate memory", "out of memory", "_ALLOC_FAILED", "_ALLOCATION_FAILED")
+# torch tries cuDNN's ways to compute a convolution, skips each whose memory it is refused, and says no more than this
+# in the end (pytorch/pytorch#108645). It says the same where a GPU or an installation has no way at all.
+NO_WAY_LEFT = "unable to find an engine"
 # The attribute of an error that names the work which needed the memory.
 NEEDED_BY = "needed_by"
 
@@ -53,9 +52,13 @@ def is_out_of_memory(error: BaseException, handled: BaseException | None = None)
 
 
 def _is_failed_allocation(error: BaseException) -> bool:
-    return isinstance(error, (torch.OutOfMemoryError, MemoryError)) or (
-        isinstance(error, RuntimeError) and any(text in str(error) for text in FAILED_ALLOCATIONS)
-    )
+    if not isinstance(error, RuntimeError):
+        return isinstance(error, MemoryError)
+    text = str(error)
+    if NO_WAY_LEFT in text.lower():
+        # What was skipped leaves this count of the current GPU, which is missing as long as CUDA has not started.
+        return bool(torch.cuda.memory_stats().get("num_ooms"))
+    return isinstance(error, torch.OutOfMemoryError) or any(failed in text for failed in FAILED_ALLOCATIONS)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import torch
 import anytime_pruning.runs.memory_advice
 from anytime_pruning import run_stream
 from anytime_pruning.foundation.errors import CapacityError, SettingError
-from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
+from anytime_pruning.machine.memory import is_out_of_memory, out_of_memory_as_capacity_error
 from anytime_pruning.runs.memory_advice import advice_on_memory
 from anytime_pruning.settings.run import parse_settings
 
@@ -34,6 +34,30 @@ def test_out_of_memory_names_the_settings_to_lower(work, tiny):
     message = r"batch_size 16 and execution\.gpu_slots 3 does not fit; lower"
     with pytest.raises(CapacityError, match=message), out_of_memory_as_capacity_error(advise):
         work()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported at some other API call",
+        "CUDA driver error: out of memory",
+        "Triton Error [CUDA]: out of memory",
+        "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`",
+        "cuDNN error: CUDNN_STATUS_ALLOC_FAILED",
+        "cuDNN error: CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED",
+    ],
+)
+def test_a_failed_allocation_of_cuda_is_known_by_its_message(text):
+    assert is_out_of_memory(RuntimeError(text))
+    assert not is_out_of_memory(ValueError(text))
+
+
+@pytest.mark.parametrize("caller", ["U", "GET was u", "FIND was u"])
+def test_a_convolution_without_a_way_lacks_memory_if_torch_was_refused_some(caller, monkeypatch):
+    error = RuntimeError(f"{caller}nable to find an engine to execute this computation")
+    for counted, lacks in (({}, False), ({"num_ooms": 0}, False), ({"num_ooms": 3}, True)):
+        monkeypatch.setattr(torch.cuda, "memory_stats", lambda counted=counted: counted)
+        assert is_out_of_memory(error) is lacks
 
 
 def test_other_errors_pass_through():
