@@ -86,8 +86,9 @@ def prepare_process(device: torch.device, threads: int, gpu_slots: int = 1, dete
         # Streams, graphs and kernels of triton belong to the current GPU, and a slot may be on any.
         gpu = torch.cuda.current_device() if device.index is None else device.index
         torch.cuda.set_device(gpu)
-        # Without this line, float32 convolutions would round their inputs to the ten bits of TF32.
-        torch.backends.cudnn.allow_tf32 = False
+        # Otherwise float32 convolutions would round their inputs to the ten bits of TF32, and so would matrix products
+        # where TORCH_ALLOW_TF32_CUBLAS_OVERRIDE is set, as in NVIDIA's images.
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
         # The benchmark picks the kernel that is fastest at the moment, so two runs may get different kernels.
         torch.backends.cudnn.benchmark = not deterministic
         torch.backends.cudnn.deterministic = deterministic

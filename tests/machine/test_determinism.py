@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -124,15 +125,20 @@ def test_too_late_is_said(pretended_gpu, monkeypatch):
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_cudnn_chooses_its_algorithms_by_it(wanted, monkeypatch):
+def test_cudnn_chooses_its_algorithms_by_it(wanted, monkeypatch, request):
     for name in ("benchmark", "deterministic", "allow_tf32"):
         monkeypatch.setattr(torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))
+    matmul = torch.backends.cuda.matmul
+    request.addfinalizer(partial(setattr, matmul, "allow_tf32", matmul.allow_tf32))
+    # As in an image of NVIDIA's, where a variable of the environment allows it.
+    matmul.allow_tf32 = True
     for name in ("set_device", "set_per_process_memory_fraction"):
         monkeypatch.setattr(torch.cuda, name, lambda *arguments: None)
     prepare_process(torch.device("cuda:0"), threads=1, deterministic=wanted)
     assert torch.backends.cudnn.deterministic is wanted
     assert torch.backends.cudnn.benchmark is not wanted
     assert torch.backends.cudnn.allow_tf32 is False
+    assert matmul.allow_tf32 is False
 
 
 @pytest.mark.gpu

@@ -1,6 +1,7 @@
 import platform
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -50,10 +51,11 @@ def test_no_switch_in_the_c_library_is_no_error(monkeypatch):
 
 @pytest.fixture
 def pretended_cuda(monkeypatch):
-    """Pretend that torch can prepare a GPU, and return the calls; the flags of cuDNN are restored afterwards."""
+    """Pretend that torch can prepare a GPU, and return the calls; the flags of cuDNN and cuBLAS are restored."""
     calls = []
     for name in ("benchmark", "deterministic", "allow_tf32"):
         monkeypatch.setattr(torch.backends.cudnn, name, getattr(torch.backends.cudnn, name))
+    monkeypatch.setattr(torch.backends.cuda, "matmul", SimpleNamespace())
     monkeypatch.setattr(torch.cuda, "current_device", lambda: CURRENT)
     # Both read their argument as torch does, which refuses a device without an index.
     for name in ("set_device", "set_per_process_memory_fraction"):
