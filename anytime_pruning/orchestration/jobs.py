@@ -11,9 +11,10 @@ from anytime_pruning.foundation.errors import SettingError
 
 # Jobs in a container need these variables, above all the one that assigns a GPU. `apptainer --cleanenv` would remove
 # them. Without the others of CUDA and torch, a job would count GPUs in another order, compute with other algorithms,
-# miss the user's MPS, or put its caches elsewhere. Folders that they name need `--bind`.
+# miss the user's MPS or its limits, or put its caches elsewhere. Folders that they name need `--bind`.
 PASSED_INSIDE = (
     *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_MPS_PIPE_DIRECTORY", "CUDA_MPS_LOG_DIRECTORY"),
+    *("CUDA_MPS_ACTIVE_THREAD_PERCENTAGE", "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT"),
     *("CUBLAS_WORKSPACE_CONFIG", "PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF"),
     *("CUDA_CACHE_PATH", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"),
     *("SLURM_JOB_ID", "WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT"),

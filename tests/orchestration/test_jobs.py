@@ -82,8 +82,14 @@ def test_a_job_in_a_container_counts_and_computes_as_outside(monkeypatch):
     passed = {
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "CUDA_MPS_PIPE_DIRECTORY": "/tmp/my-mps",
+        "CUDA_MPS_LOG_DIRECTORY": "/tmp/my-mps/log",
+        "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE": "25",
+        "CUDA_MPS_PINNED_DEVICE_MEM_LIMIT": "0=10G",
         "CUBLAS_WORKSPACE_CONFIG": ":16:8",
         "PYTORCH_ALLOC_CONF": "expandable_segments:True",
+        "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:False",
+        "CUDA_CACHE_PATH": "/scratch/compute",
+        "TORCHINDUCTOR_CACHE_DIR": "/scratch/inductor",
         "TRITON_CACHE_DIR": "/scratch/kernels",
     }
     for name, value in passed.items():
