@@ -74,7 +74,8 @@ def describe_hardware(device: torch.device, gpu_slots: int = 1) -> dict[str, str
         hardware |= {
             "gpu": torch.cuda.get_device_name(device),
             "cuda": torch.version.cuda,
-            "peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated(device) / 2**20),
+            # What torch calls allocated leaves out the memory that a recorded step keeps between its replays.
+            "peak_gpu_memory_mb": round(torch.cuda.max_memory_reserved(device) / 2**20),
             "gpu_slots": gpu_slots,
             "mps": is_mps_on(torch.cuda.current_device() if device.index is None else device.index),
         }

@@ -54,10 +54,12 @@ def test_a_package_in_somebody_elses_repository_has_no_commit(tmp_path, monkeypa
 @pytest.mark.parametrize("mps", [True, False, None])
 def test_a_shared_gpu_says_how_it_was_shared(mps, monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "a GPU")
+    # A recorded step keeps memory that no tensor holds.
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 5 << 20)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 7 << 20 if device.index == 3 else 1 / 0)
     monkeypatch.setattr(provenance, "is_mps_on", lambda index: mps if index == 3 else 1 / 0)
     hardware = provenance.describe_hardware(torch.device("cuda", 3), gpu_slots=4)
-    assert (hardware["gpu_slots"], hardware["mps"]) == (4, mps)
+    assert (hardware["gpu_slots"], hardware["mps"], hardware["peak_gpu_memory_mb"]) == (4, mps, 7)
     assert Hardware.model_validate(hardware).mps is mps
     assert not {"gpu_slots", "mps"} & provenance.describe_hardware(torch.device("cpu"), gpu_slots=4).keys()
 

@@ -107,6 +107,9 @@ class Container(Part):
 class Hardware(Part):
     """Describes the machine that computed the run; the fields from `gpu` on exist only for a GPU.
 
+    `peak_gpu_memory_mb` is the most that torch reserved of the GPU's memory; what CUDA itself takes comes to it. In the
+    published runs on an H200 it is only what tensors took, without what a recorded step keeps between its replays.
+
     `gpu_slots` runs could share the GPU: side by side if `mps` is true, in turns if it is false. It is None if the
     driver could not tell.
     """
