@@ -23,7 +23,8 @@ class MaskEnforcer:
         bound = [(parameters[name].data, mask) for name, mask in with_filter_parameters(model, masks)]
         self._model, self._names = model, list(masks)
         self._weights = [weight for weight, _ in bound]
-        self._factors = [mask.to(weight.dtype) for weight, mask in bound]
+        # With the strides of its weight, so that one kernel multiplies all pairs whatever the memory format.
+        self._factors = [torch.empty_like(weight).copy_(mask) for weight, mask in bound]
 
     def masks(self) -> dict[str, Tensor]:
         """Return copies of the masks by parameter name."""
