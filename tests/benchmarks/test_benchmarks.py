@@ -15,12 +15,14 @@ from conftest import ROOT
 from torch import nn
 
 from anytime_pruning import build_model
+from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.orchestration.forecast.machines import read_machines
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.selections.unstructured import select_masks
 from benchmarks import __main__, checkpoints, children, growth, jobs, load, report, spread
 from benchmarks.report import RESULTS, compare_kinds, to_markdown
 from benchmarks.speed import other_work, training_speed, variants
+from benchmarks.speed.candidates import CANDIDATES
 from benchmarks.speed.ceiling import training_flops
 from benchmarks.speed.plain_loop import multiply_masks_in_forward
 from benchmarks.speed.run_shares import PARTS, TRAINING, Stopwatch
@@ -40,6 +42,29 @@ def test_every_way_trains_and_those_of_ours_keep_their_masks():
             kept = sum(int(weight.count_nonzero()) for weight in weights.values())
             assert kept == round(0.5 * sum(weight.numel() for weight in weights.values())), way
             assert not torch.equal(variant.trainer.model.network.conv1.weight, before[way]), way
+
+
+@pytest.mark.parametrize("name", CANDIDATES)
+def test_a_candidate_for_a_faster_step_trains_to_the_same_numbers(name):
+    data = variants.ImageSet.from_arrays(*variants.make_images(), CPU, crop_padding=4, flip=True)
+    options = variants.make_options("resnet20", "float32")
+    plain, changed = (
+        variants.make_loop("resnet20", data, options, change).trainer for change in (arrange, CANDIDATES[name])
+    )
+    for trainer in (plain, changed):
+        for indices in torch.arange(2 * variants.BATCH_SIZE).split(variants.BATCH_SIZE):
+            trainer.train_epoch(indices, 1, 1, trainer.begin_epoch(indices))
+        trainer._evaluate(torch.arange(8))
+    found, expected = changed.model.state_dict(), plain.model.state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.allclose(found[name], expected[name], rtol=1e-4, atol=1e-5) for name in expected)
+    assert found["network.bn1.num_batches_tracked"] == 2
+    enforcer = changed.optimizer._enforcer
+    assert [w.stride() for w in enforcer._weights] == [factor.stride() for factor in enforcer._factors]
+    is_last = enforcer._weights[1].is_contiguous(memory_format=torch.channels_last)
+    assert is_last is (name == "weights channels-last")
+    places = {found[name].untyped_storage().data_ptr() for name in found if "num_batches" in name}
+    assert (len(places) == 1) is (name == "one count of batches")
 
 
 def test_the_plain_loop_computes_with_masked_weights():

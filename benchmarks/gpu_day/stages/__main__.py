@@ -21,6 +21,8 @@ def _find(stage: str) -> Callable[..., None]:
         from benchmarks.gpu_day.stages.speed import run
     elif stage == "compile":
         from benchmarks.gpu_day.stages.speed import run_compiled as run
+    elif stage == "candidates":
+        from benchmarks.gpu_day.stages.speed import run_candidates as run
     elif stage == "profile":
         from benchmarks.gpu_day.stages.profile import run
     elif stage == "sharing":

@@ -1,7 +1,7 @@
 """Measure ways to train a network in turns, and check that a step does not wait for the GPU."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,30 +12,38 @@ from anytime_pruning import build_model
 from anytime_pruning.machine.devices import choose_device, prepare_process
 from anytime_pruning.machine.kernels.bfloat16 import choose_precision
 from anytime_pruning.stream.images import ImageSet
+from anytime_pruning.training.options import TrainingOptions
 from benchmarks.gpu_day.stages import gathering_warnings, is_recorded, report
+from benchmarks.speed.candidates import CANDIDATES
 from benchmarks.speed.ceiling import gemm_flops_per_s, training_flops
 from benchmarks.speed.training_speed import rotated, spread, steps_of_a_turn, take_turn
 from benchmarks.speed.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_images, make_loop, make_options, make_plain
 
+MakeWays = Callable[[str, ImageSet, TrainingOptions], dict[str, Variant]]
 # On a GPU, more steps than a recording waits for.
 WARM_UP = {"cuda": 6, "cpu": 1}
 
 
 def run(device_name: str, network: str, rounds: str, turn_s: str) -> None:
     """Measure the recorded and the unrecorded step and the plain loop, and look for steps that wait."""
-    _measure(device_name, network, int(rounds), float(turn_s), is_compiled=False)
+    _measure(device_name, network, int(rounds), float(turn_s), _unrecorded)
 
 
 def run_compiled(device_name: str, network: str, rounds: str, turn_s: str) -> None:
     """Measure the compiled and recorded step beside the recorded one and the plain loop."""
-    _measure(device_name, network, int(rounds), float(turn_s), is_compiled=True)
+    _measure(device_name, network, int(rounds), float(turn_s), _compiled)
 
 
-def _measure(device_name: str, network: str, rounds: int, turn_s: float, is_compiled: bool) -> None:
+def run_candidates(device_name: str, network: str, rounds: str, turn_s: str) -> None:
+    """Measure the recorded step with each change that no run makes, beside the step of a run and the plain loop."""
+    _measure(device_name, network, int(rounds), float(turn_s), _candidates)
+
+
+def _measure(device_name: str, network: str, rounds: int, turn_s: float, make_others: MakeWays) -> None:
     device = choose_device(device_name)
     prepare_process(device, 1)
     with gathering_warnings() as problems:
-        ways = _make_ways(network, device, is_compiled)
+        ways = _make_ways(network, device, make_others)
     report("precision", ways["recorded"].trainer.options.precision)
     for way, variant in ways.items():
         if way != "plain":
@@ -60,15 +68,23 @@ def _measure(device_name: str, network: str, rounds: int, turn_s: float, is_comp
         sys.exit(f"the numbers are not of what their names say: {problems[0]}")
 
 
-def _make_ways(network: str, device: torch.device, is_compiled: bool) -> dict[str, Variant]:
+def _make_ways(network: str, device: torch.device, make_others: MakeWays) -> dict[str, Variant]:
     data = ImageSet.from_arrays(*make_images(), device, crop_padding=4, flip=True)
     options = make_options(network, choose_precision("auto", device))
-    ways = {"recorded": make_loop(network, data, options)}
-    if is_compiled:
-        ways["compiled and recorded"] = make_loop(network, data, replace(options, compile=True))
-    else:
-        ways["unrecorded"] = make_loop(network, data, replace(options, records_steps=False))
-    return ways | {"plain": make_plain(network, device)}
+    recorded = {"recorded": make_loop(network, data, options)}
+    return recorded | make_others(network, data, options) | {"plain": make_plain(network, device)}
+
+
+def _unrecorded(network: str, data: ImageSet, options: TrainingOptions) -> dict[str, Variant]:
+    return {"unrecorded": make_loop(network, data, replace(options, records_steps=False))}
+
+
+def _compiled(network: str, data: ImageSet, options: TrainingOptions) -> dict[str, Variant]:
+    return {"compiled and recorded": make_loop(network, data, replace(options, compile=True))}
+
+
+def _candidates(network: str, data: ImageSet, options: TrainingOptions) -> dict[str, Variant]:
+    return {f"recorded with {name}": make_loop(network, data, options, change) for name, change in CANDIDATES.items()}
 
 
 def warm_up(way: str, variant: Variant, device: torch.device) -> list[str]:
