@@ -22,7 +22,7 @@ from torch import nn
 
 from anytime_pruning import register, run_stream
 from anytime_pruning.foundation.registry import _registered
-from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_generators
 from anytime_pruning.machine.nvidia import why_no_cuda
 from anytime_pruning.models.build import Channels
 from anytime_pruning.models.resnet_cifar import CifarResNet
@@ -83,7 +83,7 @@ def _fresh():
 
     Two threads on busy cores wait for each other in loops, which takes up to ten times the time of a processor.
     """
-    seed_torch(0)
+    seed_generators(0)
     torch.set_num_threads(1)
 
 
@@ -205,7 +205,7 @@ def run(study):
 @pytest.fixture
 def toy_model():
     """Return two convolutions, batch norm and a classifier, in float64 so that derivatives are exact."""
-    seed_torch(0)
+    seed_generators(0)
     return nn.Sequential(
         nn.Conv2d(1, 3, 3, padding=1),
         nn.BatchNorm2d(3),

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
+
+from anytime_pruning.foundation.torch_fixes.seeding import keep_generators
 
 # The content of these attributes is restored as well: torch keeps parameters, buffers and hooks in dictionaries.
 _CONTAINERS = (dict, list, set)
@@ -44,19 +44,11 @@ class Snapshot:
     def __init__(self, model: nn.Module, others: Iterable[Tensor] = (), on_host: bool = False):
         self._modules = [_ModuleState(module) for module in model.modules()]
         self._tensors = [_TensorState(tensor, on_host) for tensor in (*_tensors_of(model), *others)]
-        # Networks of other people may draw from the global generators.
-        self._python, self._numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
-        self._torch = torch.get_rng_state()
-        devices = {state.tensor.device for state in self._tensors if state.tensor.is_cuda}
-        self._gpus = {device: torch.cuda.get_rng_state(device) for device in devices}
+        self._restore_generators = keep_generators()
 
     def restore(self) -> None:
         """Bring the network, the other tensors and all random states back."""
-        random.setstate(self._python)
-        np.random.set_state(self._numpy)  # noqa: NPY002
-        torch.set_rng_state(self._torch)
-        for device, state in self._gpus.items():
-            torch.cuda.set_rng_state(state, device)
+        self._restore_generators()
         for module in self._modules:
             module.restore()
         for tensor in self._tensors:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
-from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import generators_restored, seed_generators
 from anytime_pruning.models.lazy import has_lazy_layers, materialize
 
 # A builder takes the number of classes and (channels, height, width) of the images, and returns a network that maps
@@ -79,7 +79,8 @@ def build_model(
         image_shape: (channels, height, width).
         mean: the dataset's mean of each channel; 0 if absent.
         std: the dataset's standard deviation of each channel; 1 if absent.
-        seed: determines the initial weights; the global random state stays as it is.
+        seed: determines the initial weights, also those that a builder draws by numpy or Python; the global random
+            states stay as they are.
 
     Returns:
         Module with the children `normalize` and `network`: [B, C, H, W] -> [B, n_classes].
@@ -94,8 +95,8 @@ def build_model(
     n_channels = image_shape[0]
     normalize = Normalize([0.0] * n_channels if mean is None else mean, [1.0] * n_channels if std is None else std)
     narrow = {} if architecture.channels is None else {"channels": architecture.channels}
-    with torch.random.fork_rng(devices=[]):
-        seed_torch(seed)
+    with generators_restored():
+        seed_generators(seed)
         network = builder(n_classes, image_shape, **narrow)
         if not isinstance(network, nn.Module):
             raise SettingError(

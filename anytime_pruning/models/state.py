@@ -14,6 +14,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.errors import SettingError, show
+from anytime_pruning.foundation.torch_fixes.seeding import generators_restored
 
 JSON_MARK = "#json"
 _PLAIN_TYPES = (type(None), bool, int, float, str)
@@ -110,7 +111,7 @@ def make_late_buffers(model: nn.Module, image_shape: tuple[int, int, int]) -> No
     Other state of the network may change. A network whose forward pass fails is left as it is then.
     """
     device, was_training = _device(model), model.training
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), torch.no_grad():
+    with generators_restored(), torch.no_grad():
         for mode in (False, True):
             try:
                 model.train(mode)(torch.zeros(2, *image_shape, device=device))

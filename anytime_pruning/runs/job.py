@@ -14,7 +14,7 @@ from anytime_pruning.export.describe import count_parameters, describe_input, me
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import generators_restored, seed_generators
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.busy_cores import warn_if_threads_would_wait
 from anytime_pruning.machine.determinism import deterministic_algorithms
@@ -113,8 +113,8 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
     )
     # This project's own draws have separate generators. These seeds serve networks that draw, such as those with
     # dropout.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        seed_torch(derive_seed(settings.seed, "network"))
+    with generators_restored():
+        seed_generators(derive_seed(settings.seed, "network"))
         arrange(model, arrays.image_shape, device)
         finished = run_megabatches(resolved, arrays, model, device, folder.path, checkpoints)
     code |= {"hardware": provenance.describe_hardware(device, execution.gpu_slots)}

@@ -1,8 +1,10 @@
 """Test whole runs: their files, the errors before and during training, and folders that already hold a run."""
 
 import json
+import random
 import threading
 
+import numpy as np
 import pytest
 import torch
 from conftest import read_csv, toy_files, without_times
@@ -78,18 +80,42 @@ def test_scores_that_are_not_finite_stop_the_run(forget, tiny, tmp_path):
     assert {path.name for path in tmp_path.iterdir()} <= {"run.lock"}
 
 
-def test_a_network_that_draws_follows_the_seed(forget, tiny, tmp_path):
-    @register("model", "dropout_for_test")
+class Noisy(torch.nn.Module):
+    """Draws the scale of its maps, in train mode and in eval mode."""
+
+    def __init__(self, draw):
+        super().__init__()
+        self.draw = draw
+
+    def forward(self, x):
+        return x * (1 + self.draw())
+
+
+@pytest.fixture
+def noisy(forget):
+    """Register a network that draws by torch, Python and numpy, when it is built and whenever it computes."""
+
+    @register("model", "noisy_for_test")
     def build(n_classes, image_shape):
-        layers = (torch.nn.Conv2d(1, 4, 3), torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(144, n_classes))
+        draws = (lambda: torch.rand(()), random.random, np.random.rand)
+        conv, noise = torch.nn.Conv2d(1, 4, 3), [Noisy(draw) for draw in draws]
+        with torch.no_grad():
+            conv.weight *= random.random() + np.random.rand()  # noqa: NPY002
+        layers = (conv, *noise, torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(144, n_classes))
         return torch.nn.Sequential(*layers)
 
+    return "noisy_for_test"
+
+
+def test_a_network_that_draws_follows_the_seed(noisy, tiny, tmp_path):
     for global_seed, name in enumerate(("one", "two")):
-        # The state of the process's own generator must not matter to a run, and a run must not change it.
-        torch.manual_seed(global_seed)
-        state = torch.get_rng_state()
-        run_stream(tiny(model="dropout_for_test", epochs=1), tmp_path / name)
-        assert torch.equal(torch.get_rng_state(), state)
+        # The states of the process's own generators must not matter to a run, and a run must not change them.
+        for seed in (torch.manual_seed, random.seed, np.random.seed):
+            seed(global_seed)
+        state = torch.get_rng_state(), random.getstate(), repr(np.random.get_state())  # noqa: NPY002
+        run_stream(tiny(model=noisy, epochs=1), tmp_path / name)
+        assert torch.equal(torch.get_rng_state(), state[0])
+        assert (random.getstate(), repr(np.random.get_state())) == state[1:]  # noqa: NPY002
     assert without_times(tmp_path / "one" / "epochs.csv") == without_times(tmp_path / "two" / "epochs.csv")
 
 

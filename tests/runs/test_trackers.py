@@ -8,6 +8,7 @@ import sys
 import types
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 from conftest import ROOT, without_times
@@ -169,10 +170,14 @@ def test_a_failing_tracker_is_said_once_and_changes_nothing(fails_in, forget, ti
 def test_a_tracker_may_draw(forget, tiny, tmp_path):
     """Check that a tracker that draws random numbers does not change the numbers that a network draws."""
 
+    class Scaled(torch.nn.Module):
+        def forward(self, x):
+            return x * (random.random() + np.random.rand())  # noqa: NPY002
+
     @register("model", "dropout_for_test")
     def build(n_classes, image_shape):
-        layers = (torch.nn.Conv2d(1, 4, 3), torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(144, n_classes))
-        return torch.nn.Sequential(*layers)
+        layers = (torch.nn.Flatten(), torch.nn.Dropout(0.5), torch.nn.Linear(144, n_classes))
+        return torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3), Scaled(), *layers)
 
     class Drawing:
         def __init__(self, settings, out_dir, samples):
@@ -180,6 +185,7 @@ def test_a_tracker_may_draw(forget, tiny, tmp_path):
 
         def draw(self):
             random.random()
+            np.random.rand()  # noqa: NPY002
             torch.rand(3)
 
         def log(self, values, step):

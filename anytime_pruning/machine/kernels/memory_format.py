@@ -15,7 +15,7 @@ from torch.utils.hooks import RemovableHandle
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import first_line, one_line
-from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_generators
 from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.memory import is_out_of_memory, working_on
 from anytime_pruning.machine.preservation import preserved
@@ -93,14 +93,14 @@ def _type_of_weights(model: nn.Module) -> torch.dtype:
 def _logits(model: nn.Module, images: Tensor) -> Any:
     """Return what the network makes of images in eval mode."""
     with preserved(model), torch.no_grad():
-        seed_torch(0)
+        seed_generators(0)
         return model.eval()(images)
 
 
 def _train(model: nn.Module, images: Tensor) -> None:
     """Run a forward and a backward pass in train mode, in which a network may take other branches."""
     with preserved(model):
-        seed_torch(0)
+        seed_generators(0)
         outputs = [output for output in _tensors(model.train()(images)) if output.requires_grad]
         if outputs:
             # With gradients of its own for each output, torch would first load a package of symbolic mathematics.

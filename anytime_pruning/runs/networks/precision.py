@@ -5,7 +5,7 @@ from torch import nn
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_generators
 from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.kernels.bfloat16 import autocast, choose_precision
 from anytime_pruning.machine.memory import is_out_of_memory, working_on
@@ -48,7 +48,7 @@ def _problem(model: nn.Module, images: torch.Tensor, precision: str) -> str | No
     """Return what a network raises in a precision, or None if it computes."""
     try:
         with preserved(model):
-            seed_torch(0)
+            seed_generators(0)
             with autocast(images.device, precision):
                 logits = model.train()(images)
             if logits.requires_grad:

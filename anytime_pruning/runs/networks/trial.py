@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anytime_pruning.foundation.errors import SettingError, show
-from anytime_pruning.foundation.torch_fixes.seeding import seed_torch
+from anytime_pruning.foundation.torch_fixes.seeding import seed_generators
 from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.memory import is_out_of_memory, working_on
 from anytime_pruning.machine.preservation import preserved, want_gradients
@@ -42,7 +42,7 @@ def try_out(model: nn.Module, name: str, image_shape: tuple[int, int, int], n_cl
     labels = torch.arange(N_IMAGES, device=device) % n_classes
     called: list[str] = []
     with preserved(model):
-        seed_torch(0)
+        seed_generators(0)
         want_gradients(model)
         _note_calls(model, called.append)
         with _Refusing(name, "train", images):

@@ -1,16 +1,14 @@
 """Report a run's epochs and megabatches to its tracker, and shield the run from the tracker's failures."""
 
-import random
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-import torch
-
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.foundation.torch_fixes.seeding import generators_restored
 from anytime_pruning.results.rows import EpochRow, MegabatchRow
 from anytime_pruning.settings.run import RunSettings
 
@@ -74,13 +72,10 @@ class Tracking:
 
     def _guarded(self, call: Callable[[], None]) -> None:
         """Call a function of the tracker, so that neither its errors nor its random draws affect the run."""
-        state = random.getstate()
         try:
-            with torch.random.fork_rng(devices=[]):
+            with generators_restored():
                 call()
         except Exception as error:
             self._tracker = None
             reason = " ".join(str(error).split()) or type(error).__name__
             warn(f"execution.tracker: {self._name} is off for this run: {reason}")
-        finally:
-            random.setstate(state)

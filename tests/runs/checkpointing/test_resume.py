@@ -2,10 +2,12 @@
 
 import csv
 import json
+import random
 import signal
 import time
 from functools import partial
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,6 +16,8 @@ from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.errors import InvariantError, SettingError
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.foundation.signals import Interrupted
+from anytime_pruning.foundation.torch_fixes.seeding import generators_restored, seed_generators
+from anytime_pruning.machine.randomness import random_states
 from anytime_pruning.results.layout import RESUME, WEIGHTS
 from anytime_pruning.results.store import render, seal
 from anytime_pruning.runs.checkpointing import state
@@ -76,11 +80,18 @@ def run_in_pieces(settings, folder, allow, monkeypatch):
     raise AssertionError("the run never ends")
 
 
+class Scaled(torch.nn.Module):
+    """Scales by numbers from the generators of Python and numpy, in train mode."""
+
+    def forward(self, x):
+        return x * (random.random() + np.random.rand()) if self.training else x  # noqa: NPY002
+
+
 @pytest.fixture
 def dropout_net(forget):
     """Register a network with dropout, batch norm and tied weights.
 
-    The network draws from torch's own generator, has running statistics, and holds one weight under two names.
+    The network draws from all generators of the process, has running statistics, and holds one weight under two names.
     """
 
     @register("model", "dropout_for_test")
@@ -92,6 +103,7 @@ def dropout_net(forget):
             torch.nn.Conv2d(6, 6, 1),
             torch.nn.Flatten(),
             torch.nn.Dropout(0.5),
+            Scaled(),
             torch.nn.Linear(216, n_classes),
         )
         net[3].weight = net[2].weight
@@ -132,11 +144,19 @@ def test_stopped_after_every_step_it_comes_to_the_same_bits(changes, dropout_net
     assert all(part["hardware"]["device"] == "cpu" and {"code", "versions", "container"} < set(part) for part in parts)
 
 
+def other_states():
+    with generators_restored():
+        seed_generators(1)
+        return random_states(torch.Generator(), torch.device("cpu"))
+
+
 # Each entry removes one thing from a checkpoint. A run that is stopped once in the middle then ends with other bits.
 LOSSES = {
     "momentum": lambda tensors: {name: torch.zeros_like(t) if "velocity" in name else t for name, t in tensors.items()},
     "best weights": lambda tensors: {name: 2 * t if "best/" in name else t for name, t in tensors.items()},
     "order": lambda tensors: tensors | {"pass/order_state": torch.Generator().manual_seed(1).get_state()},
+    "Python's generator": lambda tensors: tensors | {"random/python": other_states()["python"]},
+    "numpy's generator": lambda tensors: tensors | {"random/numpy": other_states()["numpy"]},
     "torch's generator": lambda tensors: tensors | {"random/cpu": torch.Generator().manual_seed(1).get_state()},
     "losses so far": lambda tensors: {name: t * 0 if name == "pass/losses" else t for name, t in tensors.items()},
     "statistics": lambda tensors: {name: t * 0 if "running_mean" in name else t for name, t in tensors.items()},
