@@ -1,8 +1,9 @@
 """Build a network from the name of its architecture; the network normalises its images itself."""
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from anytime_pruning.models.lazy import has_lazy_layers, materialize
 # usual number of channels of a layer to the wanted one, can build narrower networks of its family.
 Builder = Callable[..., nn.Module]
 Channels = Callable[[int], int]
+# The parts of the networks that builders returned, as long as they live, by id: another key would need their equality.
+_handed_out: WeakValueDictionary[int, object] = WeakValueDictionary()
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def build_model(
         Module with the children `normalize` and `network`: [B, C, H, W] -> [B, n_classes].
 
     Raises:
-        SettingError: the architecture is not registered, or its builder returns no network.
+        SettingError: the architecture is not registered, or its builder returns no network, or one that shares trained
+            parts with an earlier network.
     """
     if isinstance(architecture, str):
         architecture = Architecture(architecture)
@@ -104,7 +108,35 @@ def build_model(
             )
         if has_lazy_layers(network):
             materialize(network, torch.zeros(1, *image_shape))
+    _check_new(network, name)
     model = nn.Sequential()
     model.add_module("normalize", normalize)
     model.add_module("network", network)
     return model
+
+
+def _check_new(network: nn.Module, name: str) -> None:
+    """Check that a network shares nothing that training changes with an earlier one, and remember its parts.
+
+    Raises:
+        SettingError: the builder returned a network, a layer, a parameter or the memory of one that it returned before.
+    """
+    parts = list(_parts(network))
+    if any(_handed_out.get(id(part)) is part for part in parts):
+        raise SettingError(
+            f"model: {name!r} is not allowed: its builder returned the same network, or a part of it, as before; "
+            "it has to build a new one each time"
+        )
+    _handed_out.update((id(part), part) for part in parts)
+
+
+def _parts(network: nn.Module) -> Iterator[object]:
+    """Yield a network, its layers that training changes, its trained parameters and the memory of these."""
+    yield network
+    for module in network.modules():
+        trained = [parameter for parameter in module.parameters(recurse=False) if parameter.requires_grad]
+        if trained or any(True for _ in module.buffers(recurse=False)):
+            yield module
+        yield from trained
+        # Another parameter may lie in the same memory, which torch represents by one object as long as it is used.
+        yield from (part.untyped_storage() for part in trained if part.layout == torch.strided)

@@ -1,10 +1,14 @@
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from anytime_pruning import build_model
+from anytime_pruning import build_model, register
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup, names
+from anytime_pruning.foundation.torch_fixes.seeding import generators_restored
 from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.pruning.prunable import prunable_weights
 
@@ -168,3 +172,64 @@ def test_unknown_model_lists_the_known():
         SettingError, match="model: 'alexnet' is not known; allowed: resnet101, resnet101_imagenet_stem, resnet18"
     ):
         build_model("alexnet", 10, (3, 32, 32))
+
+
+def around(layer):
+    return nn.Sequential(nn.Flatten(), layer)
+
+
+def with_weight(parameter):
+    layer = nn.Linear(64, 4)
+    layer.weight = parameter
+    return around(layer)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda shared: shared,
+        lambda shared: nn.Sequential(shared, nn.Linear(4, 4)),
+        lambda shared: around(shared[1]),
+        lambda shared: with_weight(shared[1].weight),
+        lambda shared: with_weight(nn.Parameter(shared[1].weight.detach())),
+        lambda shared: with_weight(nn.Parameter(shared[1].weight.detach()[:2])),
+    ],
+    ids=["network", "part", "layer", "parameter", "memory", "part of memory"],
+)
+def test_a_builder_that_returns_the_same_again_is_refused(build, forget):
+    shared = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    register("model", "again_for_test")(lambda n, shape: build(shared))
+    first = build_model("again_for_test", 4, (1, 8, 8))
+    with pytest.raises(SettingError, match=r"^model: 'again_for_test' is not allowed: its builder returned the same"):
+        build_model("again_for_test", 4, (1, 8, 8))
+    assert first is not None
+
+
+def test_networks_may_share_what_training_does_not_change(forget):
+    activation, table = nn.ReLU(), nn.Parameter(torch.ones(64), requires_grad=False)
+
+    @register("model", "sharing_for_test")
+    def build(n_classes, image_shape):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(64, n_classes), activation)
+        network.table = table
+        network.register_buffer("constant", table.detach())
+        return network
+
+    networks = [build_model("sharing_for_test", 4, (1, 8, 8)) for _ in range(2)]
+    assert networks[0].network[2] is networks[1].network[2]
+
+
+@pytest.mark.parametrize("draw", [np.random.rand, random.random], ids=["numpy", "Python"])
+def test_a_builder_may_draw_by_other_generators(draw, forget):
+    @register("model", "drawn_for_test")
+    def build(n_classes, image_shape):
+        network = nn.Sequential(nn.Flatten(), nn.Linear(64, n_classes))
+        nn.init.constant_(network[1].weight, draw())
+        return network
+
+    with generators_restored():
+        expected = draw()
+    one, same, other = (build_model("drawn_for_test", 4, (1, 8, 8), seed=seed).network[1].weight for seed in (1, 1, 2))
+    assert draw() == expected
+    assert torch.equal(one, same)
+    assert not torch.equal(one, other)
