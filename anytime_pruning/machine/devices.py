@@ -1,7 +1,7 @@
-"""Choose the device of a run, and prepare the process for it."""
+"""Choose the device of a run, prepare the process for it, and give the process back as it was."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.caches import keep_caches_outside
 from anytime_pruning.machine.collector import resume_collections
+from anytime_pruning.machine.kernels.float32 import unrounded_float32
 from anytime_pruning.machine.memory import keep_freed_memory
 from anytime_pruning.machine.nvidia import has_cuda, has_driver, why_no_cuda
 
@@ -96,3 +97,74 @@ def prepare_process(device: torch.device, threads: int, gpu_slots: int = 1, dete
         torch.cuda.set_per_process_memory_fraction(1 / gpu_slots, gpu)
     else:
         keep_freed_memory(True)
+
+
+@contextmanager
+def own_settings() -> Iterator[None]:
+    """Compute with torch's usual settings, whatever those of the caller are, and restore the caller's on leaving.
+
+    What is set inside, as by `prepare_process`, is restored, too. Only the memory that the C library keeps and the
+    collector of garbage stay as `prepare_process` leaves them.
+
+    Raises:
+        SettingError: the caller computes in torch.autocast, which keeps rounded weights until its own end.
+    """
+    depth = torch.autocast_increment_nesting() - 1
+    torch.autocast_decrement_nesting()
+    if depth:
+        raise SettingError(
+            "torch.autocast is not allowed around a run, which chooses by the setting precision; call it outside"
+        )
+    with ExitStack() as stack:
+        for restore in (_keep_cpu(), _keep_cudnn(), _keep_gpus()):
+            stack.callback(restore)
+        # Gradients are wanted inside of inference_mode and no_grad as well, and this leaves both.
+        stack.enter_context(torch.inference_mode(False))
+        stack.enter_context(unrounded_float32())
+        torch.set_default_dtype(torch.float32)
+        if torch.get_default_device().type != "cpu":
+            # The context makes each call of torch slower, so it is entered only where it changes something.
+            stack.enter_context(torch.device("cpu"))
+        yield
+
+
+def _keep_cpu() -> Callable[[], None]:
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+
+    def restore() -> None:
+        torch.set_num_threads(threads)
+        torch.set_default_dtype(dtype)
+
+    return restore
+
+
+def _keep_cudnn() -> Callable[[], None]:
+    benchmark, deterministic = torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic
+
+    def restore() -> None:
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic = benchmark, deterministic
+
+    return restore
+
+
+def _keep_gpus() -> Callable[[], None]:
+    """Keep the current GPU and the share of each GPU's memory, which is all of it before CUDA starts."""
+    has_begun = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    current, shares = (torch.cuda.current_device(), _memory_shares()) if has_begun else (None, [])
+
+    def restore() -> None:
+        if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+            return
+        for gpu, share in enumerate(_memory_shares()):
+            before = shares[gpu] if shares else 1.0
+            # Setting a share starts a GPU, so those that the run did not use are left alone.
+            if share != before:
+                torch.cuda.set_per_process_memory_fraction(before, gpu)
+        if current is not None:
+            torch.cuda.set_device(current)
+
+    return restore
+
+
+def _memory_shares() -> list[float]:
+    return [torch.cuda.get_per_process_memory_fraction(gpu) for gpu in range(torch.cuda.device_count())]

@@ -14,11 +14,12 @@ from anytime_pruning.export.describe import count_parameters, describe_input, me
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.locks.threads import Turn
 from anytime_pruning.foundation.torch_fixes.seeding import generators_restored, seed_generators
 from anytime_pruning.machine import provenance
 from anytime_pruning.machine.busy_cores import warn_if_threads_would_wait
 from anytime_pruning.machine.determinism import deterministic_algorithms
-from anytime_pruning.machine.devices import choose_device, prepare_process
+from anytime_pruning.machine.devices import choose_device, own_settings, prepare_process
 from anytime_pruning.machine.gpu_slots import claim_device
 from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.machine.memory import out_of_memory_as_capacity_error
@@ -36,11 +37,17 @@ from anytime_pruning.runs.networks import build_network, check_same_network, cho
 from anytime_pruning.settings.own_code import check_own_code
 from anytime_pruning.settings.run import RunSettings, parse_settings
 
+# Generators and settings of torch, Python and numpy belong to the whole process.
+_TURN = Turn("run_stream")
+
 
 def run_stream(
     settings: RunSettings | Mapping[str, Any], out_dir: str | Path, weights_path: str | Path | None = None
 ) -> dict[str, Any]:
     """Train and prune one network over one stream and write the results.
+
+    Generators of random numbers and settings of torch belong to the whole process: a run sets them for itself and gives
+    them back as they were. So runs in several threads take turns; other threads must leave torch alone meanwhile.
 
     Args:
         settings: settings of the run; a mapping is checked like a configuration file.
@@ -53,7 +60,8 @@ def run_stream(
         The content of metrics.json.
 
     Raises:
-        SettingError: a setting is not allowed, or the device does not exist.
+        SettingError: a setting is not allowed, the device does not exist, or the call is inside of another run or of
+            torch.autocast.
         DataError: the data is missing or corrupt.
         DivergenceError: a loss or score is not finite; nothing is written.
         InvariantError: the run violates an invariant of all runs; nothing is written.
@@ -63,30 +71,35 @@ def run_stream(
     check_own_code(settings.own_code, dict(settings))
     path = Path(out_dir)
     folder = RunFolder(path, Path(weights_path) if weights_path else path / layout.WEIGHTS)
+    choose_device(settings.execution.device)
+    with _TURN.taken(str(path)), own_settings():
+        folder.make()
+        with folder.locked():
+            return _run(settings, folder)
+
+
+def _run(settings: RunSettings, folder: RunFolder) -> dict[str, Any]:
+    """Return the content of metrics.json of a run in a locked folder, which is stored there or computed."""
     execution = settings.execution
-    choose_device(execution.device)
-    folder.make()
-    with folder.locked():
-        # The stored run is read only under the lock, because another process that held the lock may have finished this
-        # run.
-        stored = stored_run(folder.path, settings)
-        folder.tidy(is_done=stored is not None)
-        if stored:
-            check_same_network(stored, settings, folder.path)
-        if stored and settings.dataset.is_pinned():
-            return stored.content()
-        arrays = load_dataset(settings.dataset, execution.data_dir)
-        if stored:
-            return _check_same_data(stored, arrays, folder.path).content()
-        if arrays.test_images_in_train:
-            warn(f"{settings.dataset.name}: {arrays.test_images_in_train} test images are also training images")
-        with (
-            deterministic_algorithms(execution.device, execution.deterministic),
-            claim_device(execution.device, execution.gpu_slots, str(folder.path)) as device,
-            out_of_memory_as_capacity_error(partial(advice_on_memory, settings, device)),
-            signals.deferring(),
-        ):
-            return _compute(settings, arrays, device, folder)
+    # The stored run is read only under the lock, because another process that held the lock may have finished this run.
+    stored = stored_run(folder.path, settings)
+    folder.tidy(is_done=stored is not None)
+    if stored:
+        check_same_network(stored, settings, folder.path)
+    if stored and settings.dataset.is_pinned():
+        return stored.content()
+    arrays = load_dataset(settings.dataset, execution.data_dir)
+    if stored:
+        return _check_same_data(stored, arrays, folder.path).content()
+    if arrays.test_images_in_train:
+        warn(f"{settings.dataset.name}: {arrays.test_images_in_train} test images are also training images")
+    with (
+        deterministic_algorithms(execution.device, execution.deterministic),
+        claim_device(execution.device, execution.gpu_slots, str(folder.path)) as device,
+        out_of_memory_as_capacity_error(partial(advice_on_memory, settings, device)),
+        signals.deferring(),
+    ):
+        return _compute(settings, arrays, device, folder)
 
 
 def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, folder: RunFolder) -> dict[str, Any]:

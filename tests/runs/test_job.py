@@ -3,6 +3,7 @@
 import json
 import random
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -117,6 +118,121 @@ def test_a_network_that_draws_follows_the_seed(noisy, tiny, tmp_path):
         assert torch.equal(torch.get_rng_state(), state[0])
         assert (random.getstate(), repr(np.random.get_state())) == state[1:]  # noqa: NPY002
     assert without_times(tmp_path / "one" / "epochs.csv") == without_times(tmp_path / "two" / "epochs.csv")
+
+
+def test_runs_in_two_threads_take_turns(noisy, tiny, tmp_path, capsys):
+    settings = {seed: tiny(model=noisy, epochs=1, n_megabatches=2, seed=seed) for seed in (0, 1)}
+    threads = [
+        threading.Thread(target=run_stream, args=(settings[seed], tmp_path / f"thread{seed}"), daemon=True)
+        for seed in settings
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(PATIENCE_S)
+    assert capsys.readouterr().out.count(f"waiting for another thread of this process that works in {tmp_path}") == 1
+    for seed in settings:
+        run_stream(settings[seed], tmp_path / f"alone{seed}")
+        thread, alone = (load_file(tmp_path / f"{kind}{seed}" / "weights.safetensors") for kind in ("thread", "alone"))
+        assert all(torch.equal(thread[name], alone[name]) for name in alone)
+
+
+def test_a_run_inside_of_a_run_is_refused(forget, tiny, small, tmp_path):
+    @register("pruner", "nested_for_test")
+    def nested(model, batches, generator):
+        return run_stream(tiny(), tmp_path / "inner")
+
+    with pytest.raises(SettingError, match=r"^run_stream is not allowed inside of run_stream, which works in .*outer"):
+        run_stream(tiny(model=small, pruner="nested_for_test"), tmp_path / "outer")
+    assert not (tmp_path / "inner").exists()
+    run_stream(tiny(model=small, epochs=1), tmp_path / "after")
+
+
+SETTINGS = {
+    "threads": (torch.get_num_threads, torch.set_num_threads, 3),
+    "type": (torch.get_default_dtype, torch.set_default_dtype, torch.float64),
+    "device": (torch.get_default_device, torch.set_default_device, torch.device("meta")),
+    "products": (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision, "medium"),
+    **{
+        f"{place.__name__} {name}": (partial(getattr, place, name), partial(setattr, place, name), value)
+        for place, name, value in (
+            (torch.backends.cudnn, "allow_tf32", False),
+            (torch.backends.cudnn, "benchmark", True),
+            (torch.backends.cudnn, "deterministic", True),
+        )
+    },
+    "convolutions": (
+        partial(getattr, torch.backends.mkldnn.conv, "fp32_precision"),
+        partial(setattr, torch.backends.mkldnn.conv, "fp32_precision"),
+        "bf16",
+    ),
+}
+
+
+@pytest.fixture
+def usual(tiny, small, tmp_path):
+    """Return a function that makes a run and compares its weights with those of a run with torch's usual settings."""
+    settings = tiny(model=small, epochs=1, n_megabatches=2, precision="float32")
+    run_stream(settings, tmp_path / "usual")
+
+    def compare():
+        run_stream(settings, tmp_path / "run")
+        return [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("usual", "run")]
+
+    return compare
+
+
+@pytest.mark.parametrize(("get", "change", "value"), SETTINGS.values(), ids=SETTINGS)
+def test_settings_of_the_caller_change_no_run_and_stay(get, change, value, usual):
+    before = get()
+    change(value)
+    try:
+        expected, found = usual()
+        assert get() == value
+    finally:
+        change(before)
+    assert found == expected
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, torch.inference_mode, partial(torch.device, "meta")])
+def test_a_run_leaves_the_contexts_of_its_caller(context, usual):
+    with context():
+        expected, found = usual()
+    assert found == expected
+
+
+def test_what_a_run_sets_for_a_gpu_is_set_back(tiny, small, tmp_path, monkeypatch):
+    def prepare(device, threads, gpu_slots, deterministic):
+        torch.set_num_threads(2)
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = True, False
+        shares[1] = 0.5
+
+    shares, current = [0.25, 1.0], []
+    monkeypatch.setattr(anytime_pruning.runs.job, "prepare_process", prepare)
+    for name, replacement in {
+        "is_initialized": lambda: True,
+        "current_device": lambda: 0,
+        "device_count": lambda: 2,
+        "get_rng_state": lambda gpu: None,
+        "set_rng_state": lambda state, gpu: None,
+        "set_device": current.append,
+        "get_per_process_memory_fraction": lambda gpu: shares[gpu],
+        "set_per_process_memory_fraction": lambda share, gpu: shares.__setitem__(gpu, share),
+    }.items():
+        monkeypatch.setattr(torch.cuda, name, replacement)
+    run_stream(tiny(model=small, epochs=1, n_megabatches=2), tmp_path)
+    assert (shares, current, torch.get_num_threads()) == ([0.25, 1.0], [0], 1)
+    assert (torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32) == (False, True)
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_run_inside_of_autocast_is_refused(enabled, tiny, tmp_path):
+    with (
+        torch.autocast("cpu", enabled=enabled),
+        pytest.raises(SettingError, match=r"^torch\.autocast is not allowed around a run, .*the setting precision"),
+    ):
+        run_stream(tiny(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_tied_convolutions_count_once_and_are_saved(forget, tiny, tmp_path):
