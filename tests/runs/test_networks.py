@@ -79,6 +79,63 @@ def test_a_builder_that_returns_no_network_is_refused(forget, tiny, tmp_path):
         run_stream(tiny(model="nothing_for_test"), tmp_path)
 
 
+class Averaging(Net):
+    """Keeps a running mean of its logits in one of several places, and subtracts it in eval or in train mode."""
+
+    def __init__(self, place, mode):
+        super().__init__(None)
+        self.place, self.subtracts_in_training = place, mode == "train"
+        if place in ("persistent", "lost"):
+            self.register_buffer("mean", torch.zeros(10), persistent=place == "persistent")
+        else:
+            self.mean = torch.zeros(10) if place == "attribute" else 0.0
+            self.generator = torch.Generator().manual_seed(0)
+
+    def forward(self, x):
+        logits = self.head(self.conv(x).relu().mean((2, 3)))
+        if self.training and self.place == "number":
+            self.mean += 1.0
+        elif self.training and self.place == "generator":
+            self.mean = torch.rand((), generator=self.generator)
+        elif self.training:
+            self.mean = 0.9 * self.mean + 0.1 * logits.detach().mean(0)
+        return logits - self.mean if self.training == self.subtracts_in_training else logits
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+@pytest.mark.parametrize("place", ["lost", "attribute", "number", "generator"])
+def test_what_training_changes_has_to_be_in_the_state(place, mode, forget, tiny, tmp_path):
+    register("model", "averaging_for_test")(lambda n, shape: Averaging(place, mode))
+    named = r", such as network\.mean;" if place == "lost" else ";"
+    with pytest.raises(
+        SettingError, match=rf"state_dict\(\) lacks and a later pass in {mode} mode uses{named} keep it"
+    ):
+        run_stream(tiny(model="averaging_for_test"), tmp_path)
+
+
+class Caching(Net):
+    """Notes what it sees, and keeps a table that its first pass makes; no logits depend on it."""
+
+    def __init__(self):
+        super().__init__(None)
+        self.calls = 0
+        self.register_buffer("table", None, persistent=False)
+        self.register_buffer("seen", torch.zeros(()), persistent=False)
+
+    def forward(self, x):
+        if self.table is None:
+            self.table = torch.ones(x.shape[-2:])
+        self.calls, self.seen = self.calls + 1, x.mean()
+        return self.head(self.conv(x * self.table).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize("build", [Caching, lambda: Averaging("persistent", "eval")])
+def test_what_no_logits_depend_on_need_not_be_in_the_state(build, forget, tiny, tmp_path):
+    register("model", "caching_for_test")(lambda n, shape: build())
+    run_stream(tiny(model="caching_for_test", epochs=1, n_megabatches=2), tmp_path)
+    assert not list(verify([tmp_path], True, None))[-1].problems
+
+
 def test_a_trial_leaves_the_network_as_it_was_and_tells_the_order_of_calls():
     torch.manual_seed(0)
     model = nn.ModuleDict({"last": nn.Linear(4, 3), "norm": nn.BatchNorm2d(4), "first": nn.Conv2d(1, 4, 3)})

@@ -8,15 +8,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anytime_pruning.foundation.errors import SettingError, show
+from anytime_pruning.foundation.errors import SettingError, name_some, show
 from anytime_pruning.foundation.torch_fixes.seeding import seed_generators
 from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.memory import is_out_of_memory, working_on
 from anytime_pruning.machine.preservation import preserved, want_gradients
+from anytime_pruning.models.state import copy_state, restore_state
 from anytime_pruning.pruning.prunable import weighted_layers
 
 # Batch norm needs at least two images in train mode.
 N_IMAGES = 2
+# Some kernels of a GPU add numbers in any order.
+TOLERANCE = 1e-5
 
 
 @searching_kernels(False)
@@ -35,7 +38,8 @@ def try_out(model: nn.Module, name: str, image_shape: tuple[int, int, int], n_cl
         only in train mode, and layers whose weights are used without a call, come first.
 
     Raises:
-        SettingError: the network fails, or returns anything but finite logits. The message says what is wanted.
+        SettingError: the network fails, returns anything but finite logits, or trains what its state dict lacks. The
+            message says what is wanted.
     """
     device = next(model.parameters(), torch.empty(0)).device
     images = torch.rand(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0)).to(device)
@@ -56,7 +60,41 @@ def try_out(model: nn.Module, name: str, image_shape: tuple[int, int, int], n_cl
         with _Refusing(name, "eval", images), torch.no_grad():
             model.eval()
             _check_logits(model(images), n_classes)
+    _check_state_is_all(model, name, images)
     return [*sorted(in_training - set(called)), *called]
+
+
+def _check_state_is_all(model: nn.Module, name: str, images: Tensor) -> None:
+    """Check that the state dict holds all that a pass in train mode changes and that later passes depend on.
+
+    Whatever else a network changes is in no checkpoint and not in the stored weights.
+    """
+    with preserved(model):
+        _logits(model, name, "train", images)
+        state = copy_state(model)
+        expected = {mode: _logits(model, name, mode, images) for mode in ("eval", "train")}
+    with preserved(model):
+        with _Refusing(name, "train", images, ", or loading the state that it leaves,"):
+            restore_state(model, state)
+        for mode, logits in expected.items():
+            found = _logits(model, name, mode, images)
+            margin = TOLERANCE * float(logits.abs().max())
+            if not torch.allclose(found, logits, TOLERANCE, margin, equal_nan=True):
+                lost = sorted({key for key, _ in model.named_buffers()} - set(model.state_dict()))
+                lost = [key for key in lost if not key.startswith("normalize.")]
+                raise SettingError(
+                    f"model: {name!r} is not allowed: its pass in train mode changes something that its state_dict() "
+                    f"lacks and a later pass in {mode} mode uses{f', such as {name_some(lost)}' if lost else ''}; keep "
+                    "it in a persistent buffer, and draw by torch's own generator"
+                )
+
+
+def _logits(model: nn.Module, name: str, mode: str, images: Tensor) -> Tensor:
+    """Return the logits of a pass that draws the same numbers each time."""
+    seed_generators(0)
+    with _Refusing(name, mode, images), torch.set_grad_enabled(mode == "train"):
+        logits: Tensor = model.train(mode == "train")(images)
+        return logits.detach().clone()
 
 
 def _note_calls(model: nn.Module, note: Callable[[str], None]) -> None:
@@ -82,8 +120,8 @@ def _with_gradient(model: nn.Module) -> set[str]:
 class _Refusing:
     """Turns every error of other people's code into one line that names the network and the mode."""
 
-    def __init__(self, name: str, mode: str, images: Tensor):
-        self._start = f"model: {name!r} is not allowed: its pass of images {list(images.shape)} in {mode} mode"
+    def __init__(self, name: str, mode: str, images: Tensor, then: str = ""):
+        self._start = f"model: {name!r} is not allowed: its pass of images {list(images.shape)} in {mode} mode{then}"
 
     def __enter__(self) -> None:
         return None
