@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 
-from anytime_pruning import score, select_masks, set_prunable
+from anytime_pruning import register, score, select_masks, set_prunable
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.macs import count_macs
@@ -69,6 +69,34 @@ def test_a_copy_keeps_the_choice():
     set_prunable(model, ["linear"], [])
     assert list(prunable_weights(copy.deepcopy(model))) == ["head.weight", "middle.weight"]
     assert "prunable_names" not in model.state_dict()
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, parametrizations.spectral_norm])
+@pytest.mark.parametrize(
+    ("rules", "keep", "expected"),
+    [
+        (["linear"], ["classifier"], ["other"]),
+        (["conv", "linear"], ["third"], ["conv", "other"]),
+        (["conv", "linear"], [], ["first", "conv", "other"]),
+    ],
+)
+def test_a_weight_that_is_tied_to_a_layer_left_alone_is_left_alone_too(rules, keep, expected, wrap):
+    model = nn.ModuleDict({"first": nn.Linear(4, 4), "conv": nn.Conv2d(1, 4, 3), "other": nn.Linear(4, 4)})
+    model["third"] = wrap(nn.Linear(4, 4))
+    (name,) = [name for name, parameter in model["third"].named_parameters() if parameter.dim() == 2]
+    where, _, last = name.rpartition(".")
+    setattr(model["third"].get_submodule(where), last, model["first"].weight)
+    assert list(set_prunable(model, rules, keep)) == [f"{layer}.weight" for layer in expected]
+
+
+@pytest.mark.parametrize("named", [None, "weight", 3, [3], (None,)])
+def test_a_rule_that_returns_no_names_is_one_line(named, forget):
+    register("prunable", "odd_for_test")(lambda layer: named)
+    with pytest.raises(
+        SettingError, match=r"^prunable: 'odd_for_test' is not allowed: for .* it returns .*; wanted: "
+    ) as error:
+        set_prunable(Mixed(), ["odd_for_test"], [])
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
 
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.errors import SettingError, show
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.pruning.prunable.resolution import find_parameter
 from anytime_pruning.pruning.prunable.rules import CONVOLUTIONS, LINEAR, TRANSPOSED, is_of_kind
@@ -55,7 +55,8 @@ def set_prunable(
         model: any network.
         prunable: registered rules, such as `conv` and `linear`; a weight is prunable if one of the rules names it.
         keep: layers to leave alone. `classifier` is the linear layer that computes the logits, `frozen` stands for
-            parameters that need no gradient, and everything else is a pattern of layer names, such as `layer4.*`.
+            parameters that need no gradient, and everything else is a pattern of layer names, such as `layer4.*`. A
+            parameter that such a layer shares with another layer is left alone in both.
         called: names of layers in the order in which a forward pass calls them. They tell which linear layer is the
             last; without them it is the last one in the network's own order.
         accepts: says whether the selection can prune a weight; other weights are left alone.
@@ -64,7 +65,8 @@ def set_prunable(
         Weights by parameter name, in the network's order; empty if the rules name none.
 
     Raises:
-        SettingError: a rule is not registered, a pattern matches no layer, or a weight cannot be pruned.
+        SettingError: a rule is not registered or returns no names, a pattern matches no layer, or a weight cannot be
+            pruned.
     """
     weights = {name: weight for name, weight in _choose(model, prunable, keep, called).items() if accepts(weight)}
     setattr(model, _CHOSEN, tuple(weights))
@@ -94,7 +96,8 @@ def _choose(
 ) -> dict[str, nn.Parameter]:
     left_alone = _layers_to_keep(model, keep, called)
     weights: dict[str, nn.Parameter] = {}
-    seen: set[int] = set()
+    # A parameter that a layer to leave alone shares with another layer is left alone in both.
+    seen = {id(parameter) for layer in left_alone.values() for parameter in layer.parameters()}
     for where, name, layer in _named(model, rules):
         if where in left_alone or not (found := find_parameter(layer, name, where or "the network")):
             continue
@@ -110,12 +113,29 @@ def _choose(
 def _named(model: nn.Module, rules: Sequence[str]) -> Iterator[tuple[str, str, nn.Module]]:
     """Yield (name of the layer, name of its weight, layer) for every weight that one of the rules names."""
     for where, layer in model.named_modules():
-        names = dict.fromkeys(name for rule in rules for name in lookup("prunable", rule)(layer))
+        names = dict.fromkeys(name for rule in rules for name in _names_by(rule, where, layer))
         yield from ((where, name, layer) for name in names)
 
 
-def _layers_to_keep(model: nn.Module, keep: Sequence[str], called: Sequence[str] | None) -> set[str]:
-    """Return the names of the layers that are left alone, apart from frozen ones.
+def _names_by(rule: str, where: str, layer: nn.Module) -> tuple[str, ...]:
+    """Return the names of a layer's weights by one rule.
+
+    Raises:
+        SettingError: the rule, which may be a user's own, returns anything but names.
+    """
+    named = lookup("prunable", rule)(layer)
+    # A text can be iterated as well, but its characters are no names of weights.
+    names = tuple(named) if isinstance(named, Iterable) and not isinstance(named, str) else (named,)
+    if isinstance(named, str) or not all(isinstance(name, str) for name in names):
+        raise SettingError(
+            f"prunable: {rule!r} is not allowed: for {where or 'the network'} it returns {show(named)}; wanted: a "
+            "tuple of names of weights, such as ('weight',), or an empty one"
+        )
+    return names
+
+
+def _layers_to_keep(model: nn.Module, keep: Sequence[str], called: Sequence[str] | None) -> dict[str, nn.Module]:
+    """Return the layers that are left alone by name, apart from frozen ones.
 
     Raises:
         SettingError: a pattern matches no layer.
@@ -134,7 +154,7 @@ def _layers_to_keep(model: nn.Module, keep: Sequence[str], called: Sequence[str]
                     f"patterns of names such as {with_weights}"
                 )
             kept |= {name for name in layers if any(name == m or name.startswith(f"{m}.") for m in matched)}
-    return kept
+    return {name: layers[name] for name in layers if name in kept}
 
 
 def _matches(name: str, pattern: str) -> bool:
