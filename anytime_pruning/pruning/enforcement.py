@@ -1,30 +1,35 @@
 """Keep pruned weights at exactly zero."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from anytime_pruning.foundation.errors import SettingError, name_some, show
 from anytime_pruning.pruning.filter_parameters import with_filter_parameters
 
 
 class MaskEnforcer:
-    """Binds masks to a network's weights once, so that no step has to look up weights by name.
+    """Binds masks to the places of a network's weights once, so that no step has to look up weights by name.
 
-    Where whole filters are removed, `find_filter_parameters` has named the biases and batch norms that go with them.
+    The network may be converted or moved, or get other tensors, as `load_state_dict(assign=True)` gives them: the masks
+    follow. Where whole filters are removed, `find_filter_parameters` has named the biases and batch norms that go with
+    them.
 
     Args:
         model: the network whose weights are masked.
         masks: bool masks by parameter name; True is kept.
+
+    Raises:
+        SettingError: a mask belongs to no parameter of the network, or has another shape.
     """
 
     def __init__(self, model: nn.Module, masks: Mapping[str, Tensor]):
-        parameters = dict(model.named_parameters(remove_duplicate=False))
-        bound = [(parameters[name].data, mask) for name, mask in with_filter_parameters(model, masks)]
         self._model, self._names = model, list(masks)
-        self._weights = [weight for weight, _ in bound]
-        # With the strides of its weight, so that one kernel multiplies all pairs whatever the memory format.
-        self._factors = [torch.empty_like(weight).copy_(mask) for weight, mask in bound]
+        bound = _checked(model, masks)
+        self._places = _places_of(model, [name for name, _ in bound])
+        self._factors = [_like(weight, mask) for weight, (_, mask) in zip(self._weights(), bound)]
 
     def masks(self) -> dict[str, Tensor]:
         """Return copies of the masks by parameter name."""
@@ -44,10 +49,55 @@ class MaskEnforcer:
             factor.copy_(mask)
         return True
 
+    @torch.no_grad()
     def enforce(self) -> None:
         """Set the weights that the masks do not keep to exactly zero, in place; without masks, nothing changes."""
-        if self._weights:
-            torch._foreach_mul_(self._weights, self._factors)
+        weights = self._weights()
+        if not weights:
+            return
+        try:
+            torch._foreach_mul_(weights, self._factors)
+        except (RuntimeError, TypeError):
+            # The network was moved to another device or got a type into which the factors cannot be cast. A look at
+            # each weight beforehand would cost more than all else that every step does here in Python.
+            self._factors = [_like(weight, factor) for weight, factor in zip(weights, self._factors)]
+            torch._foreach_mul_(weights, self._factors)
+
+    def _weights(self) -> list[Any]:
+        """Return the present weights, which are other objects where somebody has replaced them."""
+        return [layer._parameters[name] if name in layer._parameters else None for layer, name in self._places]
+
+
+def _checked(model: nn.Module, masks: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    """Return all masks by parameter name, those of filters included, if they fit the network."""
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    for name, mask in masks.items():
+        if name not in parameters:
+            raise SettingError(
+                f"masks: {show(name)} is not allowed: the network has no parameter of this name; allowed: "
+                f"{name_some(list(parameters))}"
+            )
+        expected = list(parameters[name].shape)
+        found = list(mask.shape) if isinstance(mask, Tensor) else type(mask).__name__
+        if found != expected:
+            raise SettingError(f"masks: {name} is {found}, but should be a bool tensor of shape {expected}")
+    return list(with_filter_parameters(model, masks))
+
+
+def _places_of(model: nn.Module, names: Sequence[str]) -> list[tuple[nn.Module, str]]:
+    """Return for each parameter the layer that holds it, and its name there."""
+    layers = dict(model.named_modules(remove_duplicate=False))
+    paths = [name.rpartition(".") for name in names]
+    return [(layers[path], last) for path, _, last in paths]
+
+
+def _like(weight: Tensor | None, mask: Tensor) -> Tensor:
+    """Return a new tensor of ones where a mask keeps and zeros elsewhere, of a weight's type, device and strides."""
+    if weight is None or weight.shape != mask.shape:
+        raise SettingError(
+            "masks: a masked parameter of the network was removed or has another shape than before; bind the masks anew"
+        )
+    return torch.empty_like(weight, requires_grad=False).copy_(mask)
 
 
 def apply_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> None:

@@ -188,3 +188,88 @@ def test_local_draws_from_the_given_generator():
 def test_all_that_is_left_may_be_kept():
     kept = {"a": tensor([True, False, True, False])}
     assert kept_list(select_masks({"a": torch.arange(4.0)}, 0.5, kept=kept)["a"]) == [1, 0, 1, 0]
+
+
+def moved_to_meta_and_back(model):
+    """Move a network to a device where nothing has values, and back with new ones, as to a GPU and from it."""
+    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    model.to_empty(device="meta")
+    model.to_empty(device="cpu").load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    "replace",
+    [
+        lambda model: model.to(memory_format=torch.channels_last),
+        lambda model: model.double(),
+        lambda model: model.half(),
+        lambda model: model.load_state_dict(
+            {name: tensor.clone() for name, tensor in model.state_dict().items()}, assign=True
+        ),
+        moved_to_meta_and_back,
+        lambda model: setattr(model[0], "weight", nn.Parameter(model[0].weight.detach().clone())),
+        lambda model: setattr(model[0].weight, "data", model[0].weight.data.clone()),
+    ],
+)
+def test_masks_hold_whatever_replaces_the_tensors_of_the_network(replace):
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
+    masks = select_masks({name: weight.detach() for name, weight in prunable_weights(model).items()}, 0.5)
+    enforcer = MaskEnforcer(model, masks)
+    replace(model)
+    for _ in range(2):
+        for weight in prunable_weights(model).values():
+            nn.init.ones_(weight)
+        enforcer.enforce()
+        assert all(torch.equal(weight != 0, masks[name]) for name, weight in prunable_weights(model).items())
+    assert enforcer.update({name: ~mask for name, mask in masks.items()})
+    for weight in prunable_weights(model).values():
+        nn.init.ones_(weight)
+    enforcer.enforce()
+    assert all(torch.equal(weight == 0, masks[name]) for name, weight in prunable_weights(model).items())
+
+
+def test_masks_hold_in_a_scripted_network():
+    model = torch.jit.script(nn.Sequential(nn.Conv2d(2, 4, 3)))
+    mask = torch.rand(4, 2, 3, 3) > 0.5
+    enforcer = MaskEnforcer(model, {"0.weight": mask})
+    nn.init.ones_(model.double()[0].weight)
+    enforcer.enforce()
+    assert torch.equal(model[0].weight != 0, mask)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_masks_follow_a_network_to_a_gpu():
+    model = nn.Sequential(nn.Conv2d(2, 4, 3))
+    mask = torch.rand(4, 2, 3, 3) > 0.5
+    enforcer = MaskEnforcer(model, {"0.weight": mask})
+    model.to("cuda")
+    nn.init.ones_(model[0].weight)
+    enforcer.enforce()
+    assert torch.equal((model[0].weight != 0).cpu(), mask)
+
+
+@pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ({"foo": tensor([True])}, r"^masks: 'foo' is not allowed: .* of this name; allowed: 0\.weight, 0\.bias, 2\.we"),
+        (
+            {"0.weight": tensor([True])},
+            r"^masks: 0\.weight is \[1\], but should be a bool tensor of shape \[4, 2, 3, 3\]",
+        ),
+        ({"0.weight": [True]}, r"^masks: 0\.weight is list, but should be"),
+    ],
+)
+def test_masks_that_fit_no_parameter_are_one_line(masks, message):
+    model = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Conv2d(4, 2, 3))
+    with pytest.raises(SettingError, match=message) as error:
+        MaskEnforcer(model, masks)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("parameter", [None, nn.Parameter(torch.ones(3))])
+def test_a_masked_parameter_that_is_gone_is_one_line(parameter):
+    model = nn.Sequential(nn.Conv2d(2, 4, 3))
+    enforcer = MaskEnforcer(model, {"0.bias": tensor([True, False, True, True])})
+    model[0].bias = parameter
+    with pytest.raises(SettingError, match=r"^masks: a masked parameter of the network was removed or has another"):
+        enforcer.enforce()
