@@ -65,7 +65,8 @@ class MaskEnforcer:
 
     def _weights(self) -> list[Any]:
         """Return the present weights, which are other objects where somebody has replaced them."""
-        return [layer._parameters[name] if name in layer._parameters else None for layer, name in self._places]
+        # A scripted layer holds its parameters in a mapping that has no `get`.
+        return [layer._parameters[name] if name in layer._parameters else None for layer, name in self._places]  # noqa: SIM401
 
 
 def _checked(model: nn.Module, masks: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:

@@ -7,11 +7,12 @@ from typing import TypeVar, cast
 import torch
 from torch import Generator, Tensor, nn
 
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.errors import SettingError, show
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.preservation import preserved, want_gradients
 from anytime_pruning.models.lazy import has_lazy_layers, materialize
 from anytime_pruning.pruning.prunable import pin_prunable
+from anytime_pruning.pruning.returned import describe_misfit
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Criterion = TypeVar("Criterion", bound=Callable[..., dict[str, Tensor]])
@@ -47,8 +48,9 @@ def score(model: nn.Module, pruner: str, batches: Batches, generator: Generator 
         Scores by parameter name, in the shapes of the weights; weights with higher scores are kept.
 
     Raises:
-        SettingError: the pruner is not registered, gets no image, does not give one score for each prunable weight, or
-            gives every weight the same score; or the network has no prunable weight.
+        SettingError: the pruner is not registered, gets no image, does not return a mapping with one dense tensor of
+            real scores for each prunable weight, or gives every weight the same score; or the network has no prunable
+            weight.
     """
     criterion = lookup("pruner", pruner)
     given = _ForPruner(batches, pruner)
@@ -56,24 +58,39 @@ def score(model: nn.Module, pruner: str, batches: Batches, generator: Generator 
         materialize(model, given.first()[0][:1])
     with preserved(model):
         # The choice must not change when frozen weights are made to require a gradient.
-        expected = {name: weight.shape for name, weight in pin_prunable(model).items()}
-        if not expected:
+        weights = pin_prunable(model)
+        if not weights:
             raise SettingError(
                 "prunable: the network has no weight that may be pruned, such as that of a convolution that is not "
                 "frozen; choose other layers by set_prunable, or by the settings prunable and keep"
             )
         want_gradients(model)
-        scores: dict[str, Tensor] = criterion(
-            model, given, generator if generator is not None else Generator().manual_seed(0)
-        )
-    found = {name: getattr(tensor, "shape", None) for name, tensor in scores.items()} if scores else {}
-    if found != expected:
-        wrong = next(name for name in {**expected, **found} if expected.get(name) != found.get(name))
-        raise SettingError(
-            f"pruner: {pruner!r} gives scores of shape {found.get(wrong)} for {wrong}, expected {expected.get(wrong)}"
-        )
+        returned = criterion(model, given, generator if generator is not None else Generator().manual_seed(0))
+        # Scores may share memory with the network, which is restored.
+        scores = {name: part.detach().clone() for name, part in _checked(returned, weights, pruner).items()}
     check_informative(scores, {}, pruner)
     return scores
+
+
+def _checked(returned: object, weights: Mapping[str, Tensor], pruner: str) -> Mapping[str, Tensor]:
+    """Return what a pruner returned, if it is a score for each weight.
+
+    Raises:
+        SettingError: it is not; the message says what the pruner returned.
+    """
+    wanted = "wanted: {parameter name: score}, with a dense tensor of real numbers for each prunable weight"
+    start = f"pruner: {pruner!r} is not allowed: it returns"
+    if not isinstance(returned, Mapping):
+        raise SettingError(f"{start} a {type(returned).__name__}; {wanted}")
+    for name, weight in weights.items():
+        if name not in returned:
+            raise SettingError(f"{start} no score for {name}; {wanted}")
+        if misfit := describe_misfit(returned[name], weight):
+            shape = f"{list(weight.shape)} on {weight.device}"
+            raise SettingError(f"{start} {misfit} for {name}; {wanted}, here of shape {shape}")
+    if unknown := [name for name in returned if name not in weights]:
+        raise SettingError(f"{start} a score for {show(unknown[0])}, which is no prunable weight; {wanted}")
+    return returned
 
 
 def check_informative(scores: Mapping[str, Tensor], masks: Mapping[str, Tensor], pruner: str) -> None:
