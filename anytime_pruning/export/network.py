@@ -6,15 +6,14 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
+from anytime_pruning.export.identity import build_again, check_same_code
 from anytime_pruning.export.sparse_weights import is_packed, unpack
 from anytime_pruning.foundation.errors import DataError
-from anytime_pruning.models import build_model
 from anytime_pruning.models.state import copy_state, make_late_buffers, restore_state, state_forms
-from anytime_pruning.pruning.narrowing import architecture_of
 from anytime_pruning.pruning.prunable import set_prunable
 from anytime_pruning.pruning.selections import make_selection
 from anytime_pruning.results import layout
-from anytime_pruning.results.store import read_metrics, read_settings
+from anytime_pruning.results.store import read_metrics, read_own_code, read_settings
 
 
 def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Module:
@@ -28,17 +27,17 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
         The network in eval mode on the CPU. It maps images in [0, 1], float32 [B, C, H, W], to logits [B, n_classes].
 
     Raises:
-        SettingError: the network or the selection is not registered.
+        SettingError: the network or the selection is not registered, or the network was edited since the run.
         DataError: the run or its weights are missing or damaged, or the weights do not fit the network.
     """
     run = Path(run)
-    settings, images = read_settings(run), read_metrics(run).input
+    settings, stored = read_settings(run), read_metrics(run)
     name = settings["model"]
     path = Path(weights) if weights else layout.find_weights(run)
-    architecture = architecture_of(settings, images.n_classes, images.image_shape)
-    model = build_model(architecture, images.n_classes, images.image_shape, images.mean, images.std)
+    check_same_code(run, name, read_own_code(run))
+    model = build_again(run, settings, stored)
     state = read_weights(path)
-    if wrong := _differing(model, state, images.image_shape):
+    if wrong := _differing(model, state, stored.input.image_shape):
         raise DataError(f"{path}: not the weights of this {name}: {wrong[0]} is missing or differs")
     try:
         restore_state(model, state)

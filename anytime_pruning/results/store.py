@@ -144,13 +144,31 @@ def read_settings(folder: Path) -> dict[str, Any]:
     Raises:
         DataError: config.yaml is missing, or does not hold the settings of a run.
     """
+
+    def with_axes(config: Any) -> dict[str, Any]:
+        settings = plain_settings(config)
+        return settings | {axis: settings[axis] for axis in AXES}
+
+    return _read_config(folder, with_axes)
+
+
+def read_own_code(folder: Path) -> dict[str, str]:
+    """Read the digests of the code of a run's own parts by kind and name; a run without any has none.
+
+    Raises:
+        DataError: config.yaml is missing, or does not hold the settings of a run.
+    """
+    return _read_config(folder, lambda config: dict(config.get("own_code", {})))
+
+
+def _read_config(folder: Path, take: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """Return what a function takes from the content of config.yaml."""
     path = folder / layout.CONFIG
     try:
-        settings = plain_settings(parse_yaml(str(path), path.read_bytes()))
-        return settings | {axis: settings[axis] for axis in AXES}
+        return take(parse_yaml(str(path), path.read_bytes()))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}; this run has to be trained first") from None
-    except (SettingError, KeyError, TypeError):
+    except (SettingError, AttributeError, KeyError, TypeError, ValueError):
         raise DataError(f"{path}: not readable; {REMEDY}") from None
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from anytime_pruning.datasets import ImageArrays, load_dataset
 from anytime_pruning.export.describe import count_parameters, describe_input, measure_files
+from anytime_pruning.export.identity import build_again
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DataError
@@ -33,7 +34,7 @@ from anytime_pruning.runs.checkpointing.files import Checkpoints
 from anytime_pruning.runs.folder import RunFolder
 from anytime_pruning.runs.loop import FinishedStream, run_megabatches
 from anytime_pruning.runs.memory_advice import advice_on_memory
-from anytime_pruning.runs.networks import build_network, check_same_network, choose_network_precision
+from anytime_pruning.runs.networks import build_network, choose_network_precision
 from anytime_pruning.settings.own_code import check_own_code
 from anytime_pruning.settings.run import RunSettings, parse_settings
 
@@ -84,8 +85,8 @@ def _run(settings: RunSettings, folder: RunFolder) -> dict[str, Any]:
     # The stored run is read only under the lock, because another process that held the lock may have finished this run.
     stored = stored_run(folder.path, settings)
     folder.tidy(is_done=stored is not None)
-    if stored:
-        check_same_network(stored, settings, folder.path)
+    if stored and stored.network_sha256:
+        build_again(folder.path, dict(settings), stored)
     if stored and settings.dataset.is_pinned():
         return stored.content()
     arrays = load_dataset(settings.dataset, execution.data_dir)

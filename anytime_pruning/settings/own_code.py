@@ -34,10 +34,15 @@ def own_code_of(settings: Mapping[str, Any]) -> dict[str, str]:
     for kind in SHIPPED:
         value = settings[kind]
         for name in value if isinstance(value, tuple) else (value,):
-            if name not in SHIPPED[kind].names and (code := _code_of(kind, name)):
-                canonical = json.dumps(code, sort_keys=True)
-                found[f"{kind} {name}"] = hashlib.sha256(canonical.encode()).hexdigest()[:12]
+            if digest := digest_of_part(kind, name):
+                found[f"{kind} {name}"] = digest
     return found
+
+
+def digest_of_part(kind: Kind, name: str) -> str | None:
+    """Return twelve hexadecimal digits of the code of a user's own part, or None for any other part."""
+    code = {} if name in SHIPPED[kind].names else _code_of(kind, name)
+    return hashlib.sha256(json.dumps(code, sort_keys=True).encode()).hexdigest()[:12] if code else None
 
 
 def _code_of(kind: Kind, name: str) -> dict[str, str]:

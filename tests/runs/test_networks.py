@@ -1,6 +1,7 @@
 """Test how a run looks at its network before training, and how it tells an edited network from a stored one."""
 
 import json
+from functools import partial
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from anytime_pruning import load_network, register, run_stream
+from anytime_pruning.__main__ import main
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.runs.networks.identity import network_digest
 from anytime_pruning.runs.networks.trial import try_out
@@ -248,9 +250,36 @@ def test_a_network_whose_code_hides_a_change_is_told_by_its_structure(forget, ti
     stored = run_stream(settings, tmp_path / "run")
     assert len(stored["network_sha256"]) == 64
     assert run_stream(settings, tmp_path / "run") == stored
+    load_network(tmp_path / "run")
     hidden.write_text("9", encoding="utf-8")
-    with pytest.raises(SettingError, match="which holds a run of another network of this name"):
-        run_stream(settings, tmp_path / "run")
+    for use in (partial(run_stream, settings), load_network):
+        with pytest.raises(
+            SettingError, match=r"which holds a run of another network of this name: .*\(network_sha256 "
+        ):
+            use(tmp_path / "run")
+
+
+def build_with(activation):
+    def build(n_classes, image_shape):
+        return Net(lambda model, logits: activation(logits))
+
+    return build
+
+
+def test_weights_are_not_put_into_a_network_that_computes_something_else(forget, tiny, tmp_path, capsys):
+    """Check a network whose structure stays, while its code or a part without state changes."""
+    register("model", "relu_for_test")(build_with(torch.relu))
+    run_stream(tiny(model="relu_for_test", epochs=1, n_megabatches=2), tmp_path)
+    before = load_network(tmp_path)
+    register("model", "relu_for_test")(build_with(torch.relu))
+    assert before.state_dict().keys() == load_network(tmp_path).state_dict().keys()
+    register("model", "relu_for_test")(lambda n, shape: Net(lambda model, logits: logits.sigmoid()))
+    with pytest.raises(SettingError, match=r"'relu_for_test' is not allowed with .*: it was edited since \(own_code "):
+        load_network(tmp_path)
+    capsys.readouterr()
+    assert main(["export", str(tmp_path), "--sparse-only"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("error: model: 'relu_for_test' is not allowed with ")
 
 
 def test_a_buffer_is_part_of_a_networks_structure(forget, tiny, tmp_path):

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from anytime_pruning.datasets import ImageArrays
+from anytime_pruning.export.identity import network_digest
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError, name_some
 from anytime_pruning.machine.randomness import derive_seed
@@ -14,7 +15,6 @@ from anytime_pruning.pruning.narrowing import architecture_of
 from anytime_pruning.pruning.prunable import set_prunable
 from anytime_pruning.pruning.selections import Selection, make_selection
 from anytime_pruning.runs.initial_state import load_initial_weights
-from anytime_pruning.runs.networks.identity import network_digest
 from anytime_pruning.runs.networks.trial import try_out
 from anytime_pruning.settings.run import RunSettings
 
@@ -42,7 +42,7 @@ def build_network(settings: RunSettings, arrays: ImageArrays, device: torch.devi
         arrays.std,
         seed=derive_seed(settings.seed, "initial weights"),
     )
-    digest = network_digest(model, settings)
+    digest = network_digest(model) if f"model {settings.model}" in settings.own_code else None
     try:
         model = model.to(device)
     except NotImplementedError as error:
