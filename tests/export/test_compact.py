@@ -107,6 +107,48 @@ def test_a_layer_that_is_all_zeros_keeps_one_channel():
     assert smaller(torch.rand(2, *SHAPE)).shape == (2, 5)
 
 
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        nn.utils.spectral_norm,
+        nn.utils.parametrizations.spectral_norm,
+        lambda layer: nn.utils.prune.identity(layer, "weight"),
+        lambda layer: nn.utils.parametrizations.spectral_norm(nn.utils.prune.identity(layer, "bias")),
+    ],
+)
+def test_weights_that_are_computed_lose_channels_too(wrap):
+    def build():
+        torch.manual_seed(0)
+        head = (nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(6, 5))
+        return nn.Sequential(wrap(nn.Conv2d(3, 8, 3)), nn.ReLU(), wrap(nn.Conv2d(8, 6, 3)), nn.ReLU(), *head)
+
+    model = build()
+    model(torch.rand(2, *SHAPE)).sum().backward()  # leaves tensors that cannot be copied
+    with torch.no_grad():
+        for name, parameter in model.named_parameters():
+            if not name.startswith("6"):
+                parameter[:3] = 0
+    model.eval()
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    smaller = make_compact(model, SHAPE)
+    assert (smaller[0].out_channels, smaller[2].out_channels) == (5, 3)
+    assert_same_logits(model, smaller)
+    assert set(smaller.state_dict()) == {f"{i}.{kind}" for i in (0, 2, 6) for kind in ("weight", "bias")}
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    model.load_state_dict(build().state_dict())
+
+
+def test_a_network_that_the_library_cannot_follow_is_one_line(monkeypatch):
+    def fail(self, *arguments, **named):
+        raise KeyError("no such\nlayer")
+
+    monkeypatch.setattr("torch_pruning.DependencyGraph.build_dependency", fail)
+    with pytest.raises(DataError, match=r"^compact: Torch-Pruning cannot follow this network: 'no such") as error:
+        make_compact(remove_filters(build_model("resnet20", 10, SHAPE)), SHAPE)
+    assert "\n" not in str(error.value)
+
+
 def test_what_changes_the_logits_is_not_removed(monkeypatch):
     model = remove_filters(build_model("resnet18", 10, SHAPE))
     monkeypatch.setattr(compact, "_used_by", lambda item: iter(()))
