@@ -131,6 +131,16 @@ def test_what_onnx_would_compute_otherwise_is_one_line(way, capfd):
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float64])
+@pytest.mark.parametrize("has_onnxruntime", [True, False])
+def test_logits_of_other_types_are_compared_too(dtype, has_onnxruntime, monkeypatch):
+    if not has_onnxruntime:
+        monkeypatch.setattr(onnx_check, "find_spec", lambda name: None)
+    assert make_onnx(Odd(lambda logits, images: logits.to(dtype)).eval(), (1, 8, 8))
+    with pytest.raises(DataError, match="its logits for a batch of 1 are not those of torch"):
+        make_onnx(Odd(lambda logits, images: (logits * len(images)).to(dtype)).eval(), (1, 8, 8))
+
+
 def test_without_onnxruntime_the_evaluator_of_onnx_compares(monkeypatch):
     monkeypatch.setattr(onnx_check, "find_spec", lambda name: None)
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
