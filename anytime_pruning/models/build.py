@@ -89,8 +89,8 @@ def build_model(
         Module with the children `normalize` and `network`: [B, C, H, W] -> [B, n_classes].
 
     Raises:
-        SettingError: the architecture is not registered, or its builder returns no network, or one that shares trained
-            parts with an earlier network.
+        SettingError: the architecture is not registered, or its builder returns no network, one that shares trained
+            parts with an earlier network, or a lazy one whose first pass fails.
     """
     if isinstance(architecture, str):
         architecture = Architecture(architecture)
@@ -107,7 +107,7 @@ def build_model(
                 f"model: {name!r} is not allowed: its builder returns {type(network).__name__}, not a torch.nn.Module"
             )
         if has_lazy_layers(network):
-            materialize(network, torch.zeros(1, *image_shape))
+            materialize(network, torch.zeros(1, *image_shape), repr(name))
     _check_new(network, name)
     model = nn.Sequential()
     model.add_module("normalize", normalize)

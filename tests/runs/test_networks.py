@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from anytime_pruning import load_network, register, run_stream
+from anytime_pruning import build_model, load_network, register, run_stream, score
 from anytime_pruning.__main__ import main
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.runs.networks.identity import network_digest
@@ -66,6 +66,98 @@ def test_anything_but_logits_is_refused_in_one_line_before_training(give, messag
         run_stream(tiny(model="odd_for_test"), tmp_path)
     assert "\n" not in str(refused.value)
     assert [path.name for path in tmp_path.iterdir()] == ["run.lock"]
+
+
+class Squeezed(Net):
+    """Loses the dimension of the images where there is one image, unlike a network that keeps it."""
+
+    def __init__(self, n_classes, channels, norm):
+        super().__init__(None, n_classes, channels)
+        self.norm = norm(6)
+
+    def forward(self, x):
+        return self.head(self.norm(self.conv(x).relu().mean((2, 3), keepdim=True).squeeze()))
+
+
+@pytest.mark.parametrize(
+    ("norm", "message"),
+    [
+        (
+            nn.BatchNorm1d,
+            r"images \[1, 1, 8, 8\] in eval mode raises ValueError: expected 2D or 3D input \(got 1D input",
+        ),
+        (nn.LayerNorm, r"images \[1, 1, 8, 8\] in eval mode returns a tensor \[10\]; wanted: .*, \[1, 10\]"),
+    ],
+)
+@pytest.mark.parametrize("method", ["app", "dense"])
+def test_a_network_that_fails_for_one_image_is_refused(norm, message, method, forget, tiny, tmp_path):
+    register("model", "squeezed_for_test")(lambda n, shape: Squeezed(n, shape[0], norm))
+    with pytest.raises(SettingError, match=f"^model: 'squeezed_for_test' is not allowed: its pass of {message}"):
+        run_stream(tiny(model="squeezed_for_test", method=method), tmp_path)
+
+
+def head_alone_frozen():
+    model = Net(lambda m, x: x)
+    model.head.requires_grad_(False)
+    # What can be trained is in front of the point where the gradient ends.
+    model.forward = lambda x: model.head(model.conv(x).relu().mean((2, 3)).detach())
+    return model
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: Net(torch.no_grad()(lambda m, x: m.head(x.new_ones(len(x), 6)))),
+        lambda: Net(lambda m, x: x.detach()),
+        lambda: Net(lambda m, x: x.detach().requires_grad_()),
+        lambda: Net(lambda m, x: x).requires_grad_(False),
+        head_alone_frozen,
+    ],
+)
+@pytest.mark.parametrize("method", ["app", "dense"])
+def test_a_network_that_cannot_be_trained_is_refused(build, method, forget, tiny, tmp_path):
+    register("model", "untrainable_for_test")(lambda n, shape: build())
+    with pytest.raises(SettingError, match=r"in train mode returns logits that depend on no parameter .* wanted: "):
+        run_stream(tiny(model="untrainable_for_test", method=method), tmp_path)
+
+
+def test_a_network_that_is_frozen_in_part_is_trained(forget, tiny, tmp_path):
+    @register("model", "part_frozen_for_test")
+    def build(n_classes, image_shape):
+        model = Net(lambda m, x: x)
+        model.head.requires_grad_(False)
+        return model
+
+    assert run_stream(tiny(model="part_frozen_for_test", epochs=1, n_megabatches=2), tmp_path)
+
+
+class Waiting(nn.Module):
+    """Has a lazy layer for the classifier, and another one for odd uses."""
+
+    def __init__(self, use):
+        super().__init__()
+        self.conv, self.head, self.spare, self.use = nn.Conv2d(1, 6, 3), nn.LazyLinear(10), nn.LazyLinear(3), use
+
+    def forward(self, x):
+        return self.use(self, self.conv(x).relu().mean((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (lambda m, x: m.head(x @ torch.ones(5, 5)), r"raises RuntimeError for images \[1, 1, 8, 8\]: mat1 and mat2"),
+        (lambda m, x: m.head(x), r"does not reach spare\.weight, .*; remove these layers"),
+    ],
+)
+def test_a_lazy_network_whose_first_pass_fails_is_one_line(use, message, forget):
+    register("model", "lazy_for_test")(lambda n, shape: Waiting(use))
+    with pytest.raises(
+        SettingError, match=f"^model: 'lazy_for_test' is not allowed: its first pass, .* {message}"
+    ) as error:
+        build_model("lazy_for_test", 10, (1, 8, 8))
+    assert "\n" not in str(error.value)
+    with pytest.raises(SettingError, match=f"^model: this network is not allowed: its first pass, .* {message}"):
+        score(Waiting(use), "magnitude", [(torch.rand(1, 1, 8, 8), torch.zeros(1, dtype=torch.int64))])
 
 
 @pytest.mark.parametrize("build", [lambda n, shape: Net(lambda m, x: x).double(), lambda n, shape: nn.Conv2d(3, n, 8)])

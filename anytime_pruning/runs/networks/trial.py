@@ -45,6 +45,7 @@ def try_out(model: nn.Module, name: str, image_shape: tuple[int, int, int], n_cl
     images = torch.rand(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0)).to(device)
     labels = torch.arange(N_IMAGES, device=device) % n_classes
     called: list[str] = []
+    trainable = [parameter for parameter in model.parameters() if parameter.requires_grad]
     with preserved(model):
         seed_generators(0)
         want_gradients(model)
@@ -52,16 +53,25 @@ def try_out(model: nn.Module, name: str, image_shape: tuple[int, int, int], n_cl
         with _Refusing(name, "train", images):
             model.train()
             logits = model(images)
-            _check_logits(logits, n_classes)
+            _check_logits(logits, N_IMAGES, n_classes)
             if logits.requires_grad:
                 F.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+            if all(parameter.grad is None for parameter in trainable):
+                raise _NoLogitsError(
+                    "logits that depend on no parameter that can be trained; wanted: a forward pass without "
+                    "torch.no_grad and detach, and parameters that require a gradient"
+                )
         in_training = set(called) | _with_gradient(model)
         called.clear()
         with _Refusing(name, "eval", images), torch.no_grad():
             model.eval()
-            _check_logits(model(images), n_classes)
+            _check_logits(model(images), N_IMAGES, n_classes)
+        in_order = [*sorted(in_training - set(called)), *called]
+        # The last batch of an evaluation may have one image, and some counts are those of one image.
+        with _Refusing(name, "eval", images[:1]), torch.no_grad():
+            _check_logits(model(images[:1]), 1, n_classes)
     _check_state_is_all(model, name, images)
-    return [*sorted(in_training - set(called)), *called]
+    return in_order
 
 
 def _check_state_is_all(model: nn.Module, name: str, images: Tensor) -> None:
@@ -138,11 +148,11 @@ class _NoLogitsError(Exception):
     """Says what a network returned, and what is wanted."""
 
 
-def _check_logits(output: object, n_classes: int) -> None:
-    wanted = f"wanted: a tensor of logits, [{N_IMAGES}, {n_classes}]"
+def _check_logits(output: object, n_images: int, n_classes: int) -> None:
+    wanted = f"wanted: a tensor of logits, [{n_images}, {n_classes}]"
     if not isinstance(output, Tensor):
         raise _NoLogitsError(f"{_describe(output)}; {wanted}; return the logits alone, without auxiliary outputs")
-    if list(output.shape) != [N_IMAGES, n_classes]:
+    if list(output.shape) != [n_images, n_classes]:
         raise _NoLogitsError(f"a tensor {list(output.shape)}; {wanted}")
     if not output.is_floating_point():
         raise _NoLogitsError(f"numbers of type {output.dtype}; {wanted} of floating point numbers")
