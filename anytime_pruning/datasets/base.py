@@ -6,7 +6,7 @@ Each source of images is one module with one class, which downloads, reads and d
 from abc import abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,6 +86,10 @@ class DatasetSettings(BaseModel):
     def is_pinned(self) -> bool:
         """Return whether these settings alone determine the images; only then may results be reused."""
         return True
+
+    def pinned(self, content_sha256: str) -> Self:
+        """Return settings that determine the images, which have this `content_sha256`."""
+        return self
 
     def expected_sha256(self) -> str | None:
         """Return the `content_sha256` that the images must have, if these settings state it."""

@@ -20,7 +20,7 @@ from safetensors.numpy import save_file
 from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
 from anytime_pruning.datasets.pixel_statistics import count_test_images_in_train
 from anytime_pruning.foundation.errors import AGAINST_SHORTAGE, ArtifactError, CapacityError, DataError, shortage
-from anytime_pruning.foundation.files import make_as_shared, remove_partial, write_atomically
+from anytime_pruning.foundation.files import link_atomically, make_as_shared, remove_partial, write_atomically
 from anytime_pruning.foundation.locks.holders import describe_owner
 
 # Version 3 turns images upright by their EXIF orientation, and notes what was left out.
@@ -115,7 +115,12 @@ def _fill_cache(path: Path, dataset: DatasetSettings, data_dir: Path) -> ImageAr
         _write_cache(path, dataset.read(Path(data_dir)), fingerprint)
         # The first run reads the cache, as all later runs do. Arrays that come directly from the source may have other
         # strides; torch chooses its kernels by the strides, and kernels round differently.
-        return _read_cache(path, dataset)
+        arrays = _read_cache(path, dataset)
+        if not dataset.is_pinned():
+            # A study, which states the digest of these images, finds them by this name and need not decode them again.
+            with suppress(OSError):
+                link_atomically(path, cache_path(dataset.pinned(arrays.content_sha256), data_dir))
+        return arrays
 
 
 def is_loadable(dataset: DatasetSettings, data_dir: Path) -> bool:

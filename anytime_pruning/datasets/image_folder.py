@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
@@ -74,6 +74,10 @@ class ImageFileSource(DatasetSettings):
     def is_pinned(self) -> bool:
         """Return whether `content_sha256` names the images."""
         return self.content_sha256 is not None
+
+    def pinned(self, content_sha256: str) -> Self:
+        """Return these settings with `content_sha256`."""
+        return self.model_copy(update={"content_sha256": content_sha256})
 
     def expected_sha256(self) -> str | None:
         """Return `content_sha256`."""

@@ -42,7 +42,7 @@ def write_atomically(path: Path, write: Callable[[Path], object], as_shared: boo
         CapacityError: safetensors cannot write the file.
     """
     make_folder(path.parent)
-    partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+    partial = _partial(path)
     try:
         partial.touch()
         mode = partial.stat().st_mode | (_shared_rights(path.parent) if as_shared else 0)
@@ -58,6 +58,21 @@ def write_atomically(path: Path, write: Callable[[Path], object], as_shared: boo
     except SafetensorError as error:
         raise CapacityError(f"{path} cannot be written: {error}") from None
     finally:
+        partial.unlink(missing_ok=True)
+
+
+def link_atomically(path: Path, name: Path) -> None:
+    """Give a file a second name in its folder, in place of any file of that name.
+
+    Raises:
+        OSError: the file system has no such links, or the other file may not be replaced.
+    """
+    partial = _partial(name)
+    try:
+        os.link(path, partial)
+        os.replace(partial, name)
+    finally:
+        # Where both names are this file's already, replacing one by the other leaves both.
         partial.unlink(missing_ok=True)
 
 
@@ -95,6 +110,10 @@ def is_shared(folder: Path) -> bool:
 def _shared_rights(folder: Path) -> int:
     """Return the rights to a file in a folder for those beside its owner who may write to the folder, or 0."""
     return folder.stat().st_mode & 0o066 if is_shared(folder) else 0
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f".{path.name}.partial-{os.getpid()}")
 
 
 def remove_partial(folder: Path, name: str = "*") -> None:

@@ -162,7 +162,7 @@ def test_prepare_says_what_it_found(in_folder, capsys):
     out = capsys.readouterr().out
     assert "toy: 8 training and 4 test images, 2 classes, shape (3, 6, 6)" in out
     assert "content_sha256 " in out
-    assert [path.name[:4] for path in (in_folder / "data" / "cache").glob("*.safetensors")] == ["toy-"]
+    assert {path.name[:4] for path in (in_folder / "data" / "cache").glob("*.safetensors")} == {"toy-"}
 
 
 def test_stale_runs_are_listed_and_removed_on_request(tiny, in_folder, capsys):

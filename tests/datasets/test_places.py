@@ -1,5 +1,6 @@
 """Test that nobody trains on the cached images of another place than the one that the settings name."""
 
+import errno
 import os
 import shutil
 
@@ -54,6 +55,33 @@ def test_a_pinned_cache_with_other_images_is_not_used(tmp_path, capsys):
     assert "was made from other source files; making it again" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("before", ["nothing", "a damaged cache", "the same images"])
+def test_what_prepare_decodes_is_found_by_its_digest_although_the_source_is_gone(before, tmp_path):
+    path = pack(FILES, tmp_path)
+    content = dataset(path).read(tmp_path).content_sha256
+    pinned = dataset(path, content_sha256=content)
+    if before != "nothing":
+        load_dataset(pinned, tmp_path)
+    if before == "a damaged cache":
+        cache_path(pinned, tmp_path).write_bytes(b"damaged")
+    assert load_dataset(dataset(path), tmp_path).content_sha256 == content
+    assert os.path.samefile(cache_path(pinned, tmp_path), cache_path(dataset(path), tmp_path))
+    shutil.rmtree(path)
+    assert len(load_dataset(pinned, tmp_path).train_images) == 8
+    assert not list((tmp_path / "cache").glob(".*"))
+
+
+def test_a_file_system_without_links_keeps_two_caches(tmp_path, monkeypatch):
+    def refuse(*given):
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    path = pack(FILES, tmp_path)
+    content = load_dataset(dataset(path), tmp_path).content_sha256
+    assert load_dataset(dataset(path, content_sha256=content), tmp_path).content_sha256 == content
+    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 2
+
+
 def test_two_places_of_one_name_have_two_caches(tmp_path):
     paths = [pack(FILES, tmp_path / "a", ".tar"), pack(OTHER, tmp_path / "b", ".tar")]
     # Equal sizes and times would deceive a fingerprint.
@@ -62,7 +90,9 @@ def test_two_places_of_one_name_have_two_caches(tmp_path):
         os.utime(path, (1, 1))
     for _ in range(2):
         assert [len(load_dataset(dataset(path), tmp_path).train_images) for path in paths] == [8, 9]
-    assert len(list((tmp_path / "cache").glob("*.safetensors"))) == 2
+    # Each has a second name, by its digest.
+    names = list((tmp_path / "cache").glob("*.safetensors"))
+    assert (len(names), len({name.stat().st_ino for name in names})) == (4, 2)
 
 
 def test_a_relative_path_is_that_of_the_working_folder(tmp_path, monkeypatch):
@@ -123,7 +153,7 @@ def test_a_tilde_is_the_home_in_every_path(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path / "images")
     command = ["prepare", "{name: toy, source: image_folder, path: ~/images/data}", "--data-dir=~/decoded"]
     assert main(command) == 0
-    assert [path.parent.parent for path in (tmp_path / "decoded").rglob("*.safetensors")] == [tmp_path / "decoded"]
+    assert {path.parent.parent for path in (tmp_path / "decoded").rglob("*.safetensors")} == {tmp_path / "decoded"}
     assert ExecutionSettings(data_dir="~/x").data_dir == tmp_path / "x"
     assert dataset("~nobody-of-this-name/x").path.parts[0] == "~nobody-of-this-name"
     assert np.array_equal(*(load_dataset(dataset(path), tmp_path).test_images for path in ("~/images/data", "data")))
