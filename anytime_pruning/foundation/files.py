@@ -134,7 +134,10 @@ def file_sha256(path: Path) -> str:
 
 
 def fingerprint_files(folder: Path, names: Iterable[str]) -> str:
-    """Return a cheap digest that changes with the name, size or modification time of any of the files.
+    """Return a cheap digest that changes with the name, size or times of any of the files.
+
+    The time of the last change of the inode tells that two files of one size and date have swapped their names. The
+    number of the inode would tell it, too, but some network file systems number their files anew for each mount.
 
     Args:
         folder: the folder that holds the files.
@@ -146,7 +149,8 @@ def fingerprint_files(folder: Path, names: Iterable[str]) -> str:
     digest = hashlib.sha256()
     for name in names:
         status = os.stat(folder / name)
-        digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode(errors="surrogateescape"))
+        line = f"{name} {status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}\n"
+        digest.update(line.encode(errors="surrogateescape"))
     return digest.hexdigest()
 
 

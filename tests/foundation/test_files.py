@@ -1,6 +1,7 @@
 """Test that files are written either whole or not at all."""
 
 import os
+import time
 
 import pytest
 import torch
@@ -93,6 +94,17 @@ def test_an_equal_text_is_not_written_again(tmp_path):
     write_if_different(path, "other")
     assert path.read_text() == "other"
     assert path.stat().st_mtime > 0
+
+
+def test_a_fingerprint_tells_that_files_of_one_size_and_date_swapped_their_names(tmp_path):
+    for name, text in (("a", "cat"), ("b", "dog")):
+        (tmp_path / name).write_text(text)
+        os.utime(tmp_path / name, (1, 1))
+    before = fingerprint_files(tmp_path, ["a", "b"])
+    time.sleep(0.05)  # the clock of a file system is coarse
+    for old, new in (("a", "c"), ("b", "a"), ("c", "b")):
+        (tmp_path / old).rename(tmp_path / new)
+    assert fingerprint_files(tmp_path, ["a", "b"]) != before
 
 
 def test_a_fingerprint_changes_with_names_sizes_and_times(tmp_path):
