@@ -1,5 +1,6 @@
 """Load the trained network of a finished run."""
 
+from functools import partial
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -10,7 +11,7 @@ from anytime_pruning.export.identity import build_again, check_same_code
 from anytime_pruning.export.sparse_weights import is_packed, unpack
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.models.state import copy_state, make_late_buffers, restore_state, state_forms
-from anytime_pruning.pruning.prunable import set_prunable
+from anytime_pruning.pruning.prunable import layers_as_called, set_prunable
 from anytime_pruning.pruning.selections import make_selection
 from anytime_pruning.results import layout
 from anytime_pruning.results.store import read_metrics, read_own_code, read_settings
@@ -27,7 +28,8 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
         The network in eval mode on the CPU. It maps images in [0, 1], float32 [B, C, H, W], to logits [B, n_classes].
 
     Raises:
-        SettingError: the network or the selection is not registered, or the network was edited since the run.
+        SettingError: the network or the selection is not registered, the network was edited since the run, or it does
+            not work on the CPU.
         DataError: the run or its weights are missing or damaged, or the weights do not fit the network.
     """
     run = Path(run)
@@ -39,12 +41,13 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
     state = read_weights(path)
     if wrong := _differing(model, state, stored.input.image_shape):
         raise DataError(f"{path}: not the weights of this {name}: {wrong[0]} is missing or differs")
+    accepts = make_selection(settings["selection"], settings["pattern"]).accepts
+    called = partial(layers_as_called, model, name, stored.input.n_classes, stored.input.image_shape)
+    set_prunable(model, settings["prunable"], settings["keep"], called, accepts)
     try:
         restore_state(model, state)
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise DataError(f"{path}: not the weights of this {name}: {' '.join(str(error).split())}") from None
-    accepts = make_selection(settings["selection"], settings["pattern"]).accepts
-    set_prunable(model, settings["prunable"], settings["keep"], accepts=accepts)
     return model.eval()
 
 

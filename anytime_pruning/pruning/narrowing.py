@@ -10,7 +10,7 @@ from torch.overrides import TorchFunctionMode
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.models import Architecture, build_model, takes_channels
-from anytime_pruning.pruning.prunable import count_prunable, set_prunable
+from anytime_pruning.pruning.prunable import count_prunable, layers_as_called, set_prunable
 from anytime_pruning.pruning.schedules import make_schedule
 
 # The numbers of parameters may differ by this share.
@@ -50,17 +50,19 @@ def _find_channels(
     """Search for one factor of all numbers of channels, then move single numbers by one while that comes closer."""
     check_width(name)
     usual: set[int] = set()
+    form = (n_classes, image_shape)
 
     def build(channels: Callable[[int], int]) -> nn.Module:
         with torch.device("meta"), _NoDraws():
-            return build_model(Architecture(name, channels), n_classes, image_shape)
+            return build_model(Architecture(name, channels), *form)
 
     def note(number: int) -> int:
         usual.add(number)
         return number
 
     full = build(note)
-    set_prunable(full, *layers)
+    # On the meta device networks have no values, by which those of other people may branch.
+    set_prunable(full, *layers, lambda: layers_as_called(build_model(name, *form), name, *form))
     wanted = _count(full) - count_prunable(full) * (1 - density)
     numbers = sorted(usual)
 

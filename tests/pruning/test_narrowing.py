@@ -49,6 +49,28 @@ def test_other_densities_have_other_widths(tau):
     )
 
 
+def test_its_size_leaves_out_the_classifier_that_is_called_last(forget):
+    """A network that defines its classifier first is as large as APP leaves the same network in its usual order."""
+
+    class Net(nn.Module):
+        def __init__(self, n_classes, channels, head_first):
+            super().__init__()
+            layers = {"head": nn.Linear(channels(400), n_classes), "hidden": nn.Linear(3 * 32 * 32, channels(400))}
+            for name in layers if head_first else reversed(layers):
+                self.add_module(name, layers[name])
+
+        def forward(self, x):
+            if self.head.weight.abs().max() > 0:  # which cannot be asked on the meta device
+                return self.head(self.hidden(x.flatten(1)))
+
+    for name in ("first", "last"):
+        register("model", f"head_{name}_for_test")(
+            lambda n, shape, channels=int, first=name == "first": Net(n, channels, first)
+        )
+    sizes = [count(build(f"head_{name}_for_test", prunable=["linear"], n_classes=200)) for name in ("first", "last")]
+    assert sizes[0] == sizes[1]
+
+
 def test_usual_numbers_of_channels_change_no_weight():
     """A function that changes nothing gives the weights that a network without one has, which digests rely on."""
     for name in ("resnet20", "resnet18", "vgg16_bn"):

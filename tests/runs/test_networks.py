@@ -12,6 +12,7 @@ from anytime_pruning import build_model, load_network, register, run_stream, sco
 from anytime_pruning.__main__ import main
 from anytime_pruning.export.identity import network_digest
 from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.runs.networks.trial import try_out
 from anytime_pruning.verification.stored import verify
 
@@ -265,6 +266,44 @@ def test_a_layer_that_no_image_passes_through_is_named(forget, tiny, tmp_path, c
     metrics = run_stream(settings, tmp_path / "some")
     assert "no image" not in capsys.readouterr().err
     assert metrics["final"]["prunable_count"] == 36 + 144 + 16
+
+
+class HeadFirst(nn.Module):
+    """Defines its classifier before the linear layer that it calls before the classifier; may be narrow."""
+
+    def __init__(self, n_classes, n_hidden):
+        super().__init__()
+        self.head, self.hidden = nn.Linear(n_hidden, n_classes), nn.Linear(8, n_hidden)
+        self.conv = nn.Conv2d(1, 8, 3)
+
+    def forward(self, x):
+        return self.head(self.hidden(self.conv(x).relu().mean((2, 3))).relu())
+
+
+def test_a_stored_network_has_the_classifier_that_the_run_left_alone(forget, tiny, tmp_path):
+    register("model", "head_first_for_test")(lambda n, shape: HeadFirst(n, 16))
+    run_stream(tiny(model="head_first_for_test", prunable=["conv", "linear"], epochs=1), tmp_path)
+    lines = (tmp_path / "layers.csv").read_text().splitlines()
+    layers = {line.split(",")[1] for line in lines[1:]}
+    assert layers == {"network.hidden.weight", "network.conv.weight"} == set(prunable_weights(load_network(tmp_path)))
+    *_, done = verify([tmp_path])
+    assert done.problems == []
+
+
+def test_a_stored_network_that_does_not_work_here_is_refused_in_one_line(forget, tiny, tmp_path):
+    class Elsewhere(HeadFirst):
+        works = True
+
+        def forward(self, x):
+            if not self.works:
+                raise RuntimeError("no\nsuch device")
+            return super().forward(x)
+
+    register("model", "head_first_for_test")(lambda n, shape: Elsewhere(n, 16))
+    run_stream(tiny(model="head_first_for_test", prunable=["conv", "linear"], epochs=1), tmp_path)
+    Elsewhere.works = False
+    with pytest.raises(SettingError, match=r"^model: 'head_first_for_test' is .* raises RuntimeError: no such device"):
+        load_network(tmp_path)
 
 
 def test_an_mlp_is_pruned_on_demand_and_stored_settings_say_so(forget, tiny, tmp_path, capsys):

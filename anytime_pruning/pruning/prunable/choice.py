@@ -46,7 +46,7 @@ def set_prunable(
     model: nn.Module,
     prunable: Sequence[str] = DEFAULT_RULES,
     keep: Sequence[str] = DEFAULT_KEEP,
-    called: Sequence[str] | None = None,
+    called: Sequence[str] | Callable[[], Sequence[str]] | None = None,
     accepts: Callable[[Tensor], bool] = lambda weight: True,
 ) -> dict[str, nn.Parameter]:
     """Choose the weights of a network that pruning may remove, for everything that prunes the network from now on.
@@ -57,8 +57,9 @@ def set_prunable(
         keep: layers to leave alone. `classifier` is the linear layer that computes the logits, `frozen` stands for
             parameters that need no gradient, and everything else is a pattern of layer names, such as `layer4.*`. A
             parameter that such a layer shares with another layer is left alone in both.
-        called: names of layers in the order in which a forward pass calls them. They tell which linear layer is the
-            last; without them it is the last one in the network's own order.
+        called: names of layers in the order in which a forward pass calls them, or a function that finds them, which
+            is called only if the choice depends on them. They tell which linear layer is the last; without them it is
+            the last one in the network's own order.
         accepts: says whether the selection can prune a weight; other weights are left alone.
 
     Returns:
@@ -68,6 +69,8 @@ def set_prunable(
         SettingError: a rule is not registered or returns no names, a pattern matches no layer, or a weight cannot be
             pruned.
     """
+    if callable(called):
+        called = called() if _depends_on_calls(model, prunable, keep) else None
     weights = {name: weight for name, weight in _choose(model, prunable, keep, called).items() if accepts(weight)}
     setattr(model, _CHOSEN, tuple(weights))
     return weights
@@ -108,6 +111,11 @@ def _choose(
             seen.add(id(parameter))
             weights[f"{where}.{inner}" if where else inner] = parameter
     return weights
+
+
+def _depends_on_calls(model: nn.Module, rules: Sequence[str], keep: Sequence[str]) -> bool:
+    """Return whether it matters which layer is the classifier: only a weight that a rule names can be left alone."""
+    return CLASSIFIER in keep and any(is_of_kind(layer, LINEAR) for _, _, layer in _named(model, rules))
 
 
 def _named(model: nn.Module, rules: Sequence[str]) -> Iterator[tuple[str, str, nn.Module]]:
