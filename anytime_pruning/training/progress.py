@@ -72,7 +72,8 @@ class MegabatchProgress:
         t: index of the megabatch, from 1.
         is_pruned: whether the network is pruned for this megabatch.
         prune_seconds: time spent on pruning.
-        zero_score_layers: number of layers that had weights and whose scores were all zero at the pruning.
+        zero_score_layers: number of layers that had weights and whose scores were all zero at the pruning; 0 if nothing
+            was scored.
         seconds: time spent on this megabatch, including the time of earlier processes.
         epochs: rows of the finished epochs.
         best_accuracy: validation accuracy of the best epoch, as the protocol measures it; -1 before the first epoch.

@@ -219,6 +219,15 @@ def test_a_run_names_and_counts_layers_without_score_and_empty_layers(forget, ti
     assert json.loads((tmp_path / "metrics.json").read_text())["final"]["empty_layers"] == 1
 
 
+def test_a_megabatch_at_which_nothing_is_chosen_has_no_layer_without_score(forget, tiny, tmp_path):
+    register("model", "cut_for_test")(lambda n, shape: Cut(whole=False, n_classes=n, channels=shape[0]))
+    run_stream(tiny(model="cut_for_test", epochs=1, n_megabatches=2, tau=1.001), tmp_path)
+    with open(tmp_path / "megabatches.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert rows[0]["kept_count"] == rows[1]["kept_count"]
+    assert [row["zero_score_layers"] for row in rows] == ["1", "0"]
+
+
 def test_a_run_whose_scores_say_nothing_writes_no_results(forget, tiny, tmp_path):
     register("model", "all_cut_for_test")(lambda n, shape: Cut(whole=True, n_classes=n, channels=shape[0]))
     with pytest.raises(SettingError, match=r"'snip' is not allowed here: .*, at megabatch 1; no results were written"):

@@ -84,13 +84,15 @@ class Preparation:
         state, t, model = self._state, megabatch.t, self._chooser.model
         step = self._settings.pruning_step(t)
         masks = state.masks
+        # A protocol may have nothing to choose; the layers without scores of an earlier choice then do not count.
+        self._chooser.zero_score_layers = []
         if self._prunes_at[t - 1]:
             masks = self._protocol.choose_masks(self._chooser, masks, step, megabatch.sample)
             apply_masks(model, masks)
         check_masks(state.masks, masks, model, partial(self._expected_kept, step), t)
         self._name_emptied(state.masks, masks, t)
         state.masks = masks
-        state.progress.mark_pruned(len(self._chooser.zero_score_layers) if self._prunes_at[t - 1] else 0)
+        state.progress.mark_pruned(len(self._chooser.zero_score_layers))
 
     def _expected_kept(self, step: PruningStep, layer_sizes: Sequence[int]) -> tuple[int, int]:
         """Return the fewest and the most weights that the protocol and the selection may keep."""

@@ -110,6 +110,18 @@ def dropout_net(forget):
         return net
 
 
+class Unused(torch.nn.Module):
+    """Has 40 weights in convolutions, 4 of which no image reaches, so that their scores are zero."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.conv, self.unused = torch.nn.Conv2d(1, 4, 3), torch.nn.Conv2d(1, 4, 1)
+        self.head = torch.nn.Linear(4, n_classes)
+
+    def forward(self, x):
+        return self.head(self.conv(x).relu().mean((2, 3)))
+
+
 VARIANTS = {
     "app": {"warmup_epochs": 1, "replay": "buffer", "buffer_size": 20},
     "released": {"protocol": "released", "replay": "previous"},
@@ -123,13 +135,16 @@ VARIANTS = {
     "rigl": {"regrow": "rigl", "regrow_steps": 2},
     "set": {"regrow": "set", "regrow_steps": 2, "method": "osp"},
     "offline": {"method": "offline"},
+    # The second density rounds to the weights of the first, so that nothing is chosen.
+    "nothing to choose": {"model": "unused_for_test", "tau": 1.01},
 }
 
 
 @pytest.mark.parametrize("changes", VARIANTS.values(), ids=VARIANTS)
 def test_stopped_after_every_step_it_comes_to_the_same_bits(changes, dropout_net, tiny, tmp_path, allow, monkeypatch):
     monkeypatch.setattr(lookup("pruner", "synflow"), "rounds", 3)
-    settings = tiny(model="dropout_for_test", n_megabatches=2, train_limit=60, **changes)
+    register("model", "unused_for_test")(lambda n, shape: Unused(n))
+    settings = tiny(**{"model": "dropout_for_test", "n_megabatches": 2, "train_limit": 60, **changes})
     run_stream(settings, tmp_path / "whole")
     kept = run_in_pieces(settings, tmp_path / "pieces", allow, monkeypatch)
     assert_same(tmp_path / "whole", tmp_path / "pieces")
