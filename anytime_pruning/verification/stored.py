@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anytime_pruning import RESULTS_VERSION
-from anytime_pruning.foundation.errors import ArtifactError, DataError, SettingError
+from anytime_pruning.foundation.errors import ArtifactError, DataError, SettingError, first_line
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import MetricsFile
@@ -78,6 +78,9 @@ def check_run(folder: Path, evaluator: "Evaluator | None" = None) -> Iterator[Fi
         yield from _check_network(run, evaluator)
     except ArtifactError as error:
         yield problem(str(error))
+    except Exception as error:
+        # Whatever a user's own network raises concerns this run alone; the others are still checked.
+        yield problem(f"{folder}: cannot be checked: {type(error).__name__}: {first_line(error)}")
 
 
 def _gather(findings: Iterable[Finding], done: Verification) -> None:
