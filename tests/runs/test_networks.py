@@ -1,6 +1,7 @@
 """Test how a run looks at its network before training, and how it tells an edited network from a stored one."""
 
 import json
+import os
 from functools import partial
 
 import pytest
@@ -290,18 +291,16 @@ def test_a_stored_network_has_the_classifier_that_the_run_left_alone(forget, tin
     assert done.problems == []
 
 
-def test_a_stored_network_that_does_not_work_here_is_refused_in_one_line(forget, tiny, tmp_path):
+def test_a_stored_network_that_does_not_work_here_is_refused_in_one_line(forget, tiny, tmp_path, monkeypatch):
     class Elsewhere(HeadFirst):
-        works = True
-
         def forward(self, x):
-            if not self.works:
+            if "NO_DEVICE_FOR_TEST" in os.environ:
                 raise RuntimeError("no\nsuch device")
             return super().forward(x)
 
     register("model", "head_first_for_test")(lambda n, shape: Elsewhere(n, 16))
     run_stream(tiny(model="head_first_for_test", prunable=["conv", "linear"], epochs=1), tmp_path)
-    Elsewhere.works = False
+    monkeypatch.setenv("NO_DEVICE_FOR_TEST", "1")
     with pytest.raises(SettingError, match=r"^model: 'head_first_for_test' is .* raises RuntimeError: no such device"):
         load_network(tmp_path)
 

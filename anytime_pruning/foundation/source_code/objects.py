@@ -13,7 +13,7 @@ from pathlib import Path
 from types import CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from anytime_pruning.foundation.source_code.texts import is_installed, normalized
+from anytime_pruning.foundation.source_code.texts import ONE_PARSER, is_installed, normalized
 
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 # Objects of these classes are nothing but their attributes.
@@ -173,7 +173,8 @@ def _names_in(code: CodeType) -> Iterator[str]:
 def _source_of(thing: Callable[..., Any] | type) -> str | None:
     """Return source that is normalised through its syntax tree, or None if there is none, as for typed-in code."""
     try:
-        return normalized(textwrap.dedent(inspect.getsource(thing)))
+        with ONE_PARSER:  # inspect parses the whole file
+            return normalized(textwrap.dedent(inspect.getsource(thing)))
     except (OSError, TypeError, SyntaxError, ValueError):
         return None
 

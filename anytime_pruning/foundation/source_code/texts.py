@@ -4,8 +4,12 @@ import ast
 import functools
 import hashlib
 import sysconfig
+import threading
 from collections.abc import Iterator
 from pathlib import Path
+
+# Python 3.11 fails with a SystemError when two threads parse at once (python/cpython#106905).
+ONE_PARSER = threading.RLock()
 
 
 def normalized(source: str | bytes) -> str:
@@ -15,7 +19,8 @@ def normalized(source: str | bytes) -> str:
         SyntaxError: the text is not Python.
         ValueError: the text holds a null byte.
     """
-    tree = ast.parse(source)
+    with ONE_PARSER:
+        tree = ast.parse(source)
     for node in ast.walk(tree):
         if (
             isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef))
@@ -86,7 +91,8 @@ def _text(node: ast.expr) -> object:
 
 def _parse(source: bytes) -> Iterator[ast.AST]:
     try:
-        return ast.walk(ast.parse(source))
+        with ONE_PARSER:
+            return ast.walk(ast.parse(source))
     except (SyntaxError, ValueError):
         return iter(())
 

@@ -15,6 +15,7 @@ from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.models.state import copy_state, restore_state
 from anytime_pruning.pruning.prunable import layers_as_called
 from anytime_pruning.pruning.prunable.calling import Refusing, UnfitOutputError, make_images
+from anytime_pruning.settings.shipped import SHIPPED
 
 # Some kernels of a GPU add numbers in any order.
 TOLERANCE = 1e-5
@@ -39,6 +40,8 @@ def try_out(model: nn.Module, name: str, image_shape: tuple[int, int, int], n_cl
             message says what is wanted.
     """
     in_order = layers_as_called(model, name, n_classes, image_shape, partial(_check_logits, n_classes))
+    if name in SHIPPED["model"].names:
+        return in_order  # tests have found these networks right, and every run of them would pay for the rest
     images, labels = make_images(model, n_classes, image_shape)
     _check_gradients(model, name, images, labels)
     # The last batch of an evaluation may have one image, and some counts are those of one image.
