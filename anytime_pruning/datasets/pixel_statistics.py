@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from anytime_pruning.datasets.base import Pixels
+from anytime_pruning.datasets.base import ImageArrays, Pixels
 
 # `np.bincount` makes a copy in eight bytes for each value, so it gets only so many values at once.
 VALUES_AT_ONCE = 2**20
@@ -45,6 +45,18 @@ def count_test_images_in_train(train_images: Pixels, test_images: Pixels) -> int
     """
     seen = {_digest(image) for image in train_images}
     return sum(_digest(image) in seen for image in test_images)
+
+
+def pixels_sha256(arrays: ImageArrays) -> str:
+    """Return the SHA-256 over the pixels of all images.
+
+    The digest of the files does not tell whether two decoders, or two versions of one, made the same pixels of them.
+    """
+    digest = hashlib.sha256()
+    for images in (arrays.train_images, arrays.test_images):
+        digest.update(str(images.shape).encode())
+        digest.update(np.ascontiguousarray(images).data)
+    return digest.hexdigest()
 
 
 def _digest(image: Pixels) -> bytes:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from anytime_pruning.datasets import ImageArrays, load_dataset
+from anytime_pruning.datasets.pixel_statistics import pixels_sha256
 from anytime_pruning.export.describe import count_parameters, describe_input, measure_files
 from anytime_pruning.export.identity import build_again
 from anytime_pruning.foundation import signals
@@ -118,7 +119,8 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
     precision = choose_network_precision(model, settings.precision, settings.model, arrays.image_shape)
     resolved = settings.model_copy(update={"precision": precision})
     own = {} if network_sha256 is None else {"network_sha256": network_sha256}
-    identity = {**settings.identity(), **own, "resolved_precision": precision, "data_sha256": arrays.content_sha256}
+    data = {"data_sha256": arrays.content_sha256, "pixels_sha256": pixels_sha256(arrays)}
+    identity = {**settings.identity(), **own, "resolved_precision": precision, **data}
     checkpoints = CheckpointOptions(
         Checkpoints(folder.checkpoints, identity),
         execution.checkpoint_epochs,

@@ -105,6 +105,14 @@ def test_that_of_another_run_is_refused_by_name(checkpoints, name, change, value
     assert {path: path.read_bytes() for path in checkpoints.folder.iterdir()} == before
 
 
+def test_one_from_before_the_pixels_were_noted_is_read(checkpoints):
+    later = Checkpoints(checkpoints.folder, IDENTITY | {"pixels_sha256": "0" * 64})
+    assert number_in(later) == 3
+    later.write({"number": 4}, {"weight": torch.full((2, 3), 4.0)})
+    with pytest.raises(SettingError, match=r"^pixels_sha256: .*000004.json is not allowed"):
+        Checkpoints(checkpoints.folder, IDENTITY | {"pixels_sha256": "1" * 64}).read()
+
+
 def test_that_of_another_format_is_refused(checkpoints, monkeypatch):
     monkeypatch.setattr("anytime_pruning.runs.checkpointing.files.FORMAT", 99)
     with pytest.raises(SettingError, match=r"^format: .* has 99"):

@@ -10,8 +10,10 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
+from conftest import toy_files, write_folder
 
 from anytime_pruning import register, run_stream
+from anytime_pruning.datasets import decoding
 from anytime_pruning.foundation import signals
 from anytime_pruning.foundation.errors import InvariantError, SettingError
 from anytime_pruning.foundation.registry import lookup
@@ -279,6 +281,28 @@ def test_other_settings_do_not_go_on_from_a_checkpoint(tiny, tmp_path, allow, mo
         ):
             run_stream(tiny(precision=precision), tmp_path)
     assert {path: path.read_bytes() for path in (tmp_path / RESUME).iterdir()} == before
+
+
+def test_other_pixels_of_the_same_files_are_other_images(tiny, tmp_path, allow, monkeypatch):
+    """Another release of a decoder may give slightly other pixels."""
+    images = write_folder(toy_files(n_train=40, size=8), tmp_path / "images")
+    toy = {"name": "toy", "source": "image_folder", "path": str(images), "image_size": 8}
+
+    def with_data_in(name):
+        return tiny(dataset=toy, train_limit=None, execution=tiny()["execution"] | {"data_dir": str(tmp_path / name)})
+
+    allow(10)
+    with pytest.raises(Interrupted):
+        run_stream(with_data_in("here"), tmp_path / "run")
+    monkeypatch.setattr(signals, "is_due", lambda: False)
+    decode = decoding.decode_image
+    with monkeypatch.context() as other:
+        other.setattr(decoding, "decode_image", lambda *given: decode(*given) ^ 1)
+        with pytest.raises(
+            SettingError, match=r"^pixels_sha256: .*json is not allowed: this checkpoint was written by"
+        ):
+            run_stream(with_data_in("there"), tmp_path / "run")
+    assert run_stream(with_data_in("new"), tmp_path / "run")["resumed"]
 
 
 def test_leftovers_of_killed_processes_are_removed(tiny, tmp_path):
