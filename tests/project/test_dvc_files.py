@@ -11,7 +11,7 @@ from conftest import ROOT
 from anytime_pruning.foundation.registry import names
 from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.results.made_from import CODE
-from anytime_pruning.settings.own_code import SHIPPED
+from anytime_pruning.settings.shipped import SHIPPED
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
 STAGES = PIPELINE["stages"]
@@ -62,9 +62,9 @@ def test_a_new_version_concerns_every_training_stage():
 
 @pytest.mark.parametrize("stage", ["experiments", "whole-paper"])
 def test_the_code_of_a_users_own_parts_makes_a_stage_ask_which_runs_are_missing(stage):
-    rooms = {f"anytime_pruning/{room.replace('.', '/')}" for room, _ in SHIPPED.values()}
-    digest = {f"anytime_pruning/{module}.py" for module in ("foundation/source_code", "settings/own_code")}
-    assert STAGES[stage]["deps"] == sorted(rooms | digest)
+    rooms = {f"anytime_pruning/{part.room.replace('.', '/')}" for part in SHIPPED.values()}
+    digest = {f"anytime_pruning/settings/{name}.py" for name in ("own_code", "own_files", "shipped")}
+    assert STAGES[stage]["deps"] == sorted({*rooms, *digest, "anytime_pruning/foundation/source_code"})
     assert all((ROOT / path).exists() for path in STAGES[stage]["deps"])
 
 
