@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import torch
 from torch import Generator, Tensor, nn
 
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import DivergenceError, SettingError, name_some
+from anytime_pruning.foundation.errors import DivergenceError, SettingError, name_some, show
 from anytime_pruning.machine.devices import searching_for_full
 from anytime_pruning.machine.kernels.bfloat16 import autocast
 from anytime_pruning.machine.memory import working_on
@@ -20,6 +21,7 @@ from anytime_pruning.pruning.masks import Masks, count_masked
 from anytime_pruning.pruning.prunable import count_prunable
 from anytime_pruning.pruning.pruners import check_informative, layers_without_score, rounds_of, score
 from anytime_pruning.pruning.released_masks import draw_scoring_weights, score_all_weights, select_above_threshold
+from anytime_pruning.pruning.returned import describe_misfit
 from anytime_pruning.pruning.selections import make_selection
 from anytime_pruning.pruning.selections.unstructured import count_weights
 from anytime_pruning.stream.images import ImageSet
@@ -107,7 +109,7 @@ class MaskChooser:
             # The last round uses the density itself, because the power could differ from it by a rounding error.
             asked = density if k == rounds else before * (density / before) ** (k / rounds)
             with _naming_megabatch(t):
-                masks = selection.select(scores, asked, options.scope, masks or None)
+                masks = _checked(selection.select(scores, asked, options.scope, masks or None), scores, options)
             if k < rounds:
                 apply_masks(network, masks)
         return masks
@@ -154,6 +156,24 @@ class MaskChooser:
 
     def _generator(self, purpose: str) -> Generator:
         return make_generator(self.options.seed, purpose)
+
+
+def _checked(selected: object, scores: Mapping[str, Tensor], options: ScoringOptions) -> Masks:
+    """Return what a selection returned, if it is a mask for each weight; whether the masks nest is checked later.
+
+    Raises:
+        SettingError: it is not; the message says what the selection returned.
+    """
+    start = f"selection: {options.selection!r} is not allowed: it returns"
+    wanted = "wanted: {parameter name: mask}, with a bool tensor for each score, in its shape and on its device"
+    if not isinstance(selected, dict):
+        raise SettingError(f"{start} a {type(selected).__name__}; {wanted}")
+    for name in {**scores, **selected}:
+        if name not in selected or name not in scores:
+            raise SettingError(f"{start} {'no' if name in scores else 'a'} mask for {show(name)}; {wanted}")
+        if misfit := describe_misfit(selected[name], scores[name], (torch.bool,)):
+            raise SettingError(f"{start} {misfit} for {name}; {wanted}")
+    return selected
 
 
 @contextmanager

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.errors import SettingError, first_line, one_line
 from anytime_pruning.foundation.registry import lookup
+from anytime_pruning.machine.memory import is_out_of_memory
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.pruning.protocols import make_protocol
@@ -50,7 +51,7 @@ def plan_stream(settings: RunSettings, n_images: int) -> list[PlannedMegabatch]:
         n_images: number of training images in the dataset.
 
     Raises:
-        SettingError: the dataset is too small for the stream.
+        SettingError: the dataset is too small for the stream, or the replay policy returns no indices.
         InvariantError: an image would be used before it arrives, or in the wrong part.
     """
     stream = split_images(settings, n_images)
@@ -92,9 +93,27 @@ def replay_parts(settings: RunSettings, arrived: Sequence[Megabatch]) -> tuple[T
     *past, current = arrived
     size, share = settings.buffer_size, settings.valid_frac
     valid_size = max(1, round(size * share / (1 - share)))
-    return (
-        policy([m.train for m in past], current.train, size, make_generator(settings.seed, "replay train")),
-        policy([m.valid for m in past], current.valid, valid_size, make_generator(settings.seed, "replay valid")),
+    train = policy([m.train for m in past], current.train, size, make_generator(settings.seed, "replay train"))
+    valid = policy([m.valid for m in past], current.valid, valid_size, make_generator(settings.seed, "replay valid"))
+    return _checked_indices(train, settings.replay), _checked_indices(valid, settings.replay)
+
+
+def _checked_indices(returned: object, policy: str) -> Tensor:
+    """Return what a replay policy returned, if it can be indices; which ones they are is checked with the whole plan.
+
+    Raises:
+        SettingError: it cannot; the message says what the policy returned.
+    """
+    if isinstance(returned, Tensor):
+        is_plain = returned.dtype == torch.int64 and returned.device.type == "cpu" and returned.layout == torch.strided
+        if is_plain and returned.dim() == 1 and len(returned):
+            return returned
+        found = f"a tensor {list(returned.shape)} of {returned.dtype} on {returned.device}"
+    else:
+        found = f"a {type(returned).__name__}"
+    raise SettingError(
+        f"replay: {policy!r} is not allowed: it returns {found}; wanted: indices of one image or more, as a tensor [n] "
+        "of torch.int64 on the CPU"
     )
 
 
@@ -153,7 +172,10 @@ def _problem_of_single_image(model: nn.Module, images: Tensor) -> str | None:
     with preserved(model), torch.no_grad():
         model.train()
         try:
-            model(images[:1].float().div(255))
-        except ValueError as error:
-            return str(error)
-    return None
+            logits = model(images[:1].float().div(255))
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            return one_line(first_line(error))
+    is_one = isinstance(logits, Tensor) and logits.dim() == 2 and len(logits) == 1
+    return None if is_one else "its output is not a tensor of logits of one image"

@@ -10,6 +10,7 @@ from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.mask_chooser import MaskChooser, ScoringOptions
 from anytime_pruning.pruning.prunable import prunable_weights
+from anytime_pruning.pruning.selections import Selection
 from anytime_pruning.stream.images import ImageSet
 
 OPTIONS = ScoringOptions(
@@ -209,3 +210,42 @@ def test_the_released_code_scores_fresh_weights_and_leaves_the_network_alone(ima
     again, _ = choose_as_released(two_layers(second=5.0), images, 0.5, t=2, pruner="magnitude")
     assert all(torch.equal(first[name], again[name]) for name in first)
     assert not torch.equal(first["0.weight"], choose_as_released(model, images, 0.5, pruner="magnitude")[0]["0.weight"])
+
+
+class Odd(Selection):
+    """Selects what a function says."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def select(self, scores, density, scope, kept):
+        return self.change({name: score > 0 for name, score in scores.items()})
+
+
+@pytest.mark.parametrize(
+    ("selection", "message"),
+    [
+        (Odd, r"it is registered as <class .*Odd'>; wanted: an object of a subclass of Selection"),
+        (Odd(lambda masks: None), r"it returns a NoneType; wanted: \{parameter name: mask\}, with a bool tensor"),
+        (Odd(lambda masks: list(masks.values())), "it returns a list; wanted"),
+        (Odd(lambda masks: {}), r"it returns no mask for '0\.weight'; wanted"),
+        (Odd(lambda masks: masks | {"other": torch.ones(1)}), "it returns a mask for 'other'; wanted"),
+        (
+            Odd(lambda masks: {name: mask.float() for name, mask in masks.items()}),
+            r"type torch\.float32 for 0\.weight; ",
+        ),
+        (
+            Odd(lambda masks: {name: mask.numpy() for name, mask in masks.items()}),
+            r"type ndarray for 0\.weight; wanted",
+        ),
+        (
+            Odd(lambda masks: {name: mask[0] for name, mask in masks.items()}),
+            r"shape \[1, 5, 5\] for 0\.weight; wanted",
+        ),
+    ],
+)
+def test_a_selection_that_gives_no_masks_is_one_line(selection, message, choose, forget):
+    register("selection", "odd_for_test")(selection)
+    with pytest.raises(SettingError, match=rf"^selection: 'odd_for_test' is not allowed: .*{message}") as error:
+        choose(selection="odd_for_test")
+    assert "\n" not in str(error.value)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from anytime_pruning.foundation.errors import SettingError
@@ -99,7 +100,47 @@ def test_densities_of_a_schedule_from_outside_are_checked(forget, densities, mes
         parse_settings(BASE)
 
 
-def test_a_function_is_no_schedule(forget):
-    register("method", "halving")(lambda n_megabatches, tau, base_density: [0.5] * n_megabatches)
-    with pytest.raises(TypeError, match=r"'halving' is registered as <function .*; a subclass of Schedule is expected"):
-        make_schedule("halving")
+class NeedsFactor(Schedule):
+    """Cannot be made without an argument."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def densities(self, n_megabatches, tau, base_density):
+        return [self.factor] * n_megabatches
+
+
+@pytest.mark.parametrize(
+    ("registered", "message"),
+    [
+        (
+            lambda n_megabatches, tau, base_density: [0.5] * n_megabatches,
+            "it is registered as <function .*; wanted: a subc",
+        ),
+        (NeedsFactor, r".*missing 1 required positional argument: 'factor'; wanted: a subclass of Schedule"),
+        (NeedsFactor(0.5), "it is registered as <.*NeedsFactor.*; wanted: a subclass of Schedule"),
+        (
+            type("Bare", (Schedule,), {}),
+            "Can't instantiate abstract class Bare .*; wanted: a subclass of Schedule with",
+        ),
+        *(
+            (
+                type("Odd", (Schedule,), {"densities": lambda self, *given, odd=odd: odd}),
+                "its schedule returns .* as dens",
+            )
+            for odd in (None, 0.5, ["much", "less"], [[0.8], [0.5]], [None])
+        ),
+    ],
+)
+def test_what_is_no_schedule_is_one_line(registered, message, forget):
+    register("method", "halving")(registered)
+    with pytest.raises(SettingError, match=f"^method: 'halving' is not allowed: {message}") as error:
+        parse_settings(BASE)
+    assert "\n" not in str(error.value)
+
+
+def test_densities_may_be_numbers_of_numpy(forget):
+    register("method", "halving")(
+        type("Even", (Schedule,), {"densities": lambda self, n, *_: np.linspace(0.75, 0.25, n)})
+    )
+    assert parse_settings(BASE).densities() == [0.75, 0.5, 0.25]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from anytime_pruning import run_stream
+from anytime_pruning import register, run_stream
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.machine.randomness import derive_seed, make_generator
 from anytime_pruning.models import build_model
@@ -179,6 +179,29 @@ def test_dash_shrinks_by_the_cosine_with_the_negative_gradient(tiny, make_traine
     assert (after[name] != before[name]).any()
     assert torch.equal(after["network.bn1.weight"], before["network.bn1.weight"])
     assert torch.equal(after["network.bn1.running_mean"], before["network.bn1.running_mean"])
+
+
+def replace_head(context):
+    for layer in context.trainer.model.modules():
+        if isinstance(layer, nn.Linear):
+            layer.weight = nn.Parameter(layer.weight.detach() / 2)
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        replace_head,
+        lambda context: context.trainer.model.double(),
+        lambda context: setattr(next(context.trainer.model.parameters()), "data", torch.zeros(16, 1, 3, 3)),
+    ],
+)
+def test_a_start_that_replaces_parameters_is_one_line(start, forget, tiny, tmp_path):
+    register("start", "replaces_for_test")(start)
+    with pytest.raises(
+        SettingError, match=r"^start: 'replaces_for_test' is not allowed: it replaces a parameter"
+    ) as error:
+        run_stream(tiny(start="replaces_for_test"), tmp_path)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("start", ["cold", "shrink_perturb", "dash"])

@@ -5,10 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anytime_pruning import run_stream
+from anytime_pruning import register, run_stream
+from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.randomness import make_generator
-from anytime_pruning.runs.stream_plan import replay_parts
+from anytime_pruning.runs.stream_plan import plan_stream, replay_parts
 from anytime_pruning.settings.run import parse_settings
 from anytime_pruning.stream.megabatches import split_stream
 from anytime_pruning.stream.replay import says_its_size, size_of
@@ -101,3 +102,25 @@ def test_what_is_replayed_for_training_and_for_validation_is_drawn_apart(tiny):
 def test_a_run_trains_on_what_the_policy_keeps(policy, counts, tiny, tmp_path):
     metrics = run_stream(tiny(replay=policy, buffer_size=10, epochs=1), tmp_path)
     assert metrics["final"]["samples"] == sum(counts)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda indices: None, "a NoneType"),
+        (lambda indices: indices.tolist(), "a list"),
+        (lambda indices: indices.numpy(), "a ndarray"),
+        (lambda indices: indices.float(), r"a tensor \[\d+\] of torch\.float32"),
+        (lambda indices: indices.int(), r"a tensor \[\d+\] of torch\.int32"),
+        (lambda indices: indices[None], r"a tensor \[1, \d+\] of torch\.int64"),
+        (lambda indices: indices[:0], r"a tensor \[0\] of torch\.int64"),
+        (lambda indices: indices > 0, r"a tensor \[\d+\] of torch\.bool"),
+    ],
+)
+def test_a_policy_that_returns_no_indices_is_one_line(change, message, forget, tiny):
+    register("replay", "odd_for_test")(lambda past, current, buffer_size, generator: change(current))
+    with pytest.raises(
+        SettingError, match=rf"^replay: 'odd_for_test' is not allowed: it returns {message}.*; wanted: "
+    ) as e:
+        plan_stream(parse_settings(tiny(replay="odd_for_test")), 400)
+    assert "\n" not in str(e.value)

@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import tensor
 
-from anytime_pruning import run_stream
+from anytime_pruning import register, run_stream
 from anytime_pruning.export.network import load_network
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import lookup, names
 from anytime_pruning.orchestration.checks import check_runs
 from anytime_pruning.pruning.prunable import prunable_weights
-from anytime_pruning.pruning.regrowth import exchange
+from anytime_pruning.pruning.regrowth import Regrowth, exchange
 from anytime_pruning.runs.megabatch import regrowing
 from anytime_pruning.settings.run import parse_settings
 
@@ -203,3 +203,36 @@ def test_combinations_without_meaning_are_refused(changes, message, tiny):
     with pytest.raises(SettingError) as caught:
         check_runs([parse_settings(tiny(**changes))])
     assert str(caught.value).startswith(message)
+
+
+class Odd(Regrowth):
+    """Ranks as a function says."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def rank(self, gradient, generator):
+        return self.change(gradient)
+
+
+@pytest.mark.parametrize(
+    ("regrowth", "message"),
+    [
+        (Odd, r"it is registered as <class .*Odd'>; wanted: an object of a subclass of Regrowth"),
+        (
+            Odd(lambda gradient: None),
+            r"it ranks .*conv.*\.weight by None of type NoneType; wanted: a dense tensor of real",
+        ),
+        (Odd(lambda gradient: gradient.numpy()), r"it ranks .* of type ndarray; wanted"),
+        (
+            Odd(lambda gradient: gradient[0]),
+            r"it ranks .* by a tensor of shape \[\d+, 3, 3\]; wanted: .*, \[\d+, \d+, 3, 3\]",
+        ),
+        (Odd(lambda gradient: gradient * 1j), r"it ranks .* by a tensor of type torch\.complex64; wanted"),
+    ],
+)
+def test_a_regrowth_that_gives_no_ranks_is_one_line(regrowth, message, forget, tiny, tmp_path):
+    register("regrow", "odd_for_test")(regrowth)
+    with pytest.raises(SettingError, match=f"^regrow: 'odd_for_test' is not allowed: {message}") as error:
+        run_stream(tiny(regrow="odd_for_test", regrow_steps=1, epochs=1), tmp_path)
+    assert "\n" not in str(error.value)

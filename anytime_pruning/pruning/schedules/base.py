@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+from anytime_pruning.foundation.errors import SettingError, first_line, show
 from anytime_pruning.foundation.registry import lookup
 
 
@@ -46,10 +47,14 @@ def make_schedule(name: str) -> Schedule:
     """Make the schedule that is registered under a name.
 
     Raises:
-        SettingError: no schedule has this name; the message lists the names that exist.
-        TypeError: the registered object is not a subclass of `Schedule`.
+        SettingError: no schedule has this name, and the message lists the names that exist; or what has the name is no
+            subclass of `Schedule` that can be made without arguments.
     """
     schedule = lookup("method", name)
+    wanted = "wanted: a subclass of Schedule with the method densities, and with defaults for its fields"
     if not (isinstance(schedule, type) and issubclass(schedule, Schedule)):
-        raise TypeError(f"method {name!r} is registered as {schedule!r}; a subclass of Schedule is expected")
-    return schedule()
+        raise SettingError(f"method: {name!r} is not allowed: it is registered as {show(schedule)}; {wanted}")
+    try:
+        return schedule()
+    except TypeError as error:
+        raise SettingError(f"method: {name!r} is not allowed: {first_line(error)}; {wanted}") from error

@@ -7,6 +7,7 @@ from typing import Self
 
 from torch import Generator, Tensor
 
+from anytime_pruning.foundation.errors import SettingError, show
 from anytime_pruning.foundation.registry import lookup
 
 
@@ -14,9 +15,14 @@ def make_selection(name: str, pattern: str) -> "Selection":
     """Return the selection that is registered under a name, for a pattern such as `2:4`.
 
     Raises:
-        SettingError: the name is not registered.
+        SettingError: the name is not registered, or what has the name is no selection.
     """
-    selection: Selection = lookup("selection", name)
+    selection = lookup("selection", name)
+    if not isinstance(selection, Selection):
+        raise SettingError(
+            f"selection: {name!r} is not allowed: it is registered as {show(selection)}; wanted: an object of a "
+            "subclass of Selection"
+        )
     n, m = (int(part) for part in pattern.split(":"))
     return selection.with_pattern(n, m)
 

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from functools import partial
 
+from torch import nn
+
 from anytime_pruning.datasets import ImageArrays
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import name_some
+from anytime_pruning.foundation.errors import SettingError, name_some
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.randomness import make_generator
 from anytime_pruning.models import build_model
@@ -60,7 +62,13 @@ class Preparation:
         context = StartContext(
             t, state.trainer, state.masks, self._build_afresh, generator, self._settings, megabatch.train, state.origin
         )
+        before = _places_of_parameters(model)
         self._start(context)
+        if _places_of_parameters(model) != before:
+            raise SettingError(
+                f"start: {self._settings.start!r} is not allowed: it replaces a parameter of the network, or its "
+                "tensor, which neither the optimiser nor a recorded step follows; wanted: changes of values in place"
+            )
         if self._settings.start_momentum == "reset":
             context.reset_momentum()
         apply_masks(model, state.masks)
@@ -106,3 +114,8 @@ class Preparation:
         emptied = [name for name, mask in masks.items() if not mask.any() and (not before or before[name].any())]
         if emptied:
             warn(f"megabatch {t}: pruning has removed every weight of {name_some(emptied)}")
+
+
+def _places_of_parameters(model: nn.Module) -> list[tuple[object, ...]]:
+    """Return what tells whether the parameters are still those that the optimiser updates."""
+    return [(name, id(p), p.data_ptr(), p.shape, p.dtype, p.device) for name, p in model.named_parameters()]

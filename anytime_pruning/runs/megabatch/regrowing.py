@@ -7,6 +7,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from anytime_pruning.foundation.errors import SettingError, show
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.kernels.bfloat16 import autocast
 from anytime_pruning.machine.preservation import preserved
@@ -15,6 +16,7 @@ from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.pruners.gradients import gradients
 from anytime_pruning.pruning.pruners.snip import loss_of
 from anytime_pruning.pruning.regrowth import Regrowth, exchange
+from anytime_pruning.pruning.returned import describe_misfit
 from anytime_pruning.runs.checkpointing.state import RunState
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.training.trainer import BeforeStep
@@ -27,7 +29,12 @@ NEARLY_ZERO = 1e-6
 
 def make_regrowing(settings: RunSettings, state: RunState) -> BeforeStep | None:
     """Return what exchanges weights before the steps of a run, or None if its settings ask for nothing of the kind."""
-    regrowth: Regrowth = lookup("regrow", settings.regrow)
+    regrowth = lookup("regrow", settings.regrow)
+    if not isinstance(regrowth, Regrowth):
+        raise SettingError(
+            f"regrow: {settings.regrow!r} is not allowed: it is registered as {show(regrowth)}; wanted: an object of a "
+            "subclass of Regrowth"
+        )
     return Regrowing(settings, state, regrowth).before_step if regrowth.is_active else None
 
 
@@ -82,6 +89,11 @@ class Regrowing:
         # The order of the layers is that of the network, because masks from a checkpoint come in another order.
         for name, weight in weights.items():
             rank = self._regrowth.rank(gradient[name], generator)
+            if misfit := describe_misfit(rank, gradient[name]):
+                raise SettingError(
+                    f"regrow: {self._settings.regrow!r} is not allowed: it ranks {name} by {misfit}; wanted: a dense "
+                    f"tensor of real numbers, {list(weight.shape)} on {weight.device}"
+                )
             masks[name] = exchange(weight, gradient[name], state.masks[name], rank, share)
         back = {name: masks[name] & ~mask for name, mask in state.masks.items()}
         for name, flags in back.items():

@@ -128,7 +128,14 @@ class RunSettings(RunFields):
         return slack(self.selection, self.pattern, self.scope, filter_sizes)
 
     def _scheduled(self) -> list[float]:
-        return self.schedule.densities(self.n_megabatches, self.tau, self.base_density)
+        densities: Any = self.schedule.densities(self.n_megabatches, self.tau, self.base_density)
+        try:
+            return [float(density) for density in densities]
+        except (TypeError, ValueError, RuntimeError):
+            raise SettingError(
+                f"method: {self.method!r} is not allowed: its schedule returns {show(densities)} as densities; wanted: "
+                "a list of numbers, one for each megabatch"
+            ) from None
 
     def trains_at(self) -> list[bool]:
         """Return for each of the T megabatches whether the network is trained."""
