@@ -98,10 +98,10 @@ def claim_slot(names: Sequence[str], slots: int, folder: Path, work: str) -> Ite
 
 
 def _wait_for_one(locks: Sequence[tuple[int, Lock]], slots: int) -> tuple[int, Lock]:
-    """Take the first free lock, and return it with its position; whenever others hold them, say who."""
+    """Take a free lock, and return it with its position; whenever others hold them, say who."""
     told = None
     while True:
-        for position, lock in locks:
+        for position, lock in _emptiest_first(locks, slots):
             if lock.take():
                 return position, lock
         holders = [describe_holder(lock.path) or "a process that left no name" for _, lock in locks]
@@ -110,6 +110,26 @@ def _wait_for_one(locks: Sequence[tuple[int, Lock]], slots: int) -> tuple[int, L
             print(f"waiting for one of {count}, held by: {name_some(holders)}", flush=True)
             told = holders
         time.sleep(POLL_S)
+
+
+def _emptiest_first(locks: Sequence[tuple[int, Lock]], slots: int) -> Sequence[tuple[int, Lock]]:
+    """Return the free locks in the order in which runs should take them, so that all resources fill up evenly.
+
+    Each lock is held for a moment, because only who takes it knows that it is free: the note of a dead process stays.
+    Another run may find it held in this moment, and comes back to it.
+    """
+    if slots in (1, len(locks)):
+        return locks  # there is one lock of each resource, or one resource
+    free: dict[int, list[Lock]] = {}
+    for position, lock in locks:
+        if lock.take():
+            lock.release()
+            free.setdefault(position, []).append(lock)
+    # A run that begins at the same time sees the same locks, so each lock counts the free ones that go before it.
+    ranked = [
+        (slots - len(found) + i, position, lock) for position, found in free.items() for i, lock in enumerate(found)
+    ]
+    return [(position, lock) for _, position, lock in sorted(ranked, key=lambda entry: entry[:2])]
 
 
 def _slots_dir() -> Path:

@@ -57,6 +57,26 @@ def test_no_more_jobs_than_slots_share_a_gpu(tmp_path):
     assert most == [2, 2]
 
 
+@pytest.mark.parametrize(
+    ("ended", "following"),
+    [
+        ([], [1]),
+        ([0, 3], [1, 0, 1]),  # of A0, B0, A1, B1, A2 the first run on A and the second on B end
+        ([0, 2], [0, 0, 1]),
+        ([1, 3], [1, 1, 1]),
+        ([0, 2, 4], [0, 0, 0, 1]),
+    ],
+)
+def test_the_gpu_with_fewer_runs_comes_first_whichever_of_its_slots_are_free(ended, following, tmp_path):
+    claims = [claim_slot(GPUS, 3, tmp_path, "a run") for _ in range(9)]
+    assert [claim.__enter__() for claim in claims[:5]] == [0, 1, 0, 1, 0]
+    for number in ended:
+        claims[number].__exit__(None, None, None)
+    assert [claim.__enter__() for claim in claims[5 : 5 + len(following)]] == following
+    for number in {*range(5 + len(following))} - {*ended}:
+        claims[number].__exit__(None, None, None)
+
+
 def test_a_killed_job_frees_its_slot(tmp_path):
     log = tmp_path / "log"
     (job,) = start(1, tmp_path / "slots", 1, log, 600)
