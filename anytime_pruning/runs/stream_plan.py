@@ -163,7 +163,7 @@ def check_single_samples(
         if problem := _problem_of_single_image(model, images):
             raise SettingError(
                 f"{setting} is not allowed with protocol {settings.protocol}: megabatch {megabatch.t} leaves a last "
-                f"batch of one image, which {settings.model} cannot normalise: {problem}"
+                f"batch of one image, which {settings.model} cannot train on: {problem}"
             )
 
 

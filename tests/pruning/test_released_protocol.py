@@ -38,6 +38,13 @@ def build():
     return model
 
 
+class Squeeze(nn.Module):
+    """Loses the dimension of the images where there is one image."""
+
+    def forward(self, x):
+        return x.squeeze()
+
+
 @pytest.fixture
 def setting(tiny):
     def make(**changes):
@@ -244,8 +251,9 @@ def test_18_a_network_that_cannot_train_on_a_single_image_is_named(changes, n_im
     settings = setting(n_megabatches=1, train_limit=None, **changes)
     plan = plan_stream(settings, n_images)
     narrow = nn.Sequential(nn.Conv2d(1, 4, 8), nn.BatchNorm2d(4), nn.Flatten(), nn.Linear(4, 4))
-    with pytest.raises(SettingError, match=message):
-        check_single_samples(settings, plan, narrow, images.images)
+    for network in (narrow, nn.Sequential(build(), Squeeze()), nn.Sequential(build(), Squeeze(), nn.Softmax(1))):
+        with pytest.raises(SettingError, match=message):
+            check_single_samples(settings, plan, network, images.images)
     check_single_samples(settings, plan, build(), images.images)
     check_single_samples(setting(protocol="paper", n_megabatches=1, **changes), plan, narrow, images.images)
 
