@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import platform
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.models import build_model
 from anytime_pruning.pruning.narrowing import architecture_of
@@ -52,7 +54,7 @@ def build_again(run: Path, settings: Mapping[str, Any], stored: MetricsFile) -> 
     return model
 
 
-def check_same_code(run: Path, name: str, own_code: Mapping[str, str]) -> None:
+def check_same_code(run: Path, name: str, own_code: Mapping[str, str], versions: Mapping[str, str]) -> None:
     """Check that the code of a user's own network is still that of a stored run.
 
     The structure alone does not tell one function in a forward pass from another.
@@ -61,13 +63,21 @@ def check_same_code(run: Path, name: str, own_code: Mapping[str, str]) -> None:
         run: folder of the stored run, for the message.
         name: name of the network.
         own_code: the stored setting `own_code`.
+        versions: versions of Python and of the packages that computed the run.
 
     Raises:
-        SettingError: the code has another digest now.
+        SettingError: the code has another digest now. With another Python, which may print the same code otherwise,
+            this is only a warning.
     """
     stored, found = own_code.get(f"model {name}"), digest_of_part("model", name)
-    if stored is not None and stored != found:
-        raise _edited(run, name, f"own_code {stored}, now {found}")
+    if stored is None or stored == found:
+        return
+    error = _edited(run, name, f"own_code {stored}, now {found}")
+    if versions.get("python", "").split(".")[:2] == platform.python_version().split(".")[:2]:
+        raise error
+    warn(
+        f"model: {name!r} may have been edited since {run} was computed, or the other Python prints its code otherwise"
+    )
 
 
 def _edited(run: Path, name: str, digests: str) -> SettingError:

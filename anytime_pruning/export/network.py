@@ -36,7 +36,7 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
     settings, stored = read_settings(run), read_metrics(run)
     name = settings["model"]
     path = Path(weights) if weights else layout.find_weights(run)
-    check_same_code(run, name, read_own_code(run))
+    check_same_code(run, name, read_own_code(run), stored.versions)
     model = build_again(run, settings, stored)
     state = read_weights(path)
     if wrong := _differing(model, state, stored.input.image_shape):
