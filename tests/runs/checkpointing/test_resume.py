@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shutil
 import signal
 import time
 from functools import partial
@@ -22,9 +23,9 @@ from anytime_pruning.foundation.torch_fixes.seeding import generators_restored, 
 from anytime_pruning.machine.randomness import random_states
 from anytime_pruning.results.layout import RESUME, WEIGHTS
 from anytime_pruning.results.store import render, seal
-from anytime_pruning.runs.checkpointing import state
 from anytime_pruning.runs.checkpointing.checkpointer import Checkpointer
 from anytime_pruning.runs.checkpointing.files import Checkpoints
+from anytime_pruning.training.progress import MegabatchProgress
 
 SECONDS = {"seconds", "prune_seconds"}
 
@@ -51,10 +52,15 @@ def allow(monkeypatch):
     return allow
 
 
+def table_of(folder, name):
+    """Return the rows of a CSV file."""
+    with open(folder / name, encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def rows(folder, name):
     """Return the rows of a CSV file without the columns that hold durations."""
-    with open(folder / name, encoding="utf-8", newline="") as file:
-        return [{key: value for key, value in row.items() if key not in SECONDS} for row in csv.DictReader(file)]
+    return [{key: value for key, value in row.items() if key not in SECONDS} for row in table_of(folder, name)]
 
 
 def assert_same(one, other):
@@ -161,63 +167,140 @@ def test_stopped_after_every_step_it_comes_to_the_same_bits(changes, dropout_net
     assert all(part["hardware"]["device"] == "cpu" and {"code", "versions", "container"} < set(part) for part in parts)
 
 
-def other_states():
-    with generators_restored():
-        seed_generators(1)
-        return random_states(torch.Generator(), torch.device("cpu"))
-
-
-# Each entry removes one thing from a checkpoint. A run that is stopped once in the middle then ends with other bits.
-LOSSES = {
-    "momentum": lambda tensors: {name: torch.zeros_like(t) if "velocity" in name else t for name, t in tensors.items()},
-    "best weights": lambda tensors: {name: 2 * t if "best/" in name else t for name, t in tensors.items()},
-    "order": lambda tensors: tensors | {"pass/order_state": torch.Generator().manual_seed(1).get_state()},
-    "Python's generator": lambda tensors: tensors | {"random/python": other_states()["python"]},
-    "numpy's generator": lambda tensors: tensors | {"random/numpy": other_states()["numpy"]},
-    "torch's generator": lambda tensors: tensors | {"random/cpu": torch.Generator().manual_seed(1).get_state()},
-    "losses so far": lambda tensors: {name: t * 0 if name == "pass/losses" else t for name, t in tensors.items()},
-    "statistics": lambda tensors: {name: t * 0 if "running_mean" in name else t for name, t in tensors.items()},
+# For each moment of a run: which parts of its checkpoint count then. What a checkpoint holds must count at some moment.
+MOMENTS = {
+    "step": (
+        "app",
+        "megabatch 1, epoch 2, step 2",
+        {
+            *("model", "statistics", "velocity", "mask", "best", "random/cpu", "random/python", "random/numpy"),
+            *("pass/order_state", "pass/losses", "pass/correct", "state/position/current/step"),
+            *(f"state/position/{name}" for name in ("epochs", "best_epoch", "best_accuracy", "zero_score_layers")),
+            *("state/position/seconds", "state/position/prune_seconds", "state/position/current/seconds"),
+            *("seconds", "resumed", "part"),
+        },
+    ),
+    "next epoch": ("app", "megabatch 1, after epoch 1", {"random/training"}),
+    "known validation": ("released", "megabatch 1, after epoch 3", {"state/position/validation"}),
+    "test": ("app", "megabatch 1, before its test", {"state/position/evaluations"}),
+    "later megabatch": (
+        "app",
+        "megabatch 2, before pruning",
+        {"state/position/t", "state/rows/megabatches", "state/rows/epochs", "state/rows/layers"},
+    ),
+    "started": ("shrink_perturb", "megabatch 2, epoch 1, step 2", {"state/position/is_pruned"}),
+    "to go back": ("rewind", "megabatch 1, epoch 2, step 2", {"origin"}),
+    "regrown": ("rigl", "megabatch 1, epoch 3, step 2", {"best_mask"}),
 }
+LISTED = set().union(*(parts for _, _, parts in MOMENTS.values()))
+# Values in a checkpoint by which all of it counts: the times are found in the results again, and the first epoch stays
+# the best one.
+TELLING = {"seconds": 1000.0, "prune_seconds": 1000.0, "zero_score_layers": 7, "best_accuracy": 101.0}
 
 
-@pytest.mark.parametrize("lose", LOSSES.values(), ids=LOSSES)
-def test_nothing_that_a_checkpoint_holds_can_be_missing(lose, dropout_net, tiny, tmp_path, allow, monkeypatch):
-    settings = tiny(model="dropout_for_test", n_megabatches=2, train_limit=90, epochs=3)
-    run_stream(settings, tmp_path / "whole")
-    # The run stops in the second epoch of the first megabatch. The first epoch is the best so far, and remains the
-    # best when all epochs are compared.
-    allow(6)
-    with pytest.raises(Interrupted, match="epoch 2, step"):
-        run_stream(settings, tmp_path / "parts")
-    monkeypatch.setattr(signals, "is_due", lambda: False)
-    restore = state.RunState.restore
-    monkeypatch.setattr(state.RunState, "restore", lambda self, content, tensors: restore(self, content, lose(tensors)))
-    run_stream(settings, tmp_path / "parts")
-    with pytest.raises(AssertionError):
-        assert_same(tmp_path / "whole", tmp_path / "parts")
+def stop_at(place, monkeypatch):
+    """Let a run stop at a place, either when it may be interrupted or after it has written a checkpoint there."""
+    seen = []
+    begin, write = Checkpointer.__init__, Checkpointer.write
+
+    def is_there():
+        return str(seen[-1].progress) == place
+
+    def write_and_stop(self):
+        write(self)
+        if is_there():
+            raise Interrupted(signal.SIGTERM, is_safe=False)
+
+    monkeypatch.setattr(Checkpointer, "__init__", lambda self, options, s: (seen.append(s), begin(self, options, s))[1])
+    monkeypatch.setattr(Checkpointer, "write", write_and_stop)
+    monkeypatch.setattr(signals, "is_due", is_there)
+    monkeypatch.setattr(signals._state, "signum", signal.SIGTERM)
 
 
-@pytest.mark.parametrize("keeps_masks", [True, False])
-def test_masks_of_the_best_epoch_cannot_be_missing(keeps_masks, tiny, tmp_path, allow, monkeypatch):
-    settings = tiny(n_megabatches=1, train_limit=90, epochs=4, regrow="rigl", regrow_steps=1)
-    allow(10)
-    with pytest.raises(Interrupted, match="epoch 2, step"):
-        run_stream(settings, tmp_path)
-    monkeypatch.setattr(signals, "is_due", lambda: False)
-    restore = state.RunState.restore
+def leaves(content, path=""):
+    """Yield the path of each value of a checkpoint's JSON content that is left out as a whole."""
+    if isinstance(content, dict) and path not in ("/part", "/state/position/validation"):
+        for key, value in content.items():
+            yield from leaves(value, f"{path}/{key}")
+    elif content is not None:
+        yield path[1:]
 
-    def lose(self, content, tensors):
-        kept = {name: t for name, t in tensors.items() if keeps_masks or not name.startswith("best_mask/")}
-        restore(self, content, kept)
-        self.progress.best_accuracy = 101  # the first epoch stays the best
 
-    monkeypatch.setattr(state.RunState, "restore", lose)
-    if keeps_masks:
-        run_stream(settings, tmp_path)
-        assert rows(tmp_path, "megabatches.csv")[0]["best_epoch"] == "1"
-    else:
-        with pytest.raises(InvariantError, match="pruned weights are zero"):
-            run_stream(settings, tmp_path)
+def group_of(name):
+    """Return the part of a checkpoint to which a tensor belongs."""
+    group = name.partition("/")[0]
+    return "statistics" if group == "model" and "running_" in name else name if group in ("random", "pass") else group
+
+
+def without(name, tensor):
+    """Return another tensor of the same form with which a run can go on."""
+    if tensor.dtype == torch.uint8:
+        with generators_restored():
+            seed_generators(1)
+            others = random_states(torch.Generator().manual_seed(1), torch.device("cpu"))
+        return others.get(name.removeprefix("random/"), others["training"])
+    return tensor / 2 if tensor.is_floating_point() else tensor ^ 1
+
+
+def changed(content, part, path=""):
+    """Return JSON content that tells much, apart from one part, which is as in a run that has just begun."""
+    key, fresh = path.rpartition("/")[2], MegabatchProgress().to_json()
+    if path == f"/{part}":
+        return content | {"t": 99} if part == "part" else fresh[key] if key in fresh else type(content)()
+    if isinstance(content, dict) and path != "/part":
+        return {name: changed(value, part, f"{path}/{name}") for name, value in content.items()}
+    return TELLING.get(key, content)
+
+
+def outcome(folder):
+    """Return all that a run has written, with times only by whether they are those of `TELLING`."""
+    metrics = json.loads((folder / "metrics.json").read_text())
+    names = ("megabatches.csv", "epochs.csv", "layers.csv")
+    times = [
+        float(row[key]) > 500
+        for name in names
+        for row in table_of(folder, name)
+        for key in sorted(SECONDS & row.keys())
+    ]
+    times += [metrics["wall_time_s"] > 500, metrics["cost"]["stream_s"] > 500]
+    numbers = [rows(folder, name) for name in names]
+    return numbers, times, metrics["final"], metrics["resumed"], (folder / WEIGHTS).read_bytes()
+
+
+@pytest.mark.parametrize(("variant", "place", "parts"), MOMENTS.values(), ids=MOMENTS)
+def test_nothing_that_a_checkpoint_holds_can_be_missing(
+    variant, place, parts, dropout_net, tiny, tmp_path, monkeypatch
+):
+    execution = tiny()["execution"] | {"checkpoint_share": 1}
+    base = {"model": "dropout_for_test", "n_megabatches": 2, "train_limit": 90, "epochs": 3, "execution": execution}
+    settings = tiny(**base | VARIANTS[variant])
+    with monkeypatch.context() as patches:
+        stop_at(place, patches)
+        with pytest.raises(Interrupted):
+            run_stream(settings, tmp_path / "stopped")
+    read, held = Checkpoints.read, set()
+
+    def outcome_without(part):
+        def read_changed(self):
+            content, tensors = read(self)
+            held.update(leaves(content), map(group_of, tensors))
+            content["resumed"] = [content["part"]]
+            return changed(content, part), {n: without(n, t) if group_of(n) == part else t for n, t in tensors.items()}
+
+        folder = shutil.copytree(tmp_path / "stopped", tmp_path / str(part).replace("/", " "))
+        with monkeypatch.context() as patches:
+            patches.setattr(Checkpoints, "read", read_changed)
+            try:
+                run_stream(settings, folder)
+            except InvariantError as error:
+                return str(error)
+        return outcome(folder)
+
+    whole = outcome_without(None)
+    assert not isinstance(whole, str), whole
+    assert held <= LISTED
+    assert parts <= held
+    assert {part for part in parts if outcome_without(part) == whole} == set()
 
 
 def test_time_adds_up_over_the_parts(tiny, tmp_path, allow, monkeypatch):
