@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 HELP = "download or decode a dataset into the cache"
@@ -28,13 +27,10 @@ def run(options: argparse.Namespace) -> None:
 
     dataset = parse_dataset(parse_yaml(f"dataset: {show(options.dataset)}", options.dataset))
     arrays = load_dataset(dataset, options.data_dir)
-    text = (
+    print(
         f"{dataset.name}: {len(arrays.train_images)} training and {len(arrays.test_images)} test images, "
         f"{arrays.n_classes} classes, shape {arrays.image_shape}{''.join(f'; {note}' for note in arrays.notes)}\n"
         f"mean {arrays.mean}, std {arrays.std}\ncontent_sha256 {arrays.content_sha256}\n"
         f"{arrays.test_images_in_train} test images are also among the training images\n"
         f"cache {cache_path(dataset, options.data_dir)}"
     )
-    # The notes quote names of files, which a terminal without UTF-8 may not be able to show.
-    encoding = sys.stdout.encoding or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding))

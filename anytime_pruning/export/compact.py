@@ -11,12 +11,12 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from anytime_pruning.foundation.errors import DataError, SettingError, first_line
+from anytime_pruning.pruning.filter_parameters import BATCH_NORMS
 from anytime_pruning.pruning.prunable.rules import CONVOLUTIONS, LINEAR, is_of_kind
 
 # Share of the largest logit by which logits may differ, because sums of fewer numbers are rounded otherwise.
 TOLERANCE = 1e-5
 N_IMAGES = 4
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 
 
 def make_compact(model: nn.Module, image_shape: tuple[int, int, int]) -> nn.Module:
@@ -156,7 +156,7 @@ def _empty_channels(model: nn.Module, images: Tensor) -> Iterator[tuple[str, Any
 def _used_by(item: Any) -> Iterator[int]:
     """Yield the channels of the group's first layer to which one of its layers may write something else than zeros."""
     layer = item.dep.target.module
-    if is_of_kind(layer, (*CONVOLUTIONS, *LINEAR, *_BATCH_NORMS)):
+    if is_of_kind(layer, (*CONVOLUTIONS, *LINEAR, *BATCH_NORMS)):
         tensors = [tensor for tensor in (layer.weight, layer.bias) if tensor is not None]
         writes = [(tensor != 0).flatten(1).any(1) if tensor.dim() > 1 else tensor != 0 for tensor in tensors]
         yield from (root for root, c in zip(item.root_idxs, item.idxs) if any(bool(written[c]) for written in writes))

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from anytime_pruning.export.identity import build_again, check_same_code
 from anytime_pruning.export.sparse_weights import is_packed, unpack
-from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.errors import DataError, message_of
 from anytime_pruning.models.state import copy_state, make_late_buffers, restore_state, state_forms
 from anytime_pruning.pruning.prunable import layers_as_called, set_prunable
 from anytime_pruning.pruning.selections import make_selection
@@ -47,7 +47,7 @@ def load_network(run: str | Path, weights: str | Path | None = None) -> nn.Modul
     try:
         restore_state(model, state)
     except (RuntimeError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise DataError(f"{path}: not the weights of this {name}: {' '.join(str(error).split())}") from None
+        raise DataError(f"{path}: not the weights of this {name}: {message_of(error)}") from None
     return model.eval()
 
 
@@ -77,6 +77,6 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except SafetensorError as error:
-        raise DataError(f"{path}: not a safetensors file: {' '.join(str(error).split())}") from None
+        raise DataError(f"{path}: not a safetensors file: {message_of(error)}") from None
     except DataError as error:
         raise DataError(f"{path}: {error}") from None

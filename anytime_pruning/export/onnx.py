@@ -15,7 +15,7 @@ from anytime_pruning.export.compact import make_compact
 from anytime_pruning.export.network import load_network
 from anytime_pruning.export.onnx_check import check_onnx
 from anytime_pruning.export.sparse_weights import pack
-from anytime_pruning.foundation.errors import DataError, SettingError
+from anytime_pruning.foundation.errors import DataError, SettingError, first_line
 from anytime_pruning.foundation.files import write_atomically
 from anytime_pruning.models.state import copy_state
 from anytime_pruning.pruning.prunable import prunable_weights
@@ -135,7 +135,7 @@ def _reason(error: BaseException) -> str:
     """Return the first line of the error with which it began: the exporter wraps errors in others with long advice."""
     while isinstance(error, torch.onnx.OnnxExporterError) and error.__cause__ is not None:
         error = error.__cause__
-    return str(error).strip().partition("\n")[0] or type(error).__name__
+    return first_line(error)
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.errors import DataError, message_of
 
 # Another program adds in another order, and layers that follow each other let the rounding grow.
 TOLERANCE = 1e-3
@@ -56,7 +56,7 @@ def _compute(content: bytes, images: NDArray[np.float32]) -> NDArray[Any]:
             return prepare(content)(images)
         except Exception as error:
             # Each program has errors of its own, and the next program may know what this one does not.
-            problems.append(" ".join(str(error).split()) or type(error).__name__)
+            problems.append(message_of(error))
     raise DataError(
         f"export: this network cannot be written as ONNX: it fails for a batch of {len(images)}: {problems[0]}"
     )

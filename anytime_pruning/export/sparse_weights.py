@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.errors import DataError, message_of
 
 # Numbers of these types are handled as integers of the same size, so that nothing is ever rounded.
 _INTEGERS = {
@@ -81,7 +81,7 @@ def unpack(data: bytes) -> dict[str, Tensor]:
         stored = load(data)
         contents = _Contents.model_validate_json(_metadata(data)[_METADATA_KEY])
     except SafetensorError as error:
-        raise DataError(f"sparse weights: not a safetensors file: {' '.join(str(error).split())}") from None
+        raise DataError(f"sparse weights: not a safetensors file: {message_of(error)}") from None
     except KeyError as error:
         raise DataError(f"sparse weights: not a file of kept values and masks: {error} is missing") from None
     except ValidationError as error:

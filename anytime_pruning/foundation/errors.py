@@ -110,6 +110,11 @@ def shortage(error: BaseException) -> str | None:
     return "memory" if isinstance(error, MemoryError) else None
 
 
+def message_of(error: BaseException) -> str:
+    """Return an error's message with its lines joined, or the name of its class if there is no message."""
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or the name of its class if there is no message."""
     return " ".join(str(error).strip().partition("\n")[0].split()) or type(error).__name__

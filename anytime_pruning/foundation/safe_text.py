@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import yaml
 
-from anytime_pruning.foundation.errors import SettingError, show
+from anytime_pruning.foundation.errors import SettingError, message_of, show
 
 TAG = "tag:yaml.org,2002:"
 # Octal integers, and integers and other numbers to the base 60.
@@ -199,6 +199,6 @@ def _reason(error: Exception) -> str:
         return "too many levels"
     if not isinstance(error, yaml.YAMLError | ValueError):
         return "a value does not fit its tag"
-    reason = " ".join(str(error).split())
+    reason = message_of(error)
     # libyaml reads ahead, and since 0.2.6 its own limit of 1,000 levels may come before ours.
     return f"more than {MAX_DEPTH} levels are not allowed" if "nesting depth" in reason else reason

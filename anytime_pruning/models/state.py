@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from anytime_pruning.foundation.errors import SettingError, show
+from anytime_pruning.foundation.errors import SettingError, message_of, show
 from anytime_pruning.foundation.torch_fixes.seeding import generators_restored
 
 JSON_MARK = "#json"
@@ -78,7 +78,7 @@ def check_state(model: nn.Module) -> None:
     try:
         restore_state(model, state)
     except Exception as error:
-        problem = " ".join(str(error).split()) or type(error).__name__
+        problem = message_of(error)
         raise SettingError(f"model: this network does not load its own state_dict(): {problem}") from None
 
 

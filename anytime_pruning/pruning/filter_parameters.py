@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from anytime_pruning.machine.preservation import preserved
 from anytime_pruning.pruning.prunable import prunable_weights
 
-_BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
+BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.SyncBatchNorm)
 # Kept as an attribute of the network, so that everything that enforces masks finds it. Copies of the network keep it.
 _FOUND = "filter_parameters"
 
@@ -70,7 +70,7 @@ def _following_norms(model: nn.Module, image_shape: tuple[int, int, int]) -> dic
         for where, layer in model.named_modules():
             if isinstance(layer, torch.jit.ScriptModule):
                 continue  # Hooks of a scripted module are not called.
-            if isinstance(layer, _BATCH_NORMS):
+            if isinstance(layer, BATCH_NORMS):
                 layer.register_forward_pre_hook(partial(_note_source, where, outputs, sources))
             else:
                 layer.register_forward_hook(partial(_note_output, where, outputs))

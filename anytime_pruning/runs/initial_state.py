@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load
 from torch import Tensor, nn
 
-from anytime_pruning.foundation.errors import DataError
+from anytime_pruning.foundation.errors import DataError, message_of
 from anytime_pruning.models.state import copy_state, restore_state, state_shapes
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.pruning.prunable import prunable_weights
@@ -84,7 +84,7 @@ def _read(setting: str, file: StartFile) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = load(content)
     except SafetensorError as error:
-        raise DataError(f"{setting}: {file.path} is not a safetensors file: {' '.join(str(error).split())}") from None
+        raise DataError(f"{setting}: {file.path} is not a safetensors file: {message_of(error)}") from None
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise DataError(f"{setting}: {file.path}: {name} has values that are not finite")

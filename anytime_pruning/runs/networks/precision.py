@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.errors import SettingError, message_of
 from anytime_pruning.foundation.torch_fixes.seeding import seed_generators
 from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.kernels.bfloat16 import autocast, choose_precision
@@ -58,5 +58,5 @@ def _problem(model: nn.Module, images: torch.Tensor, precision: str) -> str | No
     except Exception as error:
         if is_out_of_memory(error):
             raise
-        return " ".join(str(error).split()) or type(error).__name__
+        return message_of(error)
     return None

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from anytime_pruning.foundation.console import warn
+from anytime_pruning.foundation.errors import message_of
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.foundation.torch_fixes.seeding import generators_restored
 from anytime_pruning.results.rows import EpochRow, MegabatchRow
@@ -77,5 +78,5 @@ class Tracking:
                 call()
         except Exception as error:
             self._tracker = None
-            reason = " ".join(str(error).split()) or type(error).__name__
+            reason = message_of(error)
             warn(f"execution.tracker: {self._name} is off for this run: {reason}")
