@@ -38,7 +38,9 @@ SHIPPED: dict[Kind, Shipped] = {
     "method": Shipped("pruning.schedules", _METHODS, ("base",), _METHODS),
     # Runs of a network that is never pruned have the pruner `none`, which nobody registers.
     "pruner": Shipped("pruning.pruners", _PRUNERS, ("gradients", "scoring", "unsaturated"), (*_PRUNERS, "none")),
-    "prunable": Shipped("pruning.prunable", ("rules",), ("choice", "resolution"), ("conv", "conv_transpose", "linear")),
+    "prunable": Shipped(
+        "pruning.prunable", ("rules",), ("calling", "choice", "resolution"), ("conv", "conv_transpose", "linear")
+    ),
     "protocol": Shipped("pruning.protocols", _PROTOCOLS, ("base", "training_rules"), _PROTOCOLS),
     "regrow": Shipped("pruning.regrowth", _REGROWTH, ("base",), _REGROWTH),
     "replay": Shipped(

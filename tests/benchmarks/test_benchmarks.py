@@ -60,8 +60,8 @@ def test_a_candidate_for_a_faster_step_trains_to_the_same_numbers(name):
     assert all(torch.allclose(found[name], expected[name], rtol=1e-4, atol=1e-5) for name in expected)
     assert found["network.bn1.num_batches_tracked"] == 2
     enforcer = changed.optimizer._enforcer
-    assert [w.stride() for w in enforcer._weights] == [factor.stride() for factor in enforcer._factors]
-    is_last = enforcer._weights[1].is_contiguous(memory_format=torch.channels_last)
+    assert [w.stride() for w in enforcer._weights()] == [factor.stride() for factor in enforcer._factors]
+    is_last = enforcer._weights()[1].is_contiguous(memory_format=torch.channels_last)
     assert is_last is (name == "weights channels-last")
     places = {found[name].untyped_storage().data_ptr() for name in found if "num_batches" in name}
     assert (len(places) == 1) is (name == "one count of batches")
