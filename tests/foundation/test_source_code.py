@@ -460,6 +460,7 @@ def test_a_text_that_is_not_python_spells_nothing_out_and_counts_by_its_bytes():
         ("from . import c", {"p", "p.q", "p.q.c"}),
         ("from .c import d", {"p", "p.q", "p.q.c", "p.q.c.d"}),
         ("from ..c import d", {"p", "p.c", "p.c.d"}),
+        ("from .... import d", set()),
         ("def build():\n    if True:\n        import a", {"a"}),
         ("'import a'", set()),
     ],

@@ -99,7 +99,7 @@ class _Description:
         else:
             # Attributes of other objects do not count, because they come and go with the versions of packages.
             self._put(where, _printed(value))
-            if callable(state := getattr(value, "state_dict", None)) and not isinstance(value, type):
+            if callable(state := getattr(value, "state_dict", None)):
                 self.add(where, dict(state()))
 
     def _add_foreign(self, where: str, value: Any) -> None:

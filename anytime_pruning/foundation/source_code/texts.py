@@ -81,6 +81,8 @@ def _imports_of(node: ast.AST, importer: list[str]) -> Iterator[str]:
     elif isinstance(node, ast.ImportFrom):
         around = importer[: -node.level] if node.level else []
         base = ".".join((*around, *filter(None, [node.module])))
+        if not base:  # a relative import that leads out of all packages, which fails when it runs
+            return
         yield base
         yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
 
