@@ -4,8 +4,8 @@ With three or more seeds, the interval is that of the mean by Student's t, mean 
 fewer seeds, the interval is the range from the lowest to the highest seed, because one or two values do not determine a
 spread. If all seeds have the same value, as densities and small counts may have, neither an interval nor a p-value can
 be computed, since the t statistic would divide by a spread of zero. Differences are paired, because runs of the same
-seed share stream, initial weights and draws. Intervals are not corrected for the number of comparisons; `holm` corrects
-p-values.
+seed share stream, initial weights and, within one protocol, draws. Intervals are not corrected for the number of
+comparisons; `holm` corrects p-values.
 """
 
 from collections.abc import Sequence

@@ -37,7 +37,8 @@ How training differs (`training`):
 What is left out, and why it cannot matter:
 17. The published stream is in file order, the same for all seeds, and its validation images are the last tenth of the
     training set. Here the stream is in the random order of the seed, which is the same for both protocols. The authors
-    of CIFAR shuffled its files, so the two orders do not differ in distribution. The sizes of all parts are the same.
+    of CIFAR shuffled its files, so the two orders do not differ in distribution. The sizes of all parts are the same
+    where T divides the number of images; elsewhere megabatches here differ by one image, and their scoring images may.
     Files of an image folder are sorted by class. A stream of classes is another question, which is not asked here.
  6. If int(sample_frac * m) is below 2, two images are scored, because batch norm cannot normalise a single value.
     Restricted ImageNet differs in two more ways. The published code normalises it by the constants of CIFAR-10, which

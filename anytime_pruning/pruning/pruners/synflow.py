@@ -26,8 +26,8 @@ def score_synflow(
     only for the shape of the first image. Pruning takes 100 rounds, because pruning at once would remove whole layers.
 
     Source: Tanaka, Kunin, Yamins, Ganguli, "Pruning neural networks without any data by iteratively conserving synaptic
-    flow" (arXiv 2006.05467). Deviation: the code of the authors also takes the absolute value of running means; here
-    running means do not change.
+    flow" (arXiv 2006.05467). Deviations: the code of the authors also takes the absolute value of running means; here
+    running means do not change. The image of ones is normalised like every image, so the first layer does not see ones.
 
     Raises:
         SettingError: the flow is too large even for float64.
