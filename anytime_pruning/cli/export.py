@@ -9,7 +9,9 @@ HELP = "write a trained network as ONNX and as a sparse file"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument("run", type=Path, metavar="RUN", help="folder of the run, with config.yaml and metrics.json")
-    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights of the run, if they lie elsewhere")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="weights of the run, if they are not at their usual place"
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="folder for the files (default: the folder of the weights)"
     )
@@ -18,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     forms.add_argument(
         "--compact",
         action="store_true",
-        help="write the network without its empty channels, too (runs with selection filter)",
+        help="also write the network without its empty channels (for runs with selection filter)",
     )
 
 

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("paths", type=Path, nargs="+", metavar="FOLDER", help="a run, a study, or a folder of them")
     parser.add_argument("--no-evaluate", action="store_true", help="do not test the networks again")
     parser.add_argument(
-        "--restore-line-ends", action="store_true", help="first put right the line ends that git turned"
+        "--restore-line-ends", action="store_true", help="first restore line endings that git converted"
     )
     parser.add_argument(
         "--data-dir",
@@ -55,5 +55,5 @@ def _restore_line_ends(paths: list[Path]) -> None:
     runs = [folder for folders, _, _ in found for folder in folders]
     changed = restore_all_line_ends(runs, [folder for _, _, tables in found for folder in tables])
     # Git goes by the size that it noted at the checkout, until it is asked to look again.
-    again = f"; git sees that they are as committed after git add --update {paths[0]}" if changed else ""
-    print(f"{changed} files have their line ends back{again}")
+    again = f"; git sees no change after git add --update {paths[0]}" if changed else ""
+    print(f"the line endings of {changed} files are restored{again}")

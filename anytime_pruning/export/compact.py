@@ -22,9 +22,9 @@ N_IMAGES = 4
 def make_compact(model: nn.Module, image_shape: tuple[int, int, int]) -> nn.Module:
     """Return a smaller copy of a network, without the channels that removed filters have left empty.
 
-    The library Torch-Pruning finds which layers share a channel. A channel goes if every layer that writes to it has
-    only zeros there, biases and batch norms included. Channels stay where the library misreads how layers share them,
-    as at a shortcut that adds channels of zeros.
+    The library Torch-Pruning finds which layers share a channel. A channel is removed if every layer that writes to
+    it has only zeros there, biases and batch norms included. Channels are kept where the library misreads how layers
+    share them, as at a shortcut that adds channels of zeros.
 
     Args:
         model: the network in eval mode, on the CPU.
@@ -32,7 +32,7 @@ def make_compact(model: nn.Module, image_shape: tuple[int, int, int]) -> nn.Modu
 
     Returns:
         A network with the same logits up to 1e-5 of the largest one, in eval mode. Weights that are computed, as by
-        spectral norm, are plain weights there.
+        spectral norm, become plain weights.
 
     Raises:
         SettingError: Torch-Pruning is not installed, or no channel is empty.

@@ -86,7 +86,7 @@ class Plan:
         yield f"Study {self.study.study}: {len(self.runs)} runs, {len(self.missing)} of them to train."
         for path in self.namesakes:
             yield one_line(
-                f"WARNING: {path} has a study of the name {self.study.study}, too. Each overwrites the other's tables "
+                f"WARNING: {path} has a study of the same name, {self.study.study}. Each overwrites the other's tables "
                 "and figures. Give one of the two another name."
             )
         if self.missing and find_spec("torch"):

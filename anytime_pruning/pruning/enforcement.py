@@ -11,11 +11,11 @@ from anytime_pruning.pruning.filter_parameters import with_filter_parameters
 
 
 class MaskEnforcer:
-    """Binds masks to the places of a network's weights once, so that no step has to look up weights by name.
+    """Sets the pruned weights of a network to exactly zero whenever `enforce` is called, as after each optimiser step.
 
-    The network may be converted or moved, or get other tensors, as `load_state_dict(assign=True)` gives them: the masks
-    follow. Where whole filters are removed, `find_filter_parameters` has named the biases and batch norms that go with
-    them.
+    The masks still apply after the network was converted or moved, and after its tensors were replaced, as by
+    `load_state_dict(assign=True)`. If the masks remove whole filters, the biases and batch norms that
+    `find_filter_parameters` found for these filters are set to zero as well.
 
     Args:
         model: the network whose weights are masked.

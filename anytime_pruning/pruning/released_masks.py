@@ -32,8 +32,8 @@ def released_masks(
 ) -> tuple[Scores, Masks]:
     """Score all weights as the published code does, and select the weights above its threshold.
 
-    The network is left as it was. Nothing is intersected here: the published code applies the mask file multiplied by
-    the masks in force.
+    The network is left as it was. The returned mask file is not multiplied by the masks in force; the published code
+    multiplies the two and applies the product.
 
     Args:
         network: holds the raw weights to score, also where the masks prune them. Its convolutions are scored.

@@ -48,8 +48,8 @@ def run_stream(
 ) -> dict[str, Any]:
     """Train and prune one network over one stream and write the results.
 
-    Generators of random numbers and settings of torch belong to the whole process: a run sets them for itself and gives
-    them back as they were. So runs in several threads take turns; other threads must leave torch alone meanwhile.
+    Random generators and settings of torch belong to the whole process. A run changes them, and restores them when it
+    ends. So runs in several threads take turns, and other threads must not use torch meanwhile.
 
     Args:
         settings: settings of the run; a mapping is checked like a configuration file.

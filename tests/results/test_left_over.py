@@ -161,8 +161,8 @@ def test_a_study_whose_name_another_file_has_is_refused_because_its_runs_would_g
         assert main(["stale", "config.yaml", *options]) == 2
         assert capsys.readouterr() == (
             "",
-            "error: study: 'mine' is not allowed: it is the name in other.yml, too, whose runs would be listed as "
-            "well; give one of the two another name\n",
+            "error: study: 'mine' is not allowed: other.yml has a study of the same name, whose runs would be listed "
+            "as well; give one of the two another name\n",
         )
     assert files() == before
     Path("other.yml").write_text("[mine", encoding="utf-8")

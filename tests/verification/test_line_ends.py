@@ -54,7 +54,7 @@ def test_the_advice_in_the_message_puts_every_byte_right(study, capsys):
     names = names_in(study / "tables" / "runs.csv")
     arguments = problems_in(study)[0].split("python -m anytime_pruning ")[1].split()
     assert main([*arguments, "--no-evaluate"]) == 0
-    assert f"{3 * 5 + 4} files have their line ends back" in capsys.readouterr().out
+    assert f"the line endings of {3 * 5 + 4} files are restored" in capsys.readouterr().out
     assert {path: path.read_bytes() for path in before} == before
     collect(names, study / "runs", study / "tables")
     assert main(["verify", OPTION, "--no-evaluate", str(study)]) == 0

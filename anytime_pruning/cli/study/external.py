@@ -1,9 +1,9 @@
-"""Take test errors of other people's programs into a study: the command `import`."""
+"""Add test errors of other people's programs to a study: the command `import`."""
 
 import argparse
 from pathlib import Path
 
-HELP = "take test errors of another program into a study's figures"
+HELP = "add test errors of another program to a study's figures"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> None:
-    """List runs, figures and metrics that the grid no longer names, and what removed runs left; remove them if asked.
+    """List runs, figures and metrics that the grid does not name, and files left by removed runs; remove them if asked.
 
     A run is listed whether it is finished or not. Files that this project does not write are never listed.
     """
@@ -35,8 +35,8 @@ def run(options: argparse.Namespace) -> None:
     study, planned = plan_study(read_yaml(options.config))
     if others := find_namesakes(study.study, [options.config]):
         raise SettingError(
-            f"study: {study.study!r} is not allowed: it is the name in {others[0]}, too, whose runs would be listed as "
-            "well; give one of the two another name"
+            f"study: {study.study!r} is not allowed: {others[0]} has a study of the same name, whose runs would be "
+            "listed as well; give one of the two another name"
         )
     folder = layout.RESULTS / study.study
     count = len(runs_there(folder))

@@ -74,7 +74,7 @@ class Checkpoints:
             try:
                 content, tensors = self._read(self._path(number))
             except _Damaged as error:
-                rest = "the one before is used" if number != numbers[-1] else "the run begins anew"
+                rest = "the one before is used" if number != numbers[-1] else "the run begins again"
                 warn(f"{self._path(number)}: damaged ({error}); {rest}")
                 continue
             return content, tensors

@@ -69,8 +69,8 @@ def _choose_prunable(model: nn.Module, settings: RunSettings, used: list[str], s
         )
     if n_prunable == 0:
         raise SettingError(
-            f"prunable: {list(settings.prunable)} is not allowed: {settings.model!r} has no such layer to prune beside "
-            f"those that keep names, {list(settings.keep)}; other kinds are conv, linear and conv_transpose"
+            f"prunable: {list(settings.prunable)} is not allowed: {settings.model!r} has no such layer to prune, "
+            f"except those that keep names, {list(settings.keep)}; choose other kinds: conv, linear or conv_transpose"
         )
     if round(settings.densities()[-1] * n_prunable) == 0:
         raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")

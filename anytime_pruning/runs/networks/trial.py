@@ -87,7 +87,7 @@ def _check_state_is_all(model: nn.Module, name: str, images: Tensor) -> None:
                 raise SettingError(
                     f"model: {name!r} is not allowed: its pass in train mode changes something that its state_dict() "
                     f"lacks and a later pass in {mode} mode uses{f', such as {name_some(lost)}' if lost else ''}; keep "
-                    "it in a persistent buffer, and draw by torch's own generator"
+                    "it in a persistent buffer, and draw random numbers with torch's default generator"
                 )
 
 

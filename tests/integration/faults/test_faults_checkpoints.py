@@ -63,7 +63,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_is_used(fragile, kille
         assert len(lines) == len(damages)
         for line, (name, _) in zip(lines, damages):
             assert line.startswith(f"warning: {run.resume / name[:6]}.json: damaged (")
-        assert lines[-1].endswith("; the one before is used" if place else "; the run begins anew")
+        assert lines[-1].endswith("; the one before is used" if place else "; the run begins again")
         assert ("goes on from a checkpoint" in done.stdout) == bool(place)
         assert place in done.stdout
         return damages, run.results() == results

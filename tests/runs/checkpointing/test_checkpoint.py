@@ -71,7 +71,7 @@ def test_without_one_that_is_whole_the_run_begins_anew(checkpoints, capsys):
     assert checkpoints.read() is None
     first, second = capsys.readouterr().err.splitlines()
     assert "000003.safetensors: No such file" in first
-    assert second.endswith("the run begins anew")
+    assert second.endswith("the run begins again")
 
 
 def test_a_damaged_one_is_removed_in_its_turn(checkpoints):
