@@ -328,7 +328,7 @@ def test_your_own_network_and_pruner(forget, tiny, tmp_path):
     [
         (
             {"model": "linear_for_test"},
-            r"prunable: \['conv'\] is not allowed: 'linear_for_test' has no such layer to prune .*linear",
+            r"prunable: \['conv'\] is not allowed: 'linear_for_test' has no such layer to prune, .*linear",
         ),
         ({"tau": 100.0}, "tau: 100.0 is not allowed: none of 267408 weights would remain"),
     ],
