@@ -18,7 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", default="single", help="folder below results/ (default: single)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="run folder, instead of one named by the settings")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="safetensors file for the final weights")
-    flags = parser.add_argument_group("settings", "values are YAML; defaults are those of the released commands")
+    said = "values are YAML; defaults are those of the published code's commands"
+    flags = parser.add_argument_group("settings", said)
     for key, field in RunSettings.model_fields.items():
         is_shown = not field.is_required() and field.default is not None and key not in ("execution", "own_code")
         default = f" (default: {_as_yaml(field.default)})" if is_shown else ""

@@ -56,7 +56,7 @@ def register(kind: Kind, name: str) -> Callable[[Registered], Registered]:
         ValueError: the kind does not exist, or the name belongs to an object of another module.
     """
     if kind not in KINDS:
-        raise ValueError(f"{kind!r} is not a kind of thing that can be registered; allowed: {', '.join(KINDS)}")
+        raise ValueError(f"{kind!r} is not a kind of part; allowed: {', '.join(KINDS)}")
 
     module = str(sys._getframe(1).f_globals.get("__name__"))
 

@@ -33,7 +33,7 @@ class ExecutionSettings(BaseModel):
         0.02,
         ge=0,
         le=1,
-        description="share of the running time that checkpoints may take; above it, checkpoints of epochs are put off",
+        description="share of the running time that checkpoints may take; above it, those of epochs are postponed",
     )
     tracker: Name = Field(
         "none", description="where a run reports its numbers beside its files: none, tensorboard or wandb"

@@ -295,7 +295,7 @@ def test_claims_on_a_tenth_of_the_images_say_so_and_are_about_the_studies_that_h
     claims = [claim for claim in read_claims(ROOT / "config" / "claims.yaml") if claim.id.startswith("tenth-")]
     assert len(claims) == 7
     for claim in claims:
-        assert claim.text.startswith("On a tenth of the images, too: ")
+        assert claim.text.startswith("Also on a tenth of the images: ")
         assert claim.where.settings == {"train_limit": 5000}
     for name in ("cifar10", "cifar100"):
         _, runs = plan_study(read_yaml(ROOT / "config" / f"{name}.yaml"))

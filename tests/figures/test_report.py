@@ -55,7 +55,7 @@ def test_the_walk_through_leads_through_the_studys_own_numbers(reported):
     assert "digits (60 of 1,437 images) is not data of the paper" in page
     assert "3 runs" in page
     assert "too few seeds to tell" in page  # the study has one seed
-    assert "<code>train_limit=60</code>, <code>epochs=1</code>" in page  # the released commands set neither
+    assert "<code>train_limit=60</code>, <code>epochs=1</code>" in page  # the published code's commands set neither
     # accuracy, the diagram, short, dynamics, layers and budget, and no other
     assert page.count("data:image/png;base64") == 6
     assert "APP, SNIP minus Dense baseline" in page

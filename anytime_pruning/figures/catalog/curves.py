@@ -55,7 +55,7 @@ register("figure", "dynamics")(
     PlotKind(
         tables=("epochs", "megabatches"),
         category="3 Along the stream",
-        caption="Training from epoch to epoch. Grey lines are the borders of megabatches. Accuracy dips behind a "
+        caption="Training from epoch to epoch. Grey lines are the borders of megabatches. Accuracy dips after a "
         "border, because the learning rate starts high again and new images have come, and it recovers. A series that "
         "does not recover was perhaps pruned too far. The gap between training and validation is that of the tables, "
         "with a point at the last epoch of each megabatch. The first losses are left out where they are so large that "

@@ -82,10 +82,10 @@ register("figure", "short")(
         category="2 Results",
         caption="What each method gains or loses against the network that is never pruned. Every mark is a "
         "difference, method minus dense baseline, taken seed by seed because runs of one seed share their stream and "
-        "their initial weights. The bar is its interval; a single seed has none, and nor have seeds that all have the "
-        "same difference. The grey band is the margin within which a difference has no practical meaning. A bar inside "
-        "the band speaks for equivalence, and a bar on one side of zero for a difference. A bar that does neither "
-        "leaves the question open. The table *equivalence* gives the verdicts, corrected for the number of "
+        "their initial weights. The bar is its interval; a single seed has none, and neither have seeds that all have "
+        "the same difference. The grey band is the margin within which a difference has no practical meaning. A bar "
+        "inside the band speaks for equivalence, and a bar on one side of zero for a difference. A bar that does "
+        "neither leaves the question open. The table *equivalence* gives the verdicts, corrected for the number of "
         "comparisons, and says how many seeds would decide. The table *results* has the absolute values.",
         plan=_plan_short,
         draw=_draw_short,
@@ -114,11 +114,11 @@ register("figure", "layers")(
     PlotKind(
         tables=("layers", "megabatches"),
         category="5 Where weights are pruned",
-        caption="How much of each layer is left after each megabatch. Layers stand from the input at the top to the "
-        "output at the bottom. Every line is a megabatch, and the lines move to the left as the network is pruned. The "
-        "broken lines are the densities that were asked of the whole network at the first and at the last megabatch. "
-        "Where a line lies to the right of its broken line, the layer is pruned less than the network. Compare the "
-        "first layers of SNIP and magnitude: the paper says that magnitude empties them early.",
+        caption="How much of each layer is left after each megabatch. Layers are ordered from the input at the top to "
+        "the output at the bottom. Every line is a megabatch, and the lines move to the left as the network is "
+        "pruned. The broken lines are the densities that were asked of the whole network at the first and at the last "
+        "megabatch. Where a line lies to the right of its broken line, the layer is pruned less than the network. "
+        "Compare the first layers of SNIP and magnitude: the paper says that magnitude empties them early.",
         plan=_plan_layers,
         draw=_draw_layers,
     )

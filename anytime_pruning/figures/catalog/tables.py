@@ -93,9 +93,9 @@ register("figure", "direction_changes")(
     TableKind(
         tables=("megabatches",),
         category="4 The gap over megabatches",
-        caption="Whether the gap turns. How often and how far it moves back after smoothing stands beside what noise "
-        "around a monotone gap would do, in brackets. A gap is shown to turn where p is small; a positive excess alone "
-        "is no finding.",
+        caption="Whether the gap turns. How often and how far it moves back after smoothing is compared with what "
+        "noise around a monotone gap would do, in brackets. A gap is shown to turn where p is small; a positive "
+        "excess alone is no finding.",
         plan=_plan_direction_changes,
         tabulate=_tabulate_direction_changes,
     )
@@ -113,9 +113,9 @@ register("figure", "cost")(
         tables=("runs",),
         category="7 Cost",
         caption="What training executed, and how long it took on which hardware. All networks were computed with "
-        "dense kernels, which multiply by zeros, too, so the seconds are no comparison of methods. The columns behind "
-        "them say how much of each network is left. Only hardware for sparse networks would save time by it; the file "
-        "on disk does get smaller.",
+        "dense kernels, which multiply by zeros, too, so the seconds are no comparison of methods. The columns after "
+        "them say how much of each network is left. Only hardware for sparse networks would thereby save time; the "
+        "file on disk does get smaller.",
         plan=lambda study: _one_table("cost", study.shown),
         tabulate=_tabulate_cost,
     )

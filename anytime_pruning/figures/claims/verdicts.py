@@ -124,7 +124,7 @@ def _row_of(claim: Claim, place: str, protocol: str, judgement: Judgement) -> di
 
 
 def _name_place(runs: pd.DataFrame) -> str:
-    """Name dataset, network, T, and the settings in which any run differs from the released commands.
+    """Name dataset, network, T, and the settings in which any run differs from the published code's commands.
 
     The settings of all runs count, because a dense run has no settings of pruning.
     """

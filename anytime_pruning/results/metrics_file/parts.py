@@ -20,7 +20,7 @@ class FinalNumbers(Part):
     Attributes:
         test_acc_pct: accuracy on the test images after the last megabatch, in percent.
         cumulative_error_count: the CER, the sum over megabatches of the misclassified test images.
-        cumulative_error_rate: the CER as a share of all answers.
+        cumulative_error_rate: the CER as a share of all test predictions.
         anytime_relative_errors: changes of the error from megabatch to megabatch.
         generalization_gap_pct: running training accuracy minus augmented validation accuracy, in points.
         clean_gap_pct: training minus validation accuracy, both in eval mode on images as they are, in points.

@@ -33,7 +33,7 @@ class SubjectFields(_Fields):
     scope: Literal["global", "local"] = Field("global", description="one ranking of all weights, or one for each layer")
     selection: Name = Field(
         "unstructured",
-        description="how weights are chosen by their scores: unstructured (one by one), n_m (N of M) or filter (whole)",
+        description="how weights are chosen by score: unstructured (one by one), n_m (N of M) or filter (whole ones)",
     )
     pattern: str = Field(
         "2:4", pattern=r"^[1-9]\d?:[1-9]\d?$", description="N:M, how many of M weights selection `n_m` keeps in a group"
@@ -56,7 +56,7 @@ class PruningFields(_Fields):
     prune_on: Literal["replay", "megabatch"] = Field(
         "replay", description="what pi_t is drawn from: the replay-inclusive set, or the current megabatch alone"
     )
-    protocol: Name = Field("paper", description="paper: its rules; released: those of the published code")
+    protocol: Name = Field("paper", description="paper: the rules of the paper; released: those of the published code")
     prunable: Names = Field(
         ("conv",), min_length=1, description="kinds of layers that may be pruned: conv, linear, conv_transpose"
     )
@@ -68,7 +68,7 @@ class PruningFields(_Fields):
         "none", description="dynamic sparsity: set (weights come back at random), rigl (by their gradients) or none"
     )
     regrow_steps: NaturalNumber = Field(
-        100, description="steps between two exchanges of weights; 0 exchanges at the borders of megabatches alone"
+        100, description="steps between two exchanges of weights; 0 exchanges at the start of each later megabatch only"
     )
     regrow_frac: Number = Field(
         0.3, gt=0, le=1, description="share of a layer's kept weights that the first exchange of a megabatch drops"
@@ -101,13 +101,13 @@ class StartFields(_Fields):
         "rewind, shrink_perturb or dash",
     )
     start_momentum: Literal["keep", "reset"] = Field(
-        "keep", description="whether momentum lives on across megabatches; cold and rewind always reset it"
+        "keep", description="whether momentum is kept across megabatches; cold and rewind always reset it"
     )
     rewind_epoch: NaturalNumber = Field(
         0, description="epoch of the first megabatch whose weights start `rewind` goes back to; 0: before training"
     )
     shrink: Number = Field(
-        0.6, ge=0, le=1, description="factor of all parameters at start `shrink_perturb`; the least one at `dash`"
+        0.6, ge=0, le=1, description="factor of all parameters at start `shrink_perturb`; the smallest one at `dash`"
     )
     perturb: Number = Field(
         0.01, ge=0, le=1e30, description="standard deviation of the noise that start `shrink_perturb` adds"

@@ -33,7 +33,7 @@ START_FILES = ("initial_mask", "initial_weights")
 class RunSettings(RunFields):
     """Holds everything that determines the numbers of one run, and where to compute the run (`execution`).
 
-    The defaults are those of the released commands. `fields.py` defines the groups of settings.
+    The defaults are those of the published code's commands. `fields.py` defines the groups of settings.
     """
 
     own_code: dict[str, str] = Field({}, description="digests of the code of your own network and pruner; filled in")
