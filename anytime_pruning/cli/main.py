@@ -17,7 +17,7 @@ SCRIPT = "anytime-pruning"
 # Only some commands need these modules. The values name the extra of this package that installs the module.
 EXTRAS = {
     **dict.fromkeys(("torch", "torchvision", "sklearn"), "train"),
-    **dict.fromkeys(("matplotlib", "scipy"), "figures"),
+    **dict.fromkeys(("jinja2", "matplotlib", "scipy", "seaborn", "statsmodels"), "figures"),
     **dict.fromkeys(("nbclient", "nbconvert", "nbformat"), "report"),
 }
 
