@@ -3,6 +3,8 @@
 import io
 import sys
 
+from anytime_pruning.foundation.errors import one_line
+
 
 def escape_what_cannot_be_printed() -> None:
     """Let stdout and stderr escape the characters that the locale of this machine lacks.
@@ -16,5 +18,5 @@ def escape_what_cannot_be_printed() -> None:
 
 
 def warn(message: str) -> None:
-    """Print a warning as one line on stderr and let the program go on."""
-    print(f"warning: {message}", file=sys.stderr, flush=True)
+    """Print a warning as one line on stderr, whatever it quotes, and let the program go on."""
+    print(f"warning: {one_line(message)}", file=sys.stderr, flush=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from anytime_pruning.foundation.errors import SettingError, first_line, one_line
+from anytime_pruning.foundation.errors import SettingError, first_line
 from anytime_pruning.foundation.registry import lookup
 from anytime_pruning.machine.memory import is_out_of_memory
 from anytime_pruning.machine.preservation import preserved
@@ -176,6 +176,6 @@ def _problem_of_single_image(model: nn.Module, images: Tensor) -> str | None:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            return one_line(first_line(error))
+            return first_line(error)
     is_one = isinstance(logits, Tensor) and logits.dim() == 2 and len(logits) == 1
     return None if is_one else "its output is not a tensor of logits of one image"

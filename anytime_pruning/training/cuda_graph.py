@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import InvariantError, causes, first_line, one_line
+from anytime_pruning.foundation.errors import InvariantError, causes, first_line
 from anytime_pruning.machine.memory import is_out_of_memory
 from anytime_pruning.machine.preservation import Snapshot
 from anytime_pruning.training.capture import record_cuda_graph
@@ -92,7 +92,7 @@ class RecordedStep:
         return outputs
 
     def _give_up(self, reason: str) -> None:
-        warn(f"model: it cannot be recorded as a CUDA graph and trains more slowly ({one_line(reason)})")
+        warn(f"model: it cannot be recorded as a CUDA graph and trains more slowly ({reason})")
         self._record = None
 
     def _record_and_replay(self, record: Recorder, batch: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import first_line, one_line
+from anytime_pruning.foundation.errors import first_line
 from anytime_pruning.machine.caches import keep_caches_outside
 from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.kernels.bfloat16 import autocast
@@ -98,6 +98,5 @@ class _CompiledForward:
         except Exception as error:
             if is_out_of_memory(error):
                 raise
-            reason = one_line(first_line(error))
-            warn(f"execution.compile: torch.compile fails, and the network is not compiled ({reason})")
+            warn(f"execution.compile: torch.compile fails, and the network is not compiled ({first_line(error)})")
             self._compiled = self._model

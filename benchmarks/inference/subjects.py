@@ -17,7 +17,7 @@ from anytime_pruning.export.describe import count_parameters
 from anytime_pruning.export.network import load_network
 from anytime_pruning.export.onnx import make_onnx
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import SettingError, first_line, one_line
+from anytime_pruning.foundation.errors import SettingError, first_line
 from anytime_pruning.machine.kernels.memory_format import arrange
 from anytime_pruning.pruning.macs import count_macs
 from anytime_pruning.pruning.prunable import prunable_weights
@@ -122,7 +122,7 @@ def _try_sparse_kernels(model: nn.Module, facts: dict[str, Any], device: torch.d
         call = partial(_on_gpu, with_sparse_kernels(copy.deepcopy(model).half().to(device)), device)
         call(torch.zeros(1, *facts["image_shape"]))
     except RuntimeError as error:
-        warn(f"{facts['network']} is not measured with sparse kernels: {one_line(first_line(error))}")
+        warn(f"{facts['network']} is not measured with sparse kernels: {first_line(error)}")
         return None
     return call
 

@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from torch.utils.hooks import RemovableHandle
 
 from anytime_pruning.foundation.console import warn
-from anytime_pruning.foundation.errors import first_line, one_line
+from anytime_pruning.foundation.errors import first_line
 from anytime_pruning.foundation.torch_fixes.seeding import seed_generators
 from anytime_pruning.machine.devices import searching_kernels
 from anytime_pruning.machine.memory import is_out_of_memory, working_on
@@ -80,7 +80,7 @@ def arrange(
     if "view" in problem:
         warn("model: its calls of view() on feature maps rule out the faster channels-last format; use flatten()")
     else:
-        warn(f"model: it computes without the faster channels-last format: {one_line(problem)}")
+        warn(f"model: it computes without the faster channels-last format: {problem}")
 
 
 def _type_of_weights(model: nn.Module) -> torch.dtype:

@@ -78,5 +78,4 @@ class Tracking:
                 call()
         except Exception as error:
             self._tracker = None
-            reason = message_of(error)
-            warn(f"execution.tracker: {self._name} is off for this run: {reason}")
+            warn(f"execution.tracker: {self._name} is off for this run: {message_of(error)}")
