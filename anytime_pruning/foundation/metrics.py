@@ -60,6 +60,11 @@ def anytime_relative_errors(error_counts: Sequence[int], test_count: int) -> lis
     return [(now - before) / test_count for before, now in pairwise(error_counts)]
 
 
+def count_weights(n_prunable: int, density: float) -> int:
+    """Return how many of `n_prunable` weights are kept at a density in [0, 1], rounded to a whole number."""
+    return round(density * n_prunable)
+
+
 def chance_zeros(prunable_count: int) -> int:
     """Return how many kept weights may be exactly zero by chance, because a floating point sum occasionally is."""
     return 1 + prunable_count // 1_000_000

@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import DivergenceError, SettingError, name_some, show
+from anytime_pruning.foundation.metrics import count_weights
 from anytime_pruning.machine.devices import searching_for_full
 from anytime_pruning.machine.kernels.bfloat16 import autocast
 from anytime_pruning.machine.memory import working_on
@@ -23,7 +24,6 @@ from anytime_pruning.pruning.pruners import check_informative, layers_without_sc
 from anytime_pruning.pruning.released_masks import draw_scoring_weights, score_all_weights, select_above_threshold
 from anytime_pruning.pruning.returned import describe_misfit
 from anytime_pruning.pruning.selections import make_selection
-from anytime_pruning.pruning.selections.unstructured import count_weights
 from anytime_pruning.stream.images import ImageSet
 
 

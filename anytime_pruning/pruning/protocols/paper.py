@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from anytime_pruning.foundation.metrics import count_weights
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.protocols.base import Protocol, PruningStep
 
@@ -35,7 +36,7 @@ class PaperProtocol(Protocol):
 
     def expected_kept(self, step: PruningStep, layer_sizes: Sequence[int]) -> tuple[int, int]:
         """Return the scheduled number of weights twice, because masks keep exactly this number."""
-        count = round(step.density * sum(layer_sizes))
+        count = count_weights(sum(layer_sizes), step.density)
         return count, count
 
 

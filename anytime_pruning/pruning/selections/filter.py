@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.metrics import count_weights
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.selections.base import Selection
 from anytime_pruning.pruning.selections.unstructured import check_arguments
@@ -59,7 +60,7 @@ class WholeFilters(Selection):
         sizes = torch.cat([masks[name].flatten(1).sum(1) for name in names]).tolist()
         places = [(name, number) for name in names for number in range(len(scores[name]))]
         left = {name: int(masks[name].flatten(1).any(1).sum()) for name in names}
-        wanted = round(density * sum(scores[name].numel() for name in names))
+        wanted = count_weights(sum(scores[name].numel() for name in names), density)
         n_kept = sum(sizes)
         # A random order before a stable sort draws among equal sums.
         shuffled = torch.randperm(len(sums), generator=generator)

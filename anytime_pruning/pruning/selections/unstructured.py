@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from anytime_pruning.foundation.errors import DivergenceError, SettingError
+from anytime_pruning.foundation.metrics import count_weights
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.selections.base import Selection
 
@@ -57,11 +58,6 @@ def select_masks(
     mask = _keep_highest(flat, torch.cat([kept[name].flatten() for name in scores]), n_keep, generator)
     parts = torch.split(mask, [score.numel() for score in scores.values()])
     return {name: part.view_as(score) for (name, score), part in zip(scores.items(), parts)}
-
-
-def count_weights(n_prunable: int, density: float) -> int:
-    """Return how many of `n_prunable` weights are kept at a density, rounded to a whole number."""
-    return round(density * n_prunable)
 
 
 class Unstructured(Selection):

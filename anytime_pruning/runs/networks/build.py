@@ -7,6 +7,7 @@ from anytime_pruning.datasets import ImageArrays
 from anytime_pruning.export.identity import network_digest
 from anytime_pruning.foundation.console import warn
 from anytime_pruning.foundation.errors import SettingError, name_some
+from anytime_pruning.foundation.metrics import count_weights
 from anytime_pruning.machine.randomness import derive_seed
 from anytime_pruning.models import build_model
 from anytime_pruning.models.state import check_state
@@ -72,7 +73,7 @@ def _choose_prunable(model: nn.Module, settings: RunSettings, used: list[str], s
             f"prunable: {list(settings.prunable)} is not allowed: {settings.model!r} has no such layer to prune, "
             f"except those that keep names, {list(settings.keep)}; choose other kinds: conv, linear or conv_transpose"
         )
-    if round(settings.densities()[-1] * n_prunable) == 0:
+    if count_weights(n_prunable, settings.densities()[-1]) == 0:
         raise SettingError(f"tau: {settings.tau} is not allowed: none of {n_prunable} weights would remain at the end")
     unused = [name for name in weights if _layer_of(name) not in used]
     scripted = any(isinstance(module, torch.jit.ScriptModule) for module in model.modules())
