@@ -16,7 +16,7 @@ from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.pruning.pruners import check_informative, snip
 from anytime_pruning.pruning.pruners.gradients import gradients
-from anytime_pruning.pruning.selections.unstructured import SCOPES
+from anytime_pruning.pruning.selections.base import check_asked
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Scores = dict[str, Tensor]
@@ -52,10 +52,7 @@ def released_masks(
         SettingError: a setting is not allowed, or all scores are equal.
         DivergenceError: scores are not finite.
     """
-    if scope not in SCOPES:
-        raise SettingError(f"scope: {scope!r} is not known; allowed: {', '.join(SCOPES)}")
-    if not 0 < density <= 1:
-        raise SettingError(f"density: {density} is not allowed: it must be in (0, 1]")
+    check_asked(density, scope)
     scores = score_all_weights(network, masks, batches, pruner, Generator().manual_seed(0))
     selected = select_above_threshold(scores, masks, density, scope)
     return {name: scores[name].to(weight.dtype) for name, weight in prunable_weights(network).items()}, selected

@@ -1,14 +1,17 @@
-"""Define the interface of selections."""
+"""Define the interface of selections, and check what is asked of one."""
 
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Self
 
+import torch
 from torch import Generator, Tensor
 
-from anytime_pruning.foundation.errors import SettingError, show
+from anytime_pruning.foundation.errors import DivergenceError, SettingError, show
 from anytime_pruning.foundation.registry import lookup
+
+SCOPES = ("global", "local")
 
 
 def make_selection(name: str, pattern: str) -> "Selection":
@@ -79,3 +82,28 @@ class Selection(ABC):
             SettingError: a value is out of range.
             DivergenceError: a score is not a number.
         """
+
+
+def check_asked(density: float, scope: str) -> None:
+    """Check what is asked of a selection.
+
+    Raises:
+        SettingError: density or scope is out of range.
+    """
+    if not 0 < density <= 1:
+        raise SettingError(f"density: {density} is not allowed: it must be in (0, 1]")
+    if scope not in SCOPES:
+        raise SettingError(f"scope: {scope!r} is not known; allowed: {', '.join(SCOPES)}")
+
+
+def check_arguments(scores: Mapping[str, Tensor], density: float, scope: str) -> None:
+    """Check the arguments of a selection.
+
+    Raises:
+        SettingError: density or scope is out of range.
+        DivergenceError: a score is not a number.
+    """
+    check_asked(density, scope)
+    for name, score in scores.items():
+        if torch.isnan(score).any():
+            raise DivergenceError(f"scores: {name} has scores that are not a number")

@@ -9,8 +9,7 @@ from torch import Generator, Tensor
 
 from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.pruning.selections.base import Selection
-from anytime_pruning.pruning.selections.unstructured import check_arguments
+from anytime_pruning.pruning.selections.base import Selection, check_arguments
 
 
 class NOfM(Selection):

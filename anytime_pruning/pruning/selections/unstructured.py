@@ -5,12 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Generator, Tensor
 
-from anytime_pruning.foundation.errors import DivergenceError, SettingError
+from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.metrics import count_weights
 from anytime_pruning.foundation.registry import register
-from anytime_pruning.pruning.selections.base import Selection
-
-SCOPES = ("global", "local")
+from anytime_pruning.pruning.selections.base import Selection, check_arguments
 
 
 def select_masks(
@@ -75,22 +73,6 @@ class Unstructured(Selection):
 
 
 register("selection", "unstructured")(Unstructured())
-
-
-def check_arguments(scores: Mapping[str, Tensor], density: float, scope: str) -> None:
-    """Check the arguments of a selection.
-
-    Raises:
-        SettingError: density or scope is out of range.
-        DivergenceError: a score is not a number.
-    """
-    if not 0 < density <= 1:
-        raise SettingError(f"density: {density} is not allowed: it must be in (0, 1]")
-    if scope not in SCOPES:
-        raise SettingError(f"scope: {scope!r} is not known; allowed: {', '.join(SCOPES)}")
-    for name, score in scores.items():
-        if torch.isnan(score).any():
-            raise DivergenceError(f"scores: {name} has scores that are not a number")
 
 
 def _keep_highest(scores: Tensor, kept: Tensor, count: int, generator: Generator) -> Tensor:
