@@ -1,7 +1,7 @@
 """Tabulate the best series within a budget of training."""
 
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -17,33 +17,12 @@ from anytime_pruning.figures.budget.spending import (
 from anytime_pruning.figures.labels import dataset_label, model_label, series_label
 from anytime_pruning.figures.seed_statistics import MIN_SEEDS, Estimate
 from anytime_pruning.figures.series import STREAM
-from anytime_pruning.figures.tables.cells import INTERVAL_NOTE, mean_and_interval
+from anytime_pruning.figures.tables.cells import INTERVAL_NOTE, TEST_ACC, Measure, mean_and_interval
 
 SHARES = (0.25, 0.5, 0.75, 1.0)
 
 
-class Measure(NamedTuple):
-    """Names a column of numbers that series are compared by.
-
-    Attributes:
-        column: the column.
-        heading: name of the measure in print.
-        decimals: number of decimals of its cells.
-        fewer_is_better: whether the lowest value is the best.
-        whole: whether only series count that can pay their whole stream, as errors of a part of it are no CER.
-    """
-
-    column: str
-    heading: str
-    decimals: int
-    fewer_is_better: bool = False
-    whole: bool = False
-
-
-MEASURES = (
-    Measure("test_acc_pct", "Test accuracy (%)", 2),
-    Measure("cer_count", "CER (count)", 0, fewer_is_better=True, whole=True),
-)
+MEASURES = (TEST_ACC, Measure("cer_count", "CER (count)", 0, is_cer=True))
 NOTE = (
     "Within a budget a series is trained on as many megabatches as it can pay. CER is compared among those that can "
     "pay their whole stream; a budget that no series can pay has no row. Budgets are shares of the cost of the dearest "
@@ -61,8 +40,8 @@ def tabulate(megabatches: pd.DataFrame) -> tuple[pd.DataFrame, str, pd.DataFrame
     for stream, table in spent.groupby(STREAM, sort=True):
         for cost, measure, share in product(COSTS, MEASURES, SHARES):
             budget = share * table[SPENT[cost]].max()
-            found = affordable(table, cost, budget, measure.column, measure.whole)
-            if comparison := compare_best(found, measure.fewer_is_better):
+            found = affordable(table, cost, budget, measure.column, measure.is_cer)
+            if comparison := compare_best(found, measure.is_cer):
                 place = dict(zip(STREAM, stream)) | {"cost": cost, "budget_macs": budget, "share": share}
                 rows.append((place, measure, comparison))
     return pd.DataFrame([_render(*row) for row in rows]), NOTE, pd.DataFrame([_numbers(*row) for row in rows])

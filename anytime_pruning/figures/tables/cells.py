@@ -15,14 +15,23 @@ INTERVAL_NOTE = (
 
 
 class Measure(NamedTuple):
-    """Names a column of numbers, with the heading of its cells and the number of decimals."""
+    """Names a column of numbers.
+
+    Attributes:
+        column: the column.
+        heading: name of the measure in print, and of the column of its cells.
+        decimals: number of decimals of its cells.
+        is_cer: whether it counts errors over a whole stream: fewer are better, and a part of the stream has no CER.
+    """
 
     column: str
     heading: str
     decimals: int
+    is_cer: bool = False
 
 
 TEST_ACC = Measure("test_acc_pct", "Test accuracy (%)", 2)
+CER = Measure("cumulative_error_count", "CER (count)", 0, is_cer=True)
 GAP, CLEAN_GAP = (Measure(column, f"{name} (points)", 2) for column, name in GAP_NAMES.items())
 GAPS_NOTE = f"{gap_note(GAP.column, CLEAN_GAP.column)}; at the last epoch of a megabatch."
 

@@ -7,12 +7,12 @@ import pandas as pd
 from anytime_pruning.figures.labels import dataset_label, model_label, series_label
 from anytime_pruning.figures.seed_statistics import CONFIDENCE, MIN_SEEDS, holm, paired_difference
 from anytime_pruning.figures.series import SERIES, STREAM, Series, of_series, ordered_series
-from anytime_pruning.figures.tables.cells import CLEAN_GAP, GAP, GAPS_NOTE, Measure, mean_and_interval
+from anytime_pruning.figures.tables.cells import CER, CLEAN_GAP, GAP, GAPS_NOTE, Measure, mean_and_interval
 from anytime_pruning.figures.tables.pairs import choose_pairs
 
 MEASURES = (
     Measure("test_acc_pct", "Test accuracy (points)", 2),
-    Measure("cumulative_error_count", "CER (count)", 0),
+    CER,
     GAP,
     CLEAN_GAP,
 )

@@ -1,7 +1,7 @@
 """Tabulate whether one series is better than another, worse, or equivalent within a margin."""
 
 import math
-from typing import Any, NamedTuple
+from typing import Any
 
 import pandas as pd
 
@@ -10,32 +10,12 @@ from anytime_pruning.figures.claims.seed_means import SeedMean
 from anytime_pruning.figures.labels import dataset_label, model_label, series_label
 from anytime_pruning.figures.seed_statistics import MIN_SEEDS, estimate, holm
 from anytime_pruning.figures.series import STREAM, Series, of_series, ordered_series
-from anytime_pruning.figures.tables.cells import mean_and_interval, number
+from anytime_pruning.figures.tables.cells import CER, Measure, mean_and_interval, number
 from anytime_pruning.figures.tables.pairs import choose_pairs
 
 BETTER, WORSE, EQUIVALENT, UNDECIDED = "better", "worse", "equivalent", "undecided"
-
-
-class Compared(NamedTuple):
-    """Names a measure in which series are compared.
-
-    Attributes:
-        column: the column of the measure.
-        heading: name of the measure in print.
-        decimals: number of decimals of its cells.
-        is_error: whether fewer are better, and the margin is a share of the second series' mean in percent.
-    """
-
-    column: str
-    heading: str
-    decimals: int
-    is_error: bool = False
-
-
-MEASURES = (
-    Compared("test_acc_pct", "Test accuracy (points)", 2),
-    Compared("cumulative_error_count", "CER (count)", 0, is_error=True),
-)
+# The margin of CER is a share of the second series' mean, in percent.
+MEASURES = {one.column: one for one in (Measure("test_acc_pct", "Test accuracy (points)", 2), CER)}
 
 
 def tabulate(runs: pd.DataFrame, margins: dict[str, float]) -> tuple[pd.DataFrame, str, pd.DataFrame]:
@@ -60,9 +40,9 @@ def _compare(panel: pd.DataFrame, one: Series, other: Series, margins: dict[str,
     if seeds.empty:
         return []
     rows: list[dict[str, Any]] = []
-    for measure in MEASURES:
+    for measure in MEASURES.values():
         difference = first.loc[seeds, measure.column] - second.loc[seeds, measure.column]
-        margin = margins[measure.column] * (second.loc[seeds, measure.column].mean() / 100 if measure.is_error else 1)
+        margin = margins[measure.column] * (second.loc[seeds, measure.column].mean() / 100 if measure.is_cer else 1)
         found = estimate(difference)
         measured = SeedMean(difference)
         is_tested = len(seeds) >= MIN_SEEDS and measured.has_spread()
@@ -111,13 +91,12 @@ def _verdict(row: dict[Any, Any]) -> str:
     if row["p_equivalence_holm"] < ALPHA:
         return EQUIVALENT
     if row["p_difference_holm"] < ALPHA:
-        is_error = next(measure.is_error for measure in MEASURES if measure.column == row["measure"])
-        return BETTER if (row["mean"] > 0) != is_error else WORSE
+        return BETTER if (row["mean"] > 0) != MEASURES[row["measure"]].is_cer else WORSE
     return UNDECIDED
 
 
 def _render(row: dict[Any, Any]) -> dict[str, str]:
-    measure = next(measure for measure in MEASURES if measure.column == row["measure"])
+    measure = MEASURES[row["measure"]]
     difference = mean_and_interval(row["mean"], row["low"], row["high"], row["seeds"], measure.decimals)
     return {
         "Dataset": dataset_label(row["dataset"]),

@@ -9,7 +9,11 @@ from anytime_pruning.figures.labels import dataset_label, model_label, series_la
 from anytime_pruning.figures.series import SERIES, Series
 from anytime_pruning.figures.tables.cells import INTERVAL_NOTE, TEST_ACC, Measure, interval_cells, summarize
 
-MEASURES = (TEST_ACC, Measure("cer_count", "CER (count)", 0), Measure("cer_pct", "CER (%)", 1))
+MEASURES = (
+    TEST_ACC,
+    Measure("cer_count", "CER (count)", 0, is_cer=True),
+    Measure("cer_pct", "CER (%)", 1, is_cer=True),
+)
 NOTE = (
     "External: test errors that were imported from another program; this project has neither run it nor checked the "
     f"errors. Test accuracy is that after the last megabatch. {INTERVAL_NOTE}"

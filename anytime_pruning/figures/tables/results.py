@@ -3,6 +3,7 @@
 import pandas as pd
 
 from anytime_pruning.figures.tables.cells import (
+    CER,
     CLEAN_GAP,
     GAP,
     GAPS_NOTE,
@@ -15,8 +16,8 @@ from anytime_pruning.figures.tables.cells import (
 
 MEASURES = (
     TEST_ACC,
-    Measure("cumulative_error_count", "CER (count)", 0),
-    Measure("cumulative_error_rate_pct", "CER (%)", 1),
+    CER,
+    Measure("cumulative_error_rate_pct", "CER (%)", 1, is_cer=True),
     GAP,
     CLEAN_GAP,
 )
