@@ -1,7 +1,5 @@
 """Prune progressively, by the schedule of the paper."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from anytime_pruning.foundation.registry import register
@@ -9,7 +7,6 @@ from anytime_pruning.pruning.schedules.base import Schedule
 
 
 @register("method", "app")
-@dataclass(frozen=True)
 class App(Schedule):
     """Lowers the density to `base_density ** level`, with levels evenly spaced from 1 to tau.
 

@@ -1,7 +1,5 @@
 """Prune progressively, fast at first and slowly at the end, as an ablation of the paper's schedule."""
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from anytime_pruning.foundation.registry import register
@@ -9,7 +7,6 @@ from anytime_pruning.pruning.schedules.base import Schedule
 
 
 @register("method", "app_cubic")
-@dataclass(frozen=True)
 class AppCubic(Schedule):
     """Lowers the density cubically from the first to the last density of `app`.
 

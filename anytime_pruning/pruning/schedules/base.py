@@ -10,7 +10,7 @@ from anytime_pruning.foundation.registry import lookup
 class Schedule(ABC):
     """Says which share of the prunable weights remains at each megabatch.
 
-    Subclasses are frozen dataclasses, so that a schedule can have parameters of its own as fields.
+    A subclass with parameters of its own is a frozen dataclass whose fields have defaults.
 
     Attributes:
         prunes: whether the schedule ever removes a weight. For a schedule that never does, pruning settings have no

@@ -1,14 +1,10 @@
 """Train once on everything, as a ceiling for what a stream can reach."""
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.schedules.dense import Dense
 
 
 @register("method", "offline")
-@dataclass(frozen=True)
 class Offline(Dense):
     """Keeps all weights and waits for all images, then trains on them for as many samples as the stream would.
 
@@ -16,4 +12,4 @@ class Offline(Dense):
     waiting costs in cumulative errors.
     """
 
-    trains_once: ClassVar[bool] = True
+    trains_once = True

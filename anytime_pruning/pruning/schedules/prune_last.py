@@ -1,13 +1,10 @@
 """Prune at the end, as a control for the question whether it pays to prune earlier."""
 
-from dataclasses import dataclass
-
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.pruning.schedules.base import Schedule
 
 
 @register("method", "prune_last")
-@dataclass(frozen=True)
 class PruneLast(Schedule):
     """Stays dense until the last megabatch, and is pruned there to the last density of `app`."""
 
