@@ -17,9 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Collect all runs of a list in four tidy tables: runs.csv, megabatches.csv, epochs.csv and layers.csv."""
-    from anytime_pruning.orchestration.study_paths import COLLECTED_TABLES
     from anytime_pruning.results.collect import collect
-    from anytime_pruning.results.layout import METRICS
+    from anytime_pruning.results.layout import COLLECTED_TABLES, METRICS
     from anytime_pruning.results.made_from import recorded
     from anytime_pruning.results.run_list import read_runs_list
 

@@ -18,9 +18,9 @@ from anytime_pruning.orchestration.forecast.machines import read_machines
 from anytime_pruning.orchestration.inputs import find_file
 from anytime_pruning.orchestration.places import project_root
 from anytime_pruning.orchestration.study_files import find_namesakes
-from anytime_pruning.orchestration.study_paths import COLLECTED_TABLES, StudyPaths
+from anytime_pruning.orchestration.study_paths import StudyPaths
 from anytime_pruning.results.external import check_streams, external_results
-from anytime_pruning.results.layout import RESULTS
+from anytime_pruning.results.layout import COLLECTED_TABLES, RESULTS
 from anytime_pruning.results.run_list import format_runs_list
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.settings.study import Study, plan_study

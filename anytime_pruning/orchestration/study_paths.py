@@ -6,10 +6,7 @@ All paths are relative, so that results are written to the folder in which Snake
 from dataclasses import dataclass
 from pathlib import Path
 
-from anytime_pruning.figures.catalog.kind import TableKind
 from anytime_pruning.results import layout
-
-COLLECTED_TABLES = ("runs", "megabatches", "epochs", "layers")
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class StudyPaths:
     @property
     def figures(self) -> str:
         """Return the folder of the figures and tables of the paper."""
-        return f"paper_figures/{self.study}"
+        return str(layout.FIGURES / self.study)
 
     @property
     def claims(self) -> str:
@@ -79,7 +76,7 @@ class StudyPaths:
 
     def claims_files(self) -> list[str]:
         """Return every file of the table of claims."""
-        return [f"{self.claims}.{kind}" for kind in TableKind.files]
+        return [f"{self.claims}.{kind}" for kind in layout.TABLE_FILES]
 
     def record(self, product: str) -> str:
         """Return the file that says what a product was made from."""
@@ -103,8 +100,7 @@ class StudyPaths:
 
     def run_files(self, name: str) -> list[str]:
         """Return every file of a run but its weights, in the order in which they may appear: metrics.json is last."""
-        files = (layout.CONFIG, layout.MEGABATCHES, layout.EPOCHS, layout.LAYERS)
-        return [*(f"{self.run(name)}/{file}" for file in files), self.run_metrics(name)]
+        return [*(f"{self.run(name)}/{file}" for file in layout.TEXTS), self.run_metrics(name)]
 
     def run_config(self, name: str) -> str:
         """Return the file of a run's settings."""

@@ -10,6 +10,9 @@ PICTURE_FILES, TABLE_FILES, MISSING = ("pdf", "png", "csv"), ("md", "html", "tex
 # These files are in a run's folder. metrics.json is written last, so a run is finished if its metrics.json exists.
 CONFIG, MEGABATCHES, EPOCHS, LAYERS = "config.yaml", "megabatches.csv", "epochs.csv", "layers.csv"
 METRICS = "metrics.json"
+# The texts of a run whose checksums metrics.json has, and the tables into which a study's runs are collected.
+TEXTS = (CONFIG, MEGABATCHES, EPOCHS, LAYERS)
+COLLECTED_TABLES = ("runs", "megabatches", "epochs", "layers")
 # This folder holds the checkpoints of an unfinished run.
 RESUME = "resume"
 # The process that computes the run keeps this file locked.

@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from anytime_pruning.results import layout
-from anytime_pruning.results.rows import TABLES
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,7 @@ def _figures_left(study: Path, planned: Mapping[str, Collection[str]]) -> Iterat
 
 def _remains(study: Path, there: set[str]) -> Iterator[Path]:
     """Find folders of runs without results, and weights without a run; collected tables, if no run is left at all."""
-    trees = {"runs": (layout.CONFIG, *TABLES)} | {tree: (file,) for tree, file in layout.WEIGHTS_TREES.items()}
+    trees = {"runs": layout.TEXTS} | {tree: (file,) for tree, file in layout.WEIGHTS_TREES.items()}
     for root, names in ((study / tree, names) for tree, names in trees.items()):
         folders = {path.parent for name in names for path in root.rglob(name)}
         yield from sorted(folder for folder in folders if str(folder.relative_to(root)) not in there)

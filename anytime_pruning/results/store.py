@@ -19,7 +19,7 @@ from anytime_pruning.results import layout
 from anytime_pruning.results.line_ends import check_line_ends
 from anytime_pruning.results.metrics_file import REMEDY, SCHEMA_VERSION, MetricsFile, parse_metrics
 from anytime_pruning.results.records import Records
-from anytime_pruning.results.rows import TABLES, EpochRow, LayerRow, MegabatchRow
+from anytime_pruning.results.rows import EpochRow, LayerRow, MegabatchRow
 from anytime_pruning.results.variants import AXES, plain_settings
 from anytime_pruning.settings.run import RunSettings
 
@@ -54,7 +54,7 @@ def write_run(
     }
     for name, rows in tables.items():
         write_text(out_dir / name, _to_csv(rows))
-    checksums = {name: file_sha256(out_dir / name) for name in (layout.CONFIG, *tables)}
+    checksums = {name: file_sha256(out_dir / name) for name in layout.TEXTS}
     metrics = MetricsFile(
         schema_version=SCHEMA_VERSION,
         results_version=RESULTS_VERSION,
@@ -81,7 +81,7 @@ def render(content: Mapping[str, Any]) -> str:
     return json.dumps(content, indent=2, allow_nan=False) + "\n"
 
 
-def check_files(folder: Path, checksums: Mapping[str, str], names: Iterable[str] = (layout.CONFIG, *TABLES)) -> None:
+def check_files(folder: Path, checksums: Mapping[str, str], names: Iterable[str] = layout.TEXTS) -> None:
     """Check that files of a run are unchanged since its metrics.json was written.
 
     Args:

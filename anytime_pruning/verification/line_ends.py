@@ -8,7 +8,6 @@ from pathlib import Path
 from anytime_pruning.foundation.errors import DataError
 from anytime_pruning.results import layout
 from anytime_pruning.results.line_ends import LineEndsError, restore_line_ends
-from anytime_pruning.results.rows import TABLES
 from anytime_pruning.results.store import check_files, read_metrics
 from anytime_pruning.verification.tables import check_table, collect_again
 
@@ -34,7 +33,7 @@ def restore_all_line_ends(runs: Iterable[Path], tables: Iterable[Path]) -> int:
 
 def _checks_of_run(folder: Path) -> Iterator[Callable[[], object]]:
     yield partial(read_metrics, folder)
-    for name in (layout.CONFIG, *TABLES):
+    for name in layout.TEXTS:
         yield partial(_check_text, folder, name)
 
 

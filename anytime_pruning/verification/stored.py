@@ -9,7 +9,6 @@ from anytime_pruning.foundation.errors import ArtifactError, DataError, SettingE
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import MetricsFile
-from anytime_pruning.results.rows import TABLES
 from anytime_pruning.results.store import check_files, read_metrics
 from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import parse_settings
@@ -66,7 +65,7 @@ def check_run(folder: Path, evaluator: "Evaluator | None" = None) -> Iterator[Fi
     yield count("runs")
     try:
         metrics = read_metrics(folder)
-        damages = [*_check_version(folder, metrics), *_check_checksums(folder, metrics, (layout.CONFIG, *TABLES))]
+        damages = [*_check_version(folder, metrics), *_check_checksums(folder, metrics, layout.TEXTS)]
         yield from damages
         if damages:
             # Checks of the numbers in changed files would only repeat these problems.
