@@ -17,12 +17,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Draw a figure from all its runs, or write a file that names the missing runs."""
-    from anytime_pruning.figures.draw import draw_planned, read_figure
+    from anytime_pruning.figures.draw import draw, read_figure
     from anytime_pruning.figures.files import named_in_errors, with_ending
     from anytime_pruning.results.made_from import recorded
 
     with named_in_errors(options.name, options.tables_dir):
         figure = read_figure(options.plan, options.name)
     sources = [options.plan, *(options.tables_dir / f"{table}.csv" for table in figure.tables)]
-    with recorded(options.record, sources, [with_ending(options.stem, kind) for kind in figure.kinds]):
-        draw_planned(options.plan, options.name, options.tables_dir, options.stem)
+    product = [with_ending(options.stem, kind) for kind in figure.kinds]
+    with recorded(options.record, sources, product), named_in_errors(options.name, options.tables_dir):
+        draw(figure, options.tables_dir, options.stem)

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from anytime_pruning.figures.catalog import Figure, FigureKind, PlotKind, TableKind
-from anytime_pruning.figures.files import named_in_errors, read_table, save_figure, save_table, with_ending
+from anytime_pruning.figures.files import read_table, save_figure, save_table, with_ending
 from anytime_pruning.foundation.errors import DataError, SettingError, show
 from anytime_pruning.foundation.files import write_text
 from anytime_pruning.results.rows import NEWER_COLUMNS
@@ -29,24 +29,6 @@ class MissingRunsError(DataError):
             f"not drawn, {len(missing)} of its {n_runs} runs are missing and have to be trained first: "
             f"{', '.join(missing)}",
         )
-
-
-def draw_planned(plan: Path, name: str, tables_dir: Path, stem: Path) -> None:
-    """Draw one figure of a plan.
-
-    Args:
-        plan: JSON file with the planned figures of a study.
-        name: name of the figure in the plan.
-        tables_dir: folder of the collected tables.
-        stem: output path without suffix.
-
-    Raises:
-        MissingRunsError: runs of the figure are not in its tables.
-        DataError: a file cannot be read or written, or a table lacks a column or a value.
-        SettingError: the plan has no such figure, or its kind is not registered.
-    """
-    with named_in_errors(name, tables_dir):
-        draw(read_figure(plan, name), tables_dir, stem)
 
 
 def read_figure(plan: Path, name: str) -> Figure:
@@ -78,6 +60,8 @@ def draw(figure: Figure, tables_dir: Path, stem: Path) -> None:
         MissingRunsError: runs of the figure are not in its tables.
         DataError: a table cannot be read, or lacks a value.
         KeyError: a table lacks a column.
+        OSError: a file cannot be written.
+        SettingError: the kind of the figure is not registered.
     """
     kind = figure.kind
     missing_path = with_ending(stem, kind.missing_file)
