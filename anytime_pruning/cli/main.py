@@ -9,7 +9,7 @@ from typing import Protocol
 from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare, train, verify, workflow
 from anytime_pruning.cli.study import external, names, plan, report, schema, stale, stream, studies, walkthrough
 from anytime_pruning.foundation.console import escape_what_cannot_be_printed
-from anytime_pruning.foundation.errors import ArtifactError, one_line
+from anytime_pruning.foundation.errors import ArtifactError, describe_system_error
 from anytime_pruning.foundation.signals import Interrupted, handling
 from anytime_pruning.machine.collector import defer_collections
 
@@ -82,7 +82,7 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     except OSError as error:
-        print(f"error: {one_line(str(error.filename or 'system'))}: {error.strerror or error}", file=sys.stderr)
+        print(f"error: {describe_system_error(error)}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:

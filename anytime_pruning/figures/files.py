@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from anytime_pruning.figures.series import SERIES, STREAM
-from anytime_pruning.foundation.errors import ArtifactError, DataError
+from anytime_pruning.foundation.errors import ArtifactError, DataError, describe_system_error
 from anytime_pruning.foundation.files import write_atomically, write_text
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def named_in_errors(name: str, tables_dir: Path) -> Iterator[None]:
         error.args = (f"{name}: {error}",)
         raise
     except OSError as error:
-        raise DataError(f"{name}: {error.filename}: {error.strerror}") from None
+        raise DataError(f"{name}: {describe_system_error(error)}") from None
     except KeyError as error:
         raise DataError(f"{name}: no column {error} in {tables_dir}") from None
 

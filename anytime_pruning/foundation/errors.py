@@ -120,6 +120,11 @@ def first_line(error: BaseException) -> str:
     return " ".join(str(error).strip().partition("\n")[0].split()) or type(error).__name__
 
 
+def describe_system_error(error: OSError) -> str:
+    """Return one line that names the file of a system's error, if it has one, and says what the system says."""
+    return one_line(f"{error.filename or 'system'}: {error.strerror or error}")
+
+
 class _Shortener(reprlib.Repr):
     """Writes only the beginning of a value.
 

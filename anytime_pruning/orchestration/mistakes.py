@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from anytime_pruning.foundation.errors import ArtifactError, one_line
+from anytime_pruning.foundation.errors import ArtifactError, describe_system_error
 
 
 @contextmanager
@@ -23,7 +23,7 @@ def mistakes_in_one_line(as_error: Callable[[str], Exception] | None = None) -> 
     except ArtifactError as error:
         line, status = f"error: {error}", error.exit_status
     except OSError as error:
-        line, status = f"error: {one_line(str(error.filename or 'system'))}: {error.strerror or error}", 1
+        line, status = f"error: {describe_system_error(error)}", 1
     else:
         return
     if as_error:

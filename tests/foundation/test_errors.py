@@ -2,7 +2,14 @@ from collections import OrderedDict
 
 import pytest
 
-from anytime_pruning.foundation.errors import MESSAGE_LIMIT, VALUE_LIMIT, DataError, SettingError, show
+from anytime_pruning.foundation.errors import (
+    MESSAGE_LIMIT,
+    VALUE_LIMIT,
+    DataError,
+    SettingError,
+    describe_system_error,
+    show,
+)
 
 
 def nested(kind, depth):
@@ -52,3 +59,15 @@ def test_an_ordinary_value_is_shown_as_python_writes_it():
     for value in (3, "a'b", [1, 2.5, None], {"a": (1,)}, True, 10**30):
         assert show(value) == repr(value)
     assert show(OrderedDict(a=1)) == "{'a': 1}"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device", "a\nb"), r"a\nb: No space left on device"),
+        (OSError(28, "No space left on device"), "system: No space left on device"),
+        (OSError("pipe is gone"), "system: pipe is gone"),
+    ],
+)
+def test_an_error_of_the_system_names_its_file_if_it_has_one(error, line):
+    assert describe_system_error(error) == line
