@@ -19,11 +19,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Write a table with a verdict on each claim and a note that counts missing runs."""
     from anytime_pruning.figures.catalog.kind import TableKind
+    from anytime_pruning.figures.claims.definitions import TABLES
     from anytime_pruning.figures.claims.table import write_claims
     from anytime_pruning.figures.files import with_ending
     from anytime_pruning.results.made_from import recorded
 
-    tables = [options.tables_dir / f"{name}.csv" for name in ("runs", "megabatches", "layers")]
+    tables = [options.tables_dir / f"{name}.csv" for name in TABLES]
     product = [with_ending(options.stem, kind) for kind in TableKind.files]
     with recorded(options.record, [options.claims, options.runs_list, *tables], product):
         write_claims(options.claims, options.runs_list, options.runs_dir, options.tables_dir, options.stem)

@@ -23,6 +23,8 @@ Measure = Literal[
     "early_density",
 ]
 
+# The collected tables from which measures are computed.
+TABLES = ("runs", "megabatches", "layers")
 # Noise alone shows some of these, too. They are judged by a simulated test of one series and not by a difference.
 NOISY_SIZES = frozenset({"excess_reversal"})
 

@@ -15,7 +15,7 @@ from anytime_pruning.figures.claims.decisions import (
     REPRODUCED,
     UNDECIDED,
 )
-from anytime_pruning.figures.claims.definitions import Claim, read_claims
+from anytime_pruning.figures.claims.definitions import TABLES, Claim, read_claims
 from anytime_pruning.figures.claims.verdicts import check
 from anytime_pruning.figures.files import named_in_errors, read_table, save_table
 from anytime_pruning.figures.seed_statistics import MIN_SEEDS
@@ -54,7 +54,7 @@ def write_claims(claims: Path, runs_list: Path, runs_dir: Path, tables_dir: Path
     """
     with named_in_errors("claims", tables_dir):
         asked = read_claims(claims)
-        tables = {name: read_table(tables_dir / f"{name}.csv") for name in ("runs", "megabatches", "layers")}
+        tables = {name: read_table(tables_dir / f"{name}.csv") for name in TABLES}
         planned = read_runs_list(runs_list)
         rows = check(asked, tables, runs_dir)
         missing = len(set(planned) - set(tables["runs"]["run"]))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, cached_property
 from pathlib import Path
 
+from anytime_pruning.figures.claims.definitions import TABLES
 from anytime_pruning.orchestration.inputs import data_of_run
 from anytime_pruning.orchestration.plan import Plan
 from anytime_pruning.results.made_from import is_current
@@ -116,7 +117,7 @@ class Products:
 
     @property
     def _sources_of_claims(self) -> list[str]:
-        return [self._paths.runs_list, *(self._paths.table(name) for name in ("runs", "megabatches", "layers"))]
+        return [self._paths.runs_list, *(self._paths.table(name) for name in TABLES)]
 
     def _is_current(self, record: str, sources: Iterable[str], product: Iterable[str]) -> bool:
         return is_current(Path(self._paths.record(record)), [*map(Path, sources)], [*map(Path, product)])

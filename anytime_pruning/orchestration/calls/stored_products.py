@@ -6,6 +6,7 @@ clock, and no checkout or copy changes its times. Only the plan is compared by i
 
 from collections.abc import Callable, Iterable, Sequence
 
+from anytime_pruning.figures.claims.definitions import TABLES
 from anytime_pruning.orchestration.calls.object_store import ObjectStore
 from anytime_pruning.orchestration.inputs import cache_file
 from anytime_pruning.orchestration.plan import Plan
@@ -55,7 +56,7 @@ class StoredProducts:
 
     def inputs_of_claims(self, claims: str) -> list[str]:
         """Return the inputs of the rule that judges the claims of a file."""
-        tables = map(self._paths.table, ("runs", "megabatches", "layers"))
+        tables = map(self._paths.table, TABLES)
         return [self._local(claims), self._paths.runs_list, *tables, *self._configs]
 
     def inputs_of_metrics(self) -> list[str]:
