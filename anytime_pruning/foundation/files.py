@@ -1,6 +1,8 @@
-"""Write files so that a crash never leaves half a file, and compute digests of files."""
+"""Make texts of tables, write files so that a crash never leaves half a file, and compute digests of files."""
 
+import csv
 import hashlib
+import io
 import os
 import stat
 from collections.abc import Callable, Iterable
@@ -17,6 +19,15 @@ def write_text(path: Path, text: str) -> None:
     The bytes depend on the text alone: UTF-8 and line feeds, whatever the locale and the system.
     """
     write_atomically(path, lambda partial: partial.write_text(text, encoding="utf-8", newline="\n"))
+
+
+def csv_text(columns: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
+    """Return a CSV table with line feeds, a row of names first; None becomes an empty cell."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def write_if_different(path: Path, text: str) -> None:

@@ -1,11 +1,9 @@
 """Write a finished run to disk, with metrics.json last and no file half-written, and read stored runs."""
 
-import csv
 import hashlib
-import io
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,7 @@ import yaml
 
 from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.foundation.errors import DataError, SettingError, show
-from anytime_pruning.foundation.files import file_sha256, write_atomically, write_text
+from anytime_pruning.foundation.files import csv_text, file_sha256, write_atomically, write_text
 from anytime_pruning.foundation.safe_text import parse_yaml
 from anytime_pruning.results import layout
 from anytime_pruning.results.line_ends import check_line_ends
@@ -53,7 +51,7 @@ def write_run(
         layout.LAYERS: records.layers,
     }
     for name, rows in tables.items():
-        write_text(out_dir / name, _to_csv(rows))
+        write_text(out_dir / name, csv_text([column.name for column in fields(rows[0])], map(astuple, rows)))
     checksums = {name: file_sha256(out_dir / name) for name in layout.TEXTS}
     metrics = MetricsFile(
         schema_version=SCHEMA_VERSION,
@@ -191,11 +189,3 @@ def stored_run(out_dir: Path, settings: RunSettings) -> MetricsFile | None:
             f"{settings.digest()}; name another folder"
         )
     return metrics
-
-
-def _to_csv(rows: Sequence[MegabatchRow | EpochRow | LayerRow]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, [column.name for column in fields(rows[0])], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(asdict(row) for row in rows)
-    return text.getvalue()

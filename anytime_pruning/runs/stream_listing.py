@@ -1,14 +1,13 @@
 """List the images of a stream, so that other programs can train on the same megabatches."""
 
-import csv
 import hashlib
 from collections.abc import Iterable, Iterator
-from io import StringIO
 
 import numpy as np
 
 from anytime_pruning.datasets import ImageArrays
 from anytime_pruning.datasets.base import DatasetSettings
+from anytime_pruning.foundation.files import csv_text
 from anytime_pruning.runs.stream_plan import split_images
 from anytime_pruning.settings.run import RunSettings
 
@@ -40,11 +39,7 @@ def list_stream(settings: RunSettings, arrays: ImageArrays) -> str:
     Raises:
         SettingError: the dataset is too small for the stream.
     """
-    text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(_rows(settings, arrays))
-    return text.getvalue()
+    return csv_text(COLUMNS, _rows(settings, arrays))
 
 
 def _rows(settings: RunSettings, arrays: ImageArrays) -> Iterator[tuple[int, str, int, int, str]]:

@@ -10,6 +10,7 @@ from safetensors.torch import save_file
 
 from anytime_pruning.foundation.errors import CapacityError
 from anytime_pruning.foundation.files import (
+    csv_text,
     fingerprint_files,
     make_folder,
     remove_partial,
@@ -119,3 +120,7 @@ def test_a_fingerprint_changes_with_names_sizes_and_times(tmp_path):
     (tmp_path / "a").write_text("longer")
     os.utime(tmp_path / "a", (0, 0))
     assert fingerprint_files(tmp_path, ["a"]) != before
+
+
+def test_a_table_has_line_feeds_and_empty_cells():
+    assert csv_text(["a", "b"], [(1, None), ("x, y", 0.1)]) == 'a,b\n1,\n"x, y",0.1\n'

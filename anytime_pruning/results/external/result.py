@@ -1,15 +1,13 @@
 """Hold and write the test errors of one program on one stream."""
 
-import csv
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from anytime_pruning.foundation.errors import SettingError, show
-from anytime_pruning.foundation.files import write_text
+from anytime_pruning.foundation.files import csv_text, write_text
 from anytime_pruning.settings.run import RunSettings
 
 # The folder of these files, beside the folder `runs` of a study.
@@ -62,11 +60,8 @@ def write_external(result: ExternalResult, study: Path) -> Path:
         study: folder of the study's results.
     """
     path = study / FOLDER / external_path(result)
-    text = StringIO()
-    writer = csv.DictWriter(text, [*KEYS, *NUMBERS], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(result.rows())
-    write_text(path, text.getvalue())
+    columns = (*KEYS, *NUMBERS)
+    write_text(path, csv_text(columns, ([row[column] for column in columns] for row in result.rows())))
     return path
 
 
