@@ -5,7 +5,7 @@ pruner may change the network, because `score` restores it afterwards. The decor
 prunes in several rounds, with new scores in each. Each pruner is one module, which is imported here so that the pruner
 is registered.
 
-This package imports from `pruning.prunable`, `stream` and `foundation`. The choice of weights by their scores must
+This package imports from `pruning.prunable` and the rooms below `pruning`. The choice of weights by their scores must
 never be here.
 """
 
