@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 # The longest message, and the longest value inside a message, in characters.
 MESSAGE_LIMIT, VALUE_LIMIT = 1000, 80
+# The most names in a list of a message.
+MOST_NAMES = 6
 # What the machine lacks, by the number of the system's error.
 SHORTAGES = {errno.ENOMEM: "memory", errno.EMFILE: "open files", errno.ENFILE: "open files"}
 AGAINST_SHORTAGE = "run fewer jobs at once, or raise the limits that `ulimit -a` shows"
@@ -77,10 +79,10 @@ def show(value: object) -> str:
     return shown if len(shown) <= VALUE_LIMIT else shown[: VALUE_LIMIT - 3] + "..."
 
 
-def name_some(names: Sequence[str], most: int = 6) -> str:
+def name_some(names: Sequence[str]) -> str:
     """Join names for a message, and only count the rest if there are many."""
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return f"{', '.join(names[:most])}{rest}"
+    rest = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"{', '.join(names[:MOST_NAMES])}{rest}"
 
 
 def causes(error: BaseException, handled: BaseException | None = None) -> list[BaseException]:

@@ -1,9 +1,7 @@
-"""Write and read the list of a study's runs."""
+"""Format and read the list of a study's runs."""
 
 from collections.abc import Sequence
 from pathlib import Path
-
-from anytime_pruning.foundation.files import write_text
 
 
 def format_runs_list(names: Sequence[str]) -> str:
@@ -11,11 +9,6 @@ def format_runs_list(names: Sequence[str]) -> str:
     return "".join(f"{name}\n" for name in names)
 
 
-def write_runs_list(path: Path, names: Sequence[str]) -> None:
-    """Write the names of a study's runs."""
-    write_text(path, format_runs_list(names))
-
-
 def read_runs_list(path: Path) -> list[str]:
-    """Read the names of runs from a file that `write_runs_list` wrote."""
+    """Read the names of runs from a file with the text of `format_runs_list`."""
     return path.read_text(encoding="utf-8").splitlines()

@@ -19,14 +19,14 @@ import locale, sys
 from pathlib import Path
 import pandas as pd
 from anytime_pruning.figures.files import read_table, save_table
-from anytime_pruning.foundation.files import write_if_different
-from anytime_pruning.results.run_list import read_runs_list, write_runs_list
+from anytime_pruning.foundation.files import write_if_different, write_text
+from anytime_pruning.results.run_list import format_runs_list, read_runs_list
 
 print(locale.getpreferredencoding())
 stem = Path(sys.argv[1])
 cells = pd.DataFrame({"range": ["1\\u20132 \\u00b1 3"]})
 save_table(cells, "a note \\u2212 of minus signs", cells, stem)
-write_runs_list(stem.with_name("runs.txt"), ["bl\\u00fcten/a"])
+write_text(stem.with_name("runs.txt"), format_runs_list(["bl\\u00fcten/a"]))
 assert read_runs_list(stem.with_name("runs.txt")) == ["bl\\u00fcten/a"]
 write_if_different(stem.with_name("plan"), "\\u2013")
 write_if_different(stem.with_name("plan"), "\\u2013")

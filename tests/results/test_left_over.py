@@ -10,7 +10,7 @@ from anytime_pruning.__main__ import main
 from anytime_pruning.figures.catalog.plan import plan_figures
 from anytime_pruning.results import layout
 from anytime_pruning.results.left_over import find_left_over
-from anytime_pruning.results.run_list import write_runs_list
+from anytime_pruning.results.run_list import format_runs_list
 from anytime_pruning.settings.study import plan_study
 from anytime_pruning.verification.left_over import describe_left_over
 
@@ -144,7 +144,7 @@ def test_verification_counts_them_by_the_last_grid_of_the_workflow(capsys):
     assert list(describe_left_over(STUDY)) == []  # the workflow has written no lists yet
     figures = plan_figures(plan_study(content([2]))[1])
     (STUDY / "figures.json").write_text(json.dumps({name: figure.as_json() for name, figure in figures.items()}))
-    write_runs_list(STUDY / "runs.txt", [run.name for run in plan_study(content([2]))[1]])
+    (STUDY / "runs.txt").write_text(format_runs_list([run.name for run in plan_study(content([2]))[1]]))
     assert main(["verify", "--no-evaluate", str(STUDY)]) == 1  # these runs are empty files
     said = capsys.readouterr()
     assert f"{STUDY}: 4 runs, 11 figures and 0 left-overs of runs are of no grid" in said.out

@@ -30,7 +30,7 @@ def run_out_of_memory():
 
 @pytest.mark.parametrize("work", [allocate_too_much, run_out_of_gpu_memory, run_out_of_memory])
 def test_out_of_memory_names_the_settings_to_lower(work, tiny):
-    advise = partial(advice_on_memory, parse_settings(tiny(execution={"gpu_slots": 3})), None)
+    advise = partial(advice_on_memory, parse_settings(tiny(execution={"gpu_slots": 3})), torch.device("cuda"))
     message = r"batch_size 16 and execution\.gpu_slots 3 does not fit; lower"
     with pytest.raises(CapacityError, match=message), out_of_memory_as_capacity_error(advise):
         work()

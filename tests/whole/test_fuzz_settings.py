@@ -26,7 +26,7 @@ from anytime_pruning.foundation.safe_text import parse_yaml, read_yaml
 from anytime_pruning.orchestration.checks import check_runs
 from anytime_pruning.orchestration.forecast.estimate import describe_cost
 from anytime_pruning.results import layout
-from anytime_pruning.results.run_list import read_runs_list, write_runs_list
+from anytime_pruning.results.run_list import format_runs_list, read_runs_list
 from anytime_pruning.runs import job
 from anytime_pruning.settings.execution import ExecutionSettings
 from anytime_pruning.settings.naming import run_name
@@ -94,7 +94,7 @@ def test_any_study(in_folder):
         else:
             assert 1 <= len(runs) <= MAX_RUNS
             names = [check_run(study.study, run.settings) for run in runs[:: max(1, len(runs) // 5)]]
-            write_runs_list(runs_list, names)
+            runs_list.write_text(format_runs_list(names))
             assert read_runs_list(runs_list) == names
             assert all(re.fullmatch(r"[\w.-]+", figure) for figure in plan_figures(runs))
             assert describe_cost((run.settings for run in runs), []).isprintable()

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+# The smallest move that counts as one, in percentage points.
 THRESHOLD_POINTS = 1.0
 
 
@@ -47,14 +48,13 @@ def reversal(curves: ArrayLike) -> Floats:
     return np.asarray(np.minimum(rise, fall))
 
 
-def count_direction_changes(curves: ArrayLike, threshold: float = THRESHOLD_POINTS) -> NDArray[np.int64]:
-    """Count how often curves turn and then move back by at least `threshold`.
+def count_direction_changes(curves: ArrayLike) -> NDArray[np.int64]:
+    """Count how often curves turn and then move back by at least `THRESHOLD_POINTS`.
 
-    The first move of at least `threshold` sets the first direction. Smaller moves are ignored.
+    The first move of at least this size sets the first direction. Smaller moves are ignored.
 
     Args:
-        curves: [..., T] values.
-        threshold: smallest move that counts, in the unit of the curves.
+        curves: [..., T] values, in percentage points.
 
     Returns:
         [...] counts.
@@ -65,8 +65,8 @@ def count_direction_changes(curves: ArrayLike, threshold: float = THRESHOLD_POIN
     for place in range(1, curves.shape[-1]):
         value = curves[..., place]
         low, high = np.minimum(low, value), np.maximum(high, value)
-        rises = (value - low >= threshold) & (direction <= 0)
-        falls = (high - value >= threshold) & (direction >= 0) & ~rises
+        rises = (value - low >= THRESHOLD_POINTS) & (direction <= 0)
+        falls = (high - value >= THRESHOLD_POINTS) & (direction >= 0) & ~rises
         turns = rises | falls
         changes = changes + (turns & (direction != 0))
         direction = np.where(rises, 1, np.where(falls, -1, direction))
