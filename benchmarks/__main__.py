@@ -68,7 +68,7 @@ def measure(
     networks = NETWORKS[:2] if quick else NETWORKS
     result: dict[str, Any] = {
         "machine": describe_machine(device, threads),
-        "code": provenance.describe_code(),
+        "code": provenance.describe_commit(),
         "rounds": rounds,
         "networks": {},
         "sharing": {},

@@ -34,7 +34,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=RESULTS, help="folder for the results")
     options = parser.parse_args(arguments)
     runs: list[dict[str, Any]] = []
-    result = {"machine": describe_machine(torch.device("cpu"), 1), "code": provenance.describe_code(), "runs": runs}
+    result = {"machine": describe_machine(torch.device("cpu"), 1), "code": provenance.describe_commit(), "runs": runs}
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
         write_noise(Path(folder) / "noise", N_TRAIN, N_TEST)
         for seed in range(options.repeats):

@@ -28,7 +28,7 @@ PLAN = (
 DESCRIBE = (
     "import json, torch; from anytime_pruning.machine import provenance; "
     "from benchmarks.report import describe_machine; "
-    "print(json.dumps({'machine': describe_machine(torch.device('cpu'), 1), 'code': provenance.describe_code()}))"
+    "print(json.dumps({'machine': describe_machine(torch.device('cpu'), 1), 'code': provenance.describe_commit()}))"
 )
 
 

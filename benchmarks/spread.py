@@ -49,7 +49,7 @@ def main(arguments: list[str] | None = None) -> int:
     runs: dict[str, list[dict[str, Any]]] = {}
     result = {
         "machine": describe_machine(torch.device("cpu"), 1),
-        "code": provenance.describe_code(),
+        "code": provenance.describe_commit(),
         "settings": RUN,
         "runs": runs,
     }

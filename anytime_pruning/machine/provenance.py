@@ -18,7 +18,7 @@ from anytime_pruning.machine.nvidia import is_mps_on
 PROCESSORS = Path("/proc/cpuinfo")
 
 
-def describe_code() -> dict[str, str | bool | None]:
+def describe_commit() -> dict[str, str | bool | None]:
     """Return the `commit` of the checkout that holds the package, and whether its files are `modified`.
 
     Both are None where git cannot tell. An installed package may lie inside a repository of the user. The commit of

@@ -111,7 +111,7 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
         warn_if_threads_would_wait(execution.threads)
     # The code version is recorded now, because the checkout may change during the run.
     code: dict[str, Any] = {
-        "code": provenance.describe_code(),
+        "code": provenance.describe_commit(),
         "container": provenance.describe_container(),
         "versions": provenance.describe_versions(),
     }

@@ -163,10 +163,10 @@ def _note_training(part: Part, record: Record) -> None:
 def _look_at_the_machine() -> dict[str, Any]:
     """Name the GPUs, the commit and torch; a short-lived process asks, because this one should hold no GPU."""
     code = (
-        "import json, torch; from anytime_pruning.machine.provenance import describe_code; "
+        "import json, torch; from anytime_pruning.machine.provenance import describe_commit; "
         "n = torch.cuda.device_count() if torch.cuda.is_available() else 0; "
         "gpus = [torch.cuda.get_device_name(i) for i in range(n)]; "
-        "print(json.dumps({'gpus': gpus, 'torch': torch.__version__, **describe_code()}))"
+        "print(json.dumps({'gpus': gpus, 'torch': torch.__version__, **describe_commit()}))"
     )
     answer = subprocess.run([sys.executable, "-c", code], env=ENVIRONMENT, capture_output=True, encoding="utf-8")
     if answer.returncode:

@@ -79,7 +79,7 @@ def measure(runs: list[Path], options: argparse.Namespace) -> dict[str, Any]:
             rows[row].setdefault("latency_ms", {}).setdefault(engine, {})[str(batch)] = found
     return {
         "machine": describe_machine(device, threads),
-        "code": provenance.describe_code(),
+        "code": provenance.describe_commit(),
         "rounds": options.rounds,
         "networks": rows,
         "seconds": round(time.perf_counter() - started, 1),

@@ -6,7 +6,7 @@ import torch
 
 import anytime_pruning
 from anytime_pruning.machine import provenance
-from anytime_pruning.machine.provenance import describe_code, describe_container
+from anytime_pruning.machine.provenance import describe_commit, describe_container
 from anytime_pruning.results.metrics_file import Hardware
 
 
@@ -39,16 +39,16 @@ def test_a_package_in_somebody_elses_repository_has_no_commit(tmp_path, monkeypa
 
     commit = ("-c", "user.name=t", "-c", "user.email=t@t", "commit", "-q", "--allow-empty", "-m", "x")
     git("init", "-q")
-    assert describe_code() == {"commit": None, "modified": None}
+    assert describe_commit() == {"commit": None, "modified": None}
     git("add", "-f", ".")
-    assert describe_code() == {"commit": None, "modified": True}
+    assert describe_commit() == {"commit": None, "modified": True}
     git("rm", "-q", "-r", "--cached", ".")
     git(*commit)
-    assert describe_code() == {"commit": None, "modified": None}
+    assert describe_commit() == {"commit": None, "modified": None}
     git("add", "-f", ".")
-    assert describe_code() == {"commit": git("rev-parse", "HEAD"), "modified": True}
+    assert describe_commit() == {"commit": git("rev-parse", "HEAD"), "modified": True}
     git(*commit)
-    assert describe_code() == {"commit": git("rev-parse", "HEAD"), "modified": False}
+    assert describe_commit() == {"commit": git("rev-parse", "HEAD"), "modified": False}
 
 
 @pytest.mark.parametrize("mps", [True, False, None])
