@@ -193,8 +193,8 @@ def test_another_file_with_a_study_of_the_same_name_is_a_warning(tmp_path):
     (folder / "config" / "link.yaml").symlink_to("tiny.yaml")
     warned = [line for line in snakemake(folder, "--dry-run").stdout.splitlines() if "WARNING" in line]
     assert warned == [
-        f"WARNING: {folder}/config/copy.yaml has a study of the same name, tiny. Each overwrites the other's tables and "
-        "figures. Give one of the two another name."
+        f"WARNING: {folder}/config/copy.yaml has a study of the same name, tiny. Each overwrites the other's tables "
+        "and figures. Give one of the two another name."
     ]
     # Both files make one study here.
     both = ["--configfile", "config/tiny.yaml", "config/copy.yaml"]
