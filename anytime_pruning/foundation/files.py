@@ -1,11 +1,12 @@
 """Make texts of tables, write files so that a crash never leaves half a file, and compute digests of files."""
 
 import csv
+import errno
 import hashlib
 import io
 import os
 import stat
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -136,6 +137,35 @@ def remove_partial(folder: Path, name: str = "*") -> None:
     """
     for path in folder.glob(f".{name}.partial-*"):
         path.unlink(missing_ok=True)
+
+
+def walk(folder: Path) -> Iterator[Path]:
+    """Yield every file and folder below a folder, also those behind symbolic links, which `Path.rglob` does not enter.
+
+    A link that leads back to a folder above it is yielded and not entered. A folder with two names is entered by both.
+
+    Raises:
+        OSError: a folder cannot be looked into. What it holds is not known, so that nothing may be called missing.
+    """
+    yield from _walk(folder, frozenset())
+
+
+def _walk(folder: Path, above: frozenset[tuple[int, int]]) -> Iterator[Path]:
+    try:
+        status = folder.stat()
+        with os.scandir(folder) as entries:
+            names = sorted((entry.name, entry.is_symlink() or entry.is_dir()) for entry in entries)
+    except OSError as error:
+        # A link may lead to a file or nowhere, and another process may have removed what was listed a moment ago.
+        if error.errno in (errno.ENOTDIR, errno.ENOENT, errno.ELOOP):
+            return
+        raise
+    if (identity := (status.st_dev, status.st_ino)) in above:
+        return
+    for name, may_be_folder in names:
+        yield folder / name
+        if may_be_folder:
+            yield from _walk(folder / name, above | {identity})
 
 
 def file_sha256(path: Path) -> str:

@@ -2,12 +2,17 @@
 
 A user may keep files of his own beside them. A file is named only if this project writes files of its kind: all files
 of a figure together, a file that names missing runs, or a file whose making was recorded.
+
+A user may also move runs or weights to another disk and leave symbolic links in their places. What lies behind a link
+belongs to the study like the rest. It may belong to another study, too, so it is named and `is_behind_link` tells that
+it must stay. Where a link leads nowhere, its disk may be away for a moment, and no run behind it counts as removed.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from anytime_pruning.foundation.files import walk
 from anytime_pruning.results import layout
 
 
@@ -58,8 +63,13 @@ def find_left_over(
 def runs_there(study: Path) -> list[str]:
     """Return the names of the runs that are finished or can go on, in order."""
     root = study / "runs"
-    signs = [*root.rglob(layout.METRICS), *root.rglob(layout.RESUME)]
+    signs = (path for path in walk(root) if path.name in (layout.METRICS, layout.RESUME))
     return sorted({str(sign.parent.relative_to(root)) for sign in signs})
+
+
+def is_behind_link(path: Path, study: Path) -> bool:
+    """Return whether a folder above a path, below the folder of the study, is a symbolic link."""
+    return any(folder.is_symlink() for folder in _between(path.parent, study))
 
 
 def figure_of(path: Path) -> str:
@@ -90,8 +100,23 @@ def _figures_left(study: Path, planned: Mapping[str, Collection[str]]) -> Iterat
 def _remains(study: Path, there: set[str]) -> Iterator[Path]:
     """Find folders of runs without results, and weights without a run; collected tables, if no run is left at all."""
     trees = {"runs": layout.TEXTS} | {tree: (file,) for tree, file in layout.WEIGHTS_TREES.items()}
+    runs = study / "runs"
     for root, names in ((study / tree, names) for tree, names in trees.items()):
-        folders = {path.parent for name in names for path in root.rglob(name)}
-        yield from sorted(folder for folder in folders if str(folder.relative_to(root)) not in there)
-    if not there:
+        found = sorted({path.parent.relative_to(root) for path in walk(root) if path.name in names})
+        yield from (root / name for name in found if str(name) not in there and not _may_be_run(runs / name, study))
+    if not there and not any(_leads_nowhere(path) for path in (runs, *walk(runs))):
         yield from sorted((study / "tables").glob("*.csv"))
+
+
+def _may_be_run(run: Path, study: Path) -> bool:
+    """Return whether a run is finished, as planning decides it, or may be behind a link that leads nowhere now."""
+    return (run / layout.METRICS).exists() or any(map(_leads_nowhere, _between(run, study)))
+
+
+def _leads_nowhere(path: Path) -> bool:
+    return path.is_symlink() and not path.exists()
+
+
+def _between(path: Path, study: Path) -> list[Path]:
+    """Return a path and the folders above it, up to the folder of the study, which does not count."""
+    return [folder for folder in (path, *path.parents) if folder.is_relative_to(study) and folder != study]

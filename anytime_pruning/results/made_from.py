@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from anytime_pruning.foundation.files import file_sha256, remove_partial, write_text
+from anytime_pruning.foundation.files import file_sha256, remove_partial, walk, write_text
 
 PACKAGE = Path(__file__).resolve().parents[1]
 # Collecting and drawing import code from these places alone. An edit of this code makes tables, figures and claims
@@ -69,7 +69,7 @@ def code_digest() -> str:
 
 def _code_in(folder: Path) -> list[Path]:
     """Return the modules and the templates of pages below a folder."""
-    return sorted(path for path in folder.rglob("*") if path.suffix in (".py", ".html"))
+    return sorted(path for path in walk(folder) if path.suffix in (".py", ".html"))
 
 
 def _content(made_from: str, product: Sequence[Path]) -> str:
@@ -90,7 +90,7 @@ def _lines(paths: Iterable[Path]) -> Iterator[str]:
 
 
 def _files_in(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and not path.name.startswith("."))
+    return sorted(path for path in walk(folder) if path.is_file() and not path.name.startswith("."))
 
 
 def _sha256(path: Path) -> str:

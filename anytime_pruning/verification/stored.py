@@ -1,11 +1,13 @@
 """Check stored results for the command line: find runs and tables, run the checks, and gather the findings."""
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anytime_pruning import RESULTS_VERSION
 from anytime_pruning.foundation.errors import ArtifactError, DataError, SettingError, first_line
+from anytime_pruning.foundation.files import walk
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.results import layout
 from anytime_pruning.results.metrics_file import MetricsFile
@@ -47,7 +49,7 @@ def verify(paths: Sequence[Path], evaluate: bool = True, data_dir: Path | None =
         for folder in tables:
             _gather(_check_tables(folder), done)
             yield done
-        for folder in sorted({folder.parent for folder in path.rglob("runs") if folder.is_dir()}):
+        for folder in _studies_in(walk(path)):
             _gather(describe_left_over(folder), done)
     yield done
 
@@ -103,18 +105,22 @@ def _check_tables(folder: Path) -> Iterator[Finding]:
 
 
 def find_stored(path: Path) -> tuple[list[Path], list[Path], list[Path]]:
-    """Find the folders of finished runs, of unfinished runs and of collected tables.
+    """Find the folders of finished runs, of unfinished runs and of collected tables, also behind symbolic links.
 
     Raises:
         SettingError: the path holds no run.
     """
-    folders = {file.parent for file in path.rglob(layout.METRICS) if file.parent.name != "metrics"}
-    signs = {file.parent for name in (layout.RESUME, layout.CONFIG) for file in path.rglob(name)}
-    unfinished = signs - folders
+    below = list(walk(path))
+    folders = {file.parent for file in below if file.name == layout.METRICS and file.parent.name != "metrics"}
+    unfinished = {file.parent for file in below if file.name in (layout.RESUME, layout.CONFIG)} - folders
     if not folders and not unfinished:
         raise SettingError(f"paths: {path} is not allowed: it holds no run; name a folder of results")
-    tables = {folder.parent / "tables" for folder in path.rglob("runs") if folder.is_dir()}
-    return sorted(folders), sorted(unfinished), sorted(folder for folder in tables if folder.is_dir())
+    tables = [study / "tables" for study in _studies_in(below)]
+    return sorted(folders), sorted(unfinished), [folder for folder in tables if folder.is_dir()]
+
+
+def _studies_in(paths: Iterable[Path]) -> list[Path]:
+    return sorted({path.parent for path in paths if path.name == "runs" and path.is_dir()})
 
 
 def _find_weights(folder: Path) -> Path | None:
@@ -142,7 +148,8 @@ def _check_names(run: StoredRun) -> Iterator[Finding]:
     yield from _expect("digest", run.metrics.digest, run.settings.digest())
     yield from _expect("seed", run.metrics.seed, run.settings.seed)
     name = Path(run_name(run.settings))
-    folder = run.folder.resolve()
+    # The name is that of a link, wherever the link leads.
+    folder = Path(os.path.abspath(run.folder))
     root = Path(*folder.parts[: -len(name.parts)])
     # Users may give their own folders any name, but folders below `runs` get their names from a study.
     if root.name == "runs" and folder != root / name:

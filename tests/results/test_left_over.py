@@ -8,6 +8,7 @@ import yaml
 
 from anytime_pruning.__main__ import main
 from anytime_pruning.figures.catalog.plan import plan_figures
+from anytime_pruning.foundation.locks.holders import write_note
 from anytime_pruning.results import layout
 from anytime_pruning.results.left_over import find_left_over
 from anytime_pruning.results.run_list import format_runs_list
@@ -132,6 +133,63 @@ def test_an_unfinished_run_keeps_its_checkpoints_and_weights():
     before = {path for path in files() if "T2" in str(path)}
     assert main(["stale", "config.yaml", "--remove"]) == 0
     assert {path for path in files() if "T2" in str(path)} == before
+
+
+def move_away(path):
+    """Move a folder to another place, as to another disk, and leave a symbolic link; return the new place."""
+    away = Path("disk", *path.parts)
+    away.parent.mkdir(parents=True, exist_ok=True)
+    path.rename(away)
+    path.symlink_to(away.resolve())
+    return away
+
+
+@pytest.mark.parametrize("part", ["", "digits", "digits/resnet20/T2", "digits/resnet20/T2/app/snip/*"])
+@pytest.mark.parametrize("is_away", [False, True])
+@pytest.mark.parametrize("trees", [("runs",), ("runs", "checkpoints")])
+def test_weights_of_planned_runs_behind_links_stay(part, is_away, trees, capsys):
+    for tree in trees:
+        (folder,) = (STUDY / tree).glob(part) if part else [STUDY / tree]
+        away = move_away(folder)
+        if is_away and tree == "runs":
+            away.rename(away.with_name("away"))
+    planned = set(STUDY.joinpath("checkpoints").glob("digits/resnet20/T2/*/*/*/*"))
+    assert len(planned) == 2
+    assert main(["stale", "config.yaml", "--remove"]) == 0
+    assert all(path.exists() for path in planned)
+    assert not [line for line in capsys.readouterr().out.splitlines() if "T2" in line]
+
+
+def test_what_lies_behind_a_link_stays_and_of_a_linked_run_the_link_goes(capsys):
+    run = next(STUDY.glob("runs/digits/resnet20/T30/app/snip/*"))
+    places = [STUDY / "runs" / "digits" / "resnet20" / "T3", run]
+    places.append(STUDY / "checkpoints" / run.relative_to(STUDY / "runs"))
+    kept = {path for place in places for path in move_away(place).rglob("*")}
+    assert main(["stale", "config.yaml", "--remove"]) == 0
+    assert kept == {path for path in Path("disk").rglob("*") if path in kept}
+    assert [place.is_symlink() for place in places] == [True, False, False]
+    *_, runs, _, linked = capsys.readouterr().out.splitlines()
+    assert runs == "4 of 6 runs are in no grid and were removed unless they lie behind links"
+    assert linked == "2 of all these lie behind symbolic links, where --remove leaves them"
+
+
+def test_a_linked_run_at_which_a_process_works_stays(capsys):
+    run = next(STUDY.glob("runs/digits/resnet20/T30/app/snip/*"))
+    touch(run / layout.LOCK)
+    write_note(move_away(run) / layout.LOCK, "training")
+    assert main(["stale", "config.yaml", "--remove"]) == 2
+    assert "works on this run" in capsys.readouterr().err
+    assert run.exists()
+
+
+def test_links_that_lead_back_end(capsys):
+    (STUDY / "runs" / "digits" / "back").symlink_to("..")
+    (STUDY / "runs" / "itself").symlink_to("itself")
+    (STUDY / "runs" / "digits" / "study").symlink_to(STUDY.resolve())
+    assert main(["stale", "config.yaml"]) == 0
+    assert "4 of 6 runs are in no grid" in capsys.readouterr().out
+    assert main(["studies", "."]) == 0
+    assert capsys.readouterr().out == "mine config.yaml\n"
 
 
 def test_a_picture_that_became_a_table_leaves_its_pictures():

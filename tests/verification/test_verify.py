@@ -28,6 +28,23 @@ def test_results_as_they_were_written_are_whole(study):
     assert not done.notes
 
 
+def test_linked_runs_and_folders_of_runs_are_checked_like_others(study, tmp_path):
+    runs = sorted(path.parent for path in study.rglob(layout.METRICS) if path.parent.parent.name != "metrics")
+    for number, folder in enumerate((runs[0], study / "runs")):
+        (folder.rename(tmp_path / f"away{number}"), folder.symlink_to(tmp_path / f"away{number}"))
+    (study / "runs" / "back").symlink_to(study)
+    *_, done = verify([study])
+    assert done.problems == []
+    assert done.counts == {"runs": 3, "with weights": 3, "tested again": 3, "tables of studies": 1}
+
+
+def test_a_link_by_another_runs_name_is_a_problem(study):
+    first, second, *_ = sorted(path.parent for path in study.rglob(layout.METRICS))
+    shutil.rmtree(second)
+    second.symlink_to(first.resolve())
+    assert [problem for problem in problems_in(second) if "is named" in problem]
+
+
 def test_one_changed_byte_is_found_wherever_it_is_and_its_file_is_named(study):
     """Change one byte at a random place of a random file, 200 times; the draws cover every kind of file."""
     draw = random.Random(6)

@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """List runs, figures and metrics that the grid does not name, and files left by removed runs; remove them if asked.
 
-    A run is listed whether it is finished or not. Files that this project does not write are never listed.
+    A run is listed whether it is finished or not. Files that this project does not write are never listed. Of a linked
+    run or folder the link is removed. What lies behind a link to another place stays there, because another study may
+    have it, too.
     """
     from anytime_pruning.figures.catalog.plan import plan_figures
     from anytime_pruning.foundation.errors import SettingError
@@ -29,7 +31,7 @@ def run(options: argparse.Namespace) -> None:
     from anytime_pruning.orchestration.study_files import find_namesakes
     from anytime_pruning.results import layout
     from anytime_pruning.results.external import external_results
-    from anytime_pruning.results.left_over import find_left_over, runs_there
+    from anytime_pruning.results.left_over import find_left_over, is_behind_link, runs_there
     from anytime_pruning.settings.study import plan_study
 
     study, planned = plan_study(read_yaml(options.config))
@@ -43,14 +45,17 @@ def run(options: argparse.Namespace) -> None:
     external = external_results(folder)
     figures = {name: figure.kinds for name, figure in plan_figures(planned, study.margins, external).items()}
     left = find_left_over(folder, [run.name for run in planned], figures, _series(folder, planned))
+    linked = {path for path in left if is_behind_link(path, folder)}
     for path in left:
         print(path)
-        if options.remove:
+        if options.remove and path not in linked:
             _remove(path, folder)
-    done = " and were removed" if options.remove else ""
+    done = f" and were removed{' unless they lie behind links' if linked else ''}" if options.remove else ""
     print(f"{len(left.runs)} of {count} runs are in no grid{done}")
     if counted := _describe_others(left):
         print(f"{counted} are of no grid or of no run{done}")
+    if linked:
+        print(f"{len(linked)} of all these lie behind symbolic links, where --remove leaves them")
 
 
 def _series(folder: Path, planned: "list[PlannedRun]") -> list[str]:
@@ -78,25 +83,34 @@ def _describe_others(left: "LeftOver") -> str:
 
 
 def _remove(path: Path, study: Path) -> None:
-    """Remove a file, or a folder of a run with the run's weights, log and record.
+    """Remove a file with its record, or a folder of a run with the run's weights and log.
 
     Raises:
         SettingError: a process is computing the run.
     """
     from anytime_pruning.results import layout
-    from anytime_pruning.results.left_over import figure_of, record_of_figure
+    from anytime_pruning.results.left_over import figure_of, is_behind_link, record_of_figure
 
     if path.is_relative_to(study / "runs"):
         name = str(path.relative_to(study / "runs"))
         _remove_run(path)
         for weights in layout.weights_paths(study, name):
-            shutil.rmtree(weights.parent, ignore_errors=True)
+            if not is_behind_link(weights.parent, study):
+                _remove_folder(weights.parent)
         (study / "logs" / f"{name}.log").unlink(missing_ok=True)
     elif path.is_dir():
-        shutil.rmtree(path)
+        _remove_folder(path)
     else:
         path.unlink(missing_ok=True)
         record_of_figure(study, figure_of(path)).unlink(missing_ok=True)
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder, or the symbolic link in its place; what the link leads to stays."""
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
 
 
 def _remove_run(folder: Path) -> None:
@@ -106,10 +120,12 @@ def _remove_run(folder: Path) -> None:
     from anytime_pruning.results import layout
 
     lock = Lock(folder / layout.LOCK, f"the removal of {folder}")
-    if not lock.take():
+    # Of a linked run only the link is removed. Taking the lock would write into a folder that stays.
+    is_free = not describe_holder(lock.path) if folder.is_symlink() else lock.take()
+    if not is_free:
         who = describe_holder(lock.path) or "a process"
         raise SettingError(f"remove: {folder} is not allowed: {who} works on this run; stop it first")
     try:
-        shutil.rmtree(folder)
+        _remove_folder(folder)
     finally:
         lock.release()

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the name and the configuration file of each study that has results; `make figures` draws these studies."""
     from anytime_pruning.foundation.errors import ArtifactError, SettingError, name_some, one_line
+    from anytime_pruning.foundation.files import walk
     from anytime_pruning.orchestration.study_files import find_files, read_study_name
     from anytime_pruning.results import layout
 
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> None:
             mistakes.append(
                 SettingError(f"study: {study!r} is not allowed in several files: {named}; rename all but one")
             )
-        elif any(layout.runs_dir(study).rglob(layout.METRICS)):
+        elif any(path.name == layout.METRICS for path in walk(layout.runs_dir(study))):
             print(f"{study} {paths[0]}")
         else:
             print(one_line(f"{paths[0]}: the study {study} has no results yet"), file=sys.stderr)
