@@ -1,7 +1,6 @@
 """Check stored results again: the command `verify`."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
@@ -15,12 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--restore-line-ends", action="store_true", help="first restore line endings that git converted"
     )
-    parser.add_argument(
-        "--data-dir",
-        type=lambda text: Path(os.path.expanduser(text)),
-        metavar="DIR",
-        help="folder of the images (default: as the runs say)",
-    )
+    parser.add_argument("--data-dir", metavar="DIR", help="folder of the images (default: as the runs say)")
 
 
 def run(options: argparse.Namespace) -> None:
@@ -28,14 +22,16 @@ def run(options: argparse.Namespace) -> None:
     from tqdm import tqdm
 
     from anytime_pruning.foundation.errors import VerificationError, one_line
+    from anytime_pruning.foundation.fields import check_path
     from anytime_pruning.verification.findings import Verification
     from anytime_pruning.verification.stored import verify
 
+    data_dir = None if options.data_dir is None else check_path("data_dir", options.data_dir)
     if options.restore_line_ends:
         _restore_line_ends(options.paths)
     told, done = 0, Verification()
     with tqdm(desc="verifying", unit=" runs", disable=not sys.stderr.isatty(), leave=False) as bar:
-        for done in verify(options.paths, not options.no_evaluate, options.data_dir):
+        for done in verify(options.paths, not options.no_evaluate, data_dir):
             for problem in done.problems[told:]:
                 bar.write(one_line(f"problem: {problem}"), file=sys.stderr)
             told = len(done.problems)

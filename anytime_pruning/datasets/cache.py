@@ -20,6 +20,7 @@ from safetensors.numpy import save_file
 from anytime_pruning.datasets.base import DatasetSettings, ImageArrays
 from anytime_pruning.datasets.pixel_statistics import count_test_images_in_train
 from anytime_pruning.foundation.errors import AGAINST_SHORTAGE, ArtifactError, CapacityError, DataError, shortage
+from anytime_pruning.foundation.fields import check_folder
 from anytime_pruning.foundation.files import link_atomically, make_as_shared, remove_partial, write_atomically
 from anytime_pruning.foundation.locks.holders import describe_owner
 
@@ -53,6 +54,7 @@ def load_dataset(dataset: DatasetSettings, data_dir: Path) -> ImageArrays:
         data_dir: folder for downloads and caches.
 
     Raises:
+        SettingError: the cache has to be filled, and a file is in the place of `data_dir`.
         DataError: the cache has to be filled, and the source is missing, corrupt or of the wrong kind; or another user
             does not share a file.
         CapacityError: the machine lacks memory, threads or open files.
@@ -103,6 +105,7 @@ def _fill_cache(path: Path, dataset: DatasetSettings, data_dir: Path) -> ImageAr
     # Imported here, because planning a study asks for names and sizes of caches and never loads one.
     from anytime_pruning.foundation.locks.locks import locked
 
+    check_folder("execution.data_dir", data_dir)
     make_as_shared(path.parent)
     with locked(path.with_suffix(".lock"), str(path), f"makes {path}"):
         if path.exists():

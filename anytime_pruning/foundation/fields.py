@@ -1,11 +1,12 @@
 """Define the field types that settings models share, and turn pydantic's error reports into one line."""
 
 import os
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
 from anytime_pruning.foundation.errors import SettingError, show
@@ -24,14 +25,19 @@ def refuse_bool(value: Any) -> Any:
     return value
 
 
-def _check_path(path: Path) -> Path:
-    """Return a path if file systems allow it, terminals can show it, and Snakemake does not read it as a pattern.
+def _check_path(value: Any) -> Path:
+    """Return a path if file systems allow it, terminals can show it, and nothing in it stands for something else.
 
-    `~` at the beginning becomes the user's home; `~` of an unknown user stays as it is.
+    `~` at the beginning becomes the user's home. Snakemake would read braces as a pattern. Nothing
+    replaces a variable in a file of settings, so that a folder of the name `$SCRATCH` would be made.
     """
-    path = Path(os.path.expanduser(path))
+    if not isinstance(value, str | os.PathLike) or not os.fspath(value):
+        raise ValueError("the path of a file or folder is expected, as text")
+    path = Path(os.path.expanduser(value))
     if not str(path).isprintable() or set("{}") & set(str(path)):
         raise ValueError("a path without control characters and braces is expected")
+    if str(path).startswith("~") or re.search(r"\$\w", str(path)):
+        raise ValueError("a path without variables such as $HOME is expected, and ~ only for the home of a known user")
     if max(len(os.fsencode(part)) for part in ("", *path.parts)) > 255 or len(str(path)) > 1024:
         raise ValueError("a shorter path is expected")
     return path
@@ -45,7 +51,7 @@ Pattern = Annotated[str, Field(min_length=1, max_length=256)]
 Patterns = Annotated[tuple[Pattern, ...], BeforeValidator(lambda value: (value,) if isinstance(value, str) else value)]
 Count = Annotated[int, BeforeValidator(refuse_bool), Field(ge=1, le=10**9)]
 Number = Annotated[float, BeforeValidator(refuse_bool), Field(allow_inf_nan=False)]
-FilePath = Annotated[Path, AfterValidator(_check_path)]
+FilePath = Annotated[Path, BeforeValidator(_check_path)]
 
 
 # pydantic leaves these bounds in a JSON schema under its own names if a validator runs before them, as in `Count`.
@@ -126,8 +132,39 @@ def check_name(setting: str, value: object) -> str:
     Raises:
         SettingError: the value is not a valid name, for example because it is not a text or holds a path separator.
     """
+    checked: str = _check_alone(Name, setting, value)
+    return checked
+
+
+def check_path(setting: str, value: object) -> Path:
+    """Return a path that is given without other settings, checked as in a settings model.
+
+    Args:
+        setting: name of the setting, for messages.
+        value: the path to check.
+
+    Raises:
+        SettingError: the value is no path, or one that is not allowed.
+    """
+    checked: Path = _check_alone(FilePath, setting, value)
+    return checked
+
+
+def check_folder(setting: str, folder: Path) -> None:
+    """Check that a path is a folder, or that a folder can be made there.
+
+    Raises:
+        SettingError: a file, or a symbolic link that leads nowhere, is in its place or in that of a folder above it.
+    """
+    place = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not os.path.isdir(place):
+        what = "a file" if place.exists() else "a symbolic link that leads nowhere"
+        raise SettingError(f"{setting}: {str(folder)!r} is not allowed: {place} is {what}; allowed: a folder")
+
+
+def _check_alone(kind: Any, setting: str, value: object) -> Any:
     try:
-        return TypeAdapter(Name).validate_python(value)
+        return TypeAdapter(kind).validate_python(value)
     except ValidationError as error:
         raise SettingError(_describe(error.errors(), "", setting, ())) from None
 

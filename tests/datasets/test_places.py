@@ -155,5 +155,7 @@ def test_a_tilde_is_the_home_in_every_path(tmp_path, monkeypatch, capsys):
     assert main(command) == 0
     assert {path.parent.parent for path in (tmp_path / "decoded").rglob("*.safetensors")} == {tmp_path / "decoded"}
     assert ExecutionSettings(data_dir="~/x").data_dir == tmp_path / "x"
-    assert dataset("~nobody-of-this-name/x").path.parts[0] == "~nobody-of-this-name"
+    for option in (["prepare", "digits"], ["verify", "."]):
+        assert main([*option, "--data-dir=~nobody-of-this-name/x"]) == 2
+        assert capsys.readouterr().err.startswith("error: data_dir: '~nobody-of-this-name/x' is not allowed: a path ")
     assert np.array_equal(*(load_dataset(dataset(path), tmp_path).test_images for path in ("~/images/data", "data")))

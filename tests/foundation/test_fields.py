@@ -2,7 +2,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from anytime_pruning.foundation.errors import SettingError
-from anytime_pruning.foundation.fields import Count, FilePath, Name, Number, check_name, validate
+from anytime_pruning.foundation.fields import Count, FilePath, Name, Number, check_name, check_path, validate
 
 
 class Example(BaseModel):
@@ -27,6 +27,13 @@ def test_allowed_values_are_read():
         ({"count": True}, r"part\.count: True is not allowed: a number is expected, not true or false$"),
         ({"rate": float("nan")}, r"part\.rate: nan is not allowed: Input should be a finite number$"),
         ({"path": "{x}"}, r"part\.path: '{x}' is not allowed: a path without control characters and braces"),
+        ({"path": "$HOME/x"}, r"part\.path: '\$HOME/x' is not allowed: a path without variables such as \$HOME"),
+        (
+            {"path": "./~no-user/x"},
+            r"part\.path: '\./~no-user/x' is not allowed: .* and ~ only for the home of a known",
+        ),
+        ({"path": ""}, r"part\.path: '' is not allowed: the path of a file or folder is expected, as text$"),
+        ({"path": 5}, r"part\.path: 5 is not allowed: the path of a file or folder is expected, as text$"),
         ({"path": "x" * 256}, r"part\.path: .* is not allowed: a shorter path is expected$"),
         ({"other": 1}, r"part\.other: unknown setting \(value 1\); allowed: name, count, rate, path$"),
     ],
@@ -48,3 +55,11 @@ def test_a_name_for_a_path_is_checked_alone():
     for wrong in ("../x", ".x", "", "a/b", 3, None):
         with pytest.raises(SettingError, match=r"^study: .* is not allowed: "):
             check_name("study", wrong)
+
+
+def test_a_path_is_checked_alone(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    assert str(check_path("data_dir", "~/x$")) == "/home/me/x$"
+    for wrong in ("", "~no-user/x", "$SCRATCH", "{x}", 3, None):
+        with pytest.raises(SettingError, match=r"^data_dir: .* is not allowed: .* is expected"):
+            check_path("data_dir", wrong)

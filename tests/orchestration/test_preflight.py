@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, toy_files, write_archive
 
+from anytime_pruning.datasets import load_dataset
+from anytime_pruning.foundation.errors import SettingError
 from anytime_pruning.foundation.safe_text import read_yaml
 from anytime_pruning.orchestration.forecast import preflight
 from anytime_pruning.orchestration.forecast.preflight import describe_data, describe_disk
@@ -48,6 +50,17 @@ def test_it_is_said_when_no_run_is_left(tmp_path):
         "Missing data: restricted-imagenet-540 is not at data/imagenet and restricted-imagenet is not"
     )
     assert line.endswith("45 runs fail for this reason; no other run is left.")
+
+
+@pytest.mark.parametrize("place", ["file", "file/below", "link"])
+def test_a_file_or_a_lost_link_in_the_place_of_the_folder_of_data_is_named(place, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("nowhere")
+    for ask in (describe_data, lambda planned: [load_dataset(run.dataset, run.execution.data_dir) for run in planned]):
+        with pytest.raises(
+            SettingError, match=r"^execution.data_dir: '.*' is not allowed: .* is a .*; allowed: a folder$"
+        ):
+            list(ask(runs("digits", data_dir=tmp_path / place)))
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from anytime_pruning.datasets.base import DatasetSettings
 from anytime_pruning.datasets.cache import is_loadable
+from anytime_pruning.foundation.fields import check_folder
 from anytime_pruning.orchestration.forecast.estimate import network_parameters
 from anytime_pruning.settings.run import RunSettings
 
@@ -27,6 +28,9 @@ def describe_data(runs: Iterable[RunSettings]) -> Iterator[str]:
 
     Args:
         runs: settings of the runs without results.
+
+    Raises:
+        SettingError: a file is in the place of `execution.data_dir`.
     """
     waiting: dict[str, list[RunSettings]] = defaultdict(list)
     for settings in runs:
@@ -44,6 +48,7 @@ def describe_data(runs: Iterable[RunSettings]) -> Iterator[str]:
 
 
 def _is_there(settings: RunSettings) -> bool:
+    check_folder("execution.data_dir", settings.execution.data_dir)
     return is_loadable(settings.dataset, settings.execution.data_dir)
 
 
