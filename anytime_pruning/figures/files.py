@@ -32,7 +32,7 @@ def named_in_errors(name: str, tables_dir: Path) -> Iterator[None]:
 
     Args:
         name: name of the figure or table.
-        tables_dir: folder of the collected tables, for the message about a missing column.
+        tables_dir: the collected table, or the folder of the tables, for the message about a missing column.
 
     Raises:
         ArtifactError: the error of the block, with the name before its message.

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 # Every figure and table is made by a process of its own, and importing scipy.stats would take a second of each.
 from scipy import special
 
+from anytime_pruning.foundation.errors import DataError
+
 MIN_SEEDS = 3
 CONFIDENCE = 0.95
 # Values that differ by less are equal; differences of equal decimal numbers differ by rounding in binary.
@@ -104,11 +106,11 @@ def summarize_seeds(table: pd.DataFrame, keys: Sequence[str], columns: Sequence[
         returns them.
 
     Raises:
-        ValueError: two rows have the same key and seed.
+        DataError: two rows have the same key and seed.
     """
     twice = table.duplicated([*keys, "seed"])
     if twice.any():
-        raise ValueError(f"two rows are of the same run: {table.loc[twice, [*keys, 'seed']].iloc[0].to_dict()}")
+        raise DataError(f"two rows are of the same run: {table.loc[twice, [*keys, 'seed']].iloc[0].to_dict()}")
     groups = table.groupby(list(keys), sort=True)[list(columns)]
     counts = groups.size()
     too_few = counts < MIN_SEEDS

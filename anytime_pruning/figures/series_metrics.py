@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from anytime_pruning.figures.files import read_table
+from anytime_pruning.figures.files import named_in_errors, read_table
 from anytime_pruning.figures.seed_statistics import summarize_seeds
 from anytime_pruning.figures.series import SERIES, STREAM
 from anytime_pruning.foundation.files import make_folder, write_text
@@ -25,9 +25,10 @@ def write_metrics(table: Path, folder: Path) -> None:
         folder: folder for the files; it is made if missing.
 
     Raises:
-        DataError: the table cannot be read.
+        DataError: the table cannot be read, or is another one.
     """
-    metrics = summarize(read_table(table))
+    with named_in_errors(f"metrics of {table}", table):
+        metrics = summarize(read_table(table))
     shutil.rmtree(folder, ignore_errors=True)
     make_folder(folder)
     for name, values in metrics.items():

@@ -13,6 +13,7 @@ from anytime_pruning.figures.seed_statistics import (
     paired_difference,
     summarize_seeds,
 )
+from anytime_pruning.foundation.errors import DataError
 
 VALUES = [71.2, 69.8, 73.1, 70.4, 70.9]
 
@@ -90,7 +91,7 @@ def test_a_table_is_summarized_as_each_of_its_groups():
         for column in "xy":
             expected = estimate(table.loc[table["key"] == key, column])
             assert tuple(row[f"{column}_{name}"] for name in ("mean", "low", "high")) == pytest.approx(expected[:3])
-    with pytest.raises(ValueError, match=r"two rows are of the same run: \{'key': 'd', 'seed': 0\}"):
+    with pytest.raises(DataError, match=r"two rows are of the same run: \{'key': 'd', 'seed': 0\}"):
         summarize_seeds(pd.concat([table, table[:1].assign(x=9)]), ["key"], ["x"])
 
 

@@ -269,3 +269,21 @@ def test_metrics_of_series_that_are_gone_go(tmp_path):
         make_runs(lengths=(2,), series=series).to_csv(table, index=False)
         assert main(["metrics", str(table), str(folder)]) == 0
         assert len(list(folder.iterdir())) == names
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda runs: pd.concat([runs, runs]), "two rows are of the same run: {'dataset': 'digits'"),
+        (lambda runs: runs.drop(columns="density"), "no column "),
+        (lambda runs: runs.drop(columns="seed"), "no column seed"),
+    ],
+)
+def test_metrics_of_another_table_are_refused_in_one_line(damage, message, tmp_path, capsys):
+    table = tmp_path / "epochs.csv"
+    damage(make_runs(lengths=(2,), series=PAPER[:1])).to_csv(table, index=False)
+    assert main(["metrics", str(table), str(tmp_path / "metrics")]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: metrics of {table}: ")
+    assert message in line
+    assert not (tmp_path / "metrics").exists()
