@@ -9,7 +9,7 @@ from typing import Protocol
 from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare, train, verify, workflow
 from anytime_pruning.cli.study import external, names, plan, report, schema, stale, stream, studies, walkthrough
 from anytime_pruning.foundation.console import escape_what_cannot_be_printed
-from anytime_pruning.foundation.errors import ArtifactError, describe_system_error
+from anytime_pruning.foundation.errors import ArtifactError, describe_system_error, one_line
 from anytime_pruning.foundation.signals import Interrupted, handling
 from anytime_pruning.machine.collector import defer_collections
 
@@ -82,8 +82,10 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     except OSError as error:
-        print(f"error: {describe_system_error(error)}", file=sys.stderr)
-        return 1
+        given = _find_argument(options, error)
+        refused = one_line(f"{given}: {error.filename!r} is not allowed: {error.strerror}")
+        print(f"error: {refused if given else describe_system_error(error)}", file=sys.stderr)
+        return 2 if given else 1
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
@@ -93,6 +95,21 @@ def main(arguments: list[str] | None = None) -> int:
         print(signal, file=sys.stderr)
         return 128 + signal.signum
     return 0
+
+
+def _find_argument(options: argparse.Namespace, error: OSError) -> str | None:
+    """Return the name of the argument whose path, or a folder above it, is not there or of the wrong kind.
+
+    Any other failure, such as a full disk or a refused permission, is no mistake in an argument.
+    """
+    kinds = FileNotFoundError | NotADirectoryError | IsADirectoryError | FileExistsError
+    if not isinstance(error, kinds) or not isinstance(error.filename, str | Path):
+        return None
+    for name, value in vars(options).items():
+        for path in value if isinstance(value, list) else [value]:
+            if isinstance(path, str | Path) and Path(error.filename) in (Path(path), *Path(path).parents):
+                return name
+    return None
 
 
 def _make_parser(chosen: Sequence[str]) -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import errno
 import importlib
 import pkgutil
 import subprocess
@@ -69,6 +70,48 @@ def test_usage_shows_the_program_as_it_was_called(program, shown, monkeypatch, c
     with pytest.raises(SystemExit, match=r"^2$"):
         main()
     assert capsys.readouterr().err.startswith(f"usage: {shown} ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["studies", "nope"], "folder: 'nope' is not allowed: No such file or directory"),
+        (["studies", "file"], "folder: 'file' is not allowed: Not a directory"),
+        (["collect", "folder", "runs", "tables"], "runs_list: 'folder' is not allowed: Is a directory"),
+        (["metrics", "nope.csv", "out"], "metrics of nope.csv: nope.csv: No such file or directory"),
+        (
+            ["report", "nope", "X.html"],
+            "study: 'nope' is not allowed: results/nope/figures.json is not there; allowed: ",
+        ),
+        (
+            ["walkthrough", "nope.ipynb", "s", "X.html"],
+            "notebook: 'nope.ipynb' is not allowed: No such file or directory",
+        ),
+        (
+            ["prepare", "digits", "--data-dir", "/proc/x"],
+            "data_dir: '/proc/x' is not allowed: No such file or directory",
+        ),
+        (["workflow", "file/x/y"], "folder: 'file/x/y' is not allowed: Not a directory"),
+    ],
+)
+def test_a_path_that_is_not_there_or_of_the_wrong_kind_is_named_with_its_argument(
+    arguments, message, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    assert main(arguments) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {message}")
+
+
+def test_a_failure_that_is_no_mistake_of_the_user_is_exit_status_1(monkeypatch, capsys):
+    def fail(options):
+        raise OSError(errno.ENOSPC, "No space left on device", str(options.folder))
+
+    monkeypatch.setattr(command_line.studies, "run", fail)
+    assert main(["studies", "full"]) == 1
+    assert capsys.readouterr().err == "error: full: No space left on device\n"
 
 
 def test_a_missing_package_is_one_line_that_names_its_extra(tmp_path, monkeypatch, capsys):

@@ -18,10 +18,16 @@ def run(options: argparse.Namespace) -> None:
     """Put everything that the workflow drew for a study into one page, which needs no network."""
     from anytime_pruning.figures.catalog import Figure
     from anytime_pruning.figures.report.page import write_report
+    from anytime_pruning.foundation.errors import SettingError
     from anytime_pruning.orchestration.study_paths import StudyPaths
     from anytime_pruning.results.made_from import recorded
 
     paths = StudyPaths(options.study)
+    if not Path(paths.figure_plan).is_file():
+        raise SettingError(
+            f"study: {options.study!r} is not allowed: {paths.figure_plan} is not there; allowed: a study that "
+            "the workflow has drawn"
+        )
     sources = [Path(path) for path in (paths.figure_plan, paths.figures, paths.walkthrough)]
     with recorded(options.record, sources, [options.page]):
         content = json.loads(Path(paths.figure_plan).read_text(encoding="utf-8"))
