@@ -173,7 +173,7 @@ def make_plan(content: Mapping[str, Any], exists: Callable[[str], bool] = os.pat
     study, planned = plan_study(content)
     paths = StudyPaths(study.study)
     external = external_results(RESULTS / study.study)
-    check_streams(external, (run.settings for run in planned))
+    check_streams(external, (run.settings for run in planned), "remove the file or move it out of this folder")
     return Plan(
         study=study,
         runs={run.name: run.settings for run in planned},

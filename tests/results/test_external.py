@@ -94,11 +94,14 @@ def test_a_result_on_another_stream_is_refused(folder, capsys):
     assert main(["import", "theirs.csv", "mine.yaml", "--name", "x", "--model", "resnet18"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line == (
-        "error: external: digits, resnet18, T = 2 of 'x' is no stream of this study; allowed: digits, resnet20, T = 2"
+        "error: external: theirs.csv: digits, resnet18, T = 2 of 'x' is no stream of this study; allowed: digits, "
+        "resnet20, T = 2"
     )
     assert not (folder / "results").exists()
     write(folder / "results" / "mine" / "external" / "x.csv", ROWS, **NAMES | {"model": "resnet18"})
-    with pytest.raises(SettingError, match="is no stream of this study"):
+    with pytest.raises(
+        SettingError, match=r"^external: results/mine/external/x.csv: .*; remove the file or move it out"
+    ):
         make_plan(STUDY)
 
 

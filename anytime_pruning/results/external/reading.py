@@ -53,7 +53,9 @@ def read_external(
                 f"{path}: seed {seed} has {len(found)} megabatches; wanted: t from 1 to {length}, each once"
             )
     by_seed = {seed: [errors[seed][t] for t in range(1, length + 1)] for seed in sorted(errors)}
-    return ExternalResult(str(keys["name"]), str(keys["dataset"]), str(keys["model"]), length, test_count, by_seed)
+    return ExternalResult(
+        str(keys["name"]), str(keys["dataset"]), str(keys["model"]), length, test_count, by_seed, path
+    )
 
 
 def external_results(study: Path) -> list[ExternalResult]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ class ExternalResult:
         dataset, model, n_megabatches: the stream, as in the study.
         test_count: number of test images.
         errors: misclassified test images after each of the T megabatches, by seed.
+        path: the file from which this was read.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ExternalResult:
     n_megabatches: int
     test_count: int
     errors: dict[int, list[int]]
+    path: Path = field(compare=False)
 
     @property
     def stream(self) -> tuple[str, str, int]:
@@ -65,22 +67,23 @@ def write_external(result: ExternalResult, study: Path) -> Path:
     return path
 
 
-def check_streams(results: Iterable[ExternalResult], runs: Iterable[RunSettings]) -> None:
+def check_streams(results: Iterable[ExternalResult], runs: Iterable[RunSettings], remedy: str = "") -> None:
     """Check that a study has the streams of some results.
 
     Args:
         results: test errors of programs.
         runs: settings of all runs of the study.
+        remedy: what to do with the file of a wrong result, for the message.
 
     Raises:
-        SettingError: the study has no such stream.
+        SettingError: the study has no such stream; the message names the file.
     """
     streams = {(run.dataset.name, run.model, run.n_megabatches) for run in runs}
     for result in results:
         if result.stream not in streams:
             known = "; ".join(sorted("{}, {}, T = {}".format(*stream) for stream in streams))
             raise SettingError(
-                "external: {}, {}, T = {} of {} is no stream of this study; allowed: {}".format(
-                    *result.stream, show(result.name), known
+                "external: {}: {}, {}, T = {} of {} is no stream of this study; allowed: {}{}".format(
+                    result.path, *result.stream, show(result.name), known, remedy and f"; {remedy}"
                 )
             )
