@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import anytime_pruning
+from anytime_pruning.foundation.errors import SettingError
 
 
 def project_root() -> Path:
@@ -14,3 +15,14 @@ def project_root() -> Path:
     package = Path(anytime_pruning.__file__).resolve().parent
     inside = package / "project"
     return inside if inside.is_dir() else package.parent
+
+
+def check_places() -> None:
+    """Check that Snakemake can work with the folders of the project and of this call.
+
+    Raises:
+        SettingError: a path has braces, which Snakemake reads as a pattern.
+    """
+    for what, folder in (("the project", project_root()), ("a call of Snakemake", Path.cwd())):
+        if set("{}") & set(str(folder)):
+            raise SettingError(f"folder: {str(folder)!r} is not allowed for {what}; allowed: a path without braces")

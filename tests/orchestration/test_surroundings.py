@@ -1,10 +1,14 @@
-"""Test that the workflow runs for an account whose home folder cannot be written."""
+"""Test that the workflow runs without a home folder that can be written, and says where it cannot run."""
+
+import re
 
 import nbformat
 import pytest
 from checkout import make_checkout, snakemake
 
 from anytime_pruning.figures.report.notebook import write_page
+from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.orchestration.places import check_places
 
 
 @pytest.fixture
@@ -49,3 +53,24 @@ def test_a_notebook_does_not_run_what_lies_in_the_home_folder(homeless, monkeypa
     page = (homeless / "page.html").read_text(encoding="utf-8")
     assert "42" in page
     assert "from the home folder" not in page
+
+
+@pytest.mark.workflow
+def test_a_checkout_below_a_folder_with_braces_is_refused_in_one_line(tmp_path):
+    (tmp_path / "{x}").mkdir()
+    done = snakemake(make_checkout(tmp_path / "{x}" / "project"), "--dry-run")
+    assert done.returncode == 2
+    *_, line = done.stderr.splitlines()
+    assert "Traceback" not in done.stderr
+    assert re.match(
+        "error: folder: '.*{x}/project' is not allowed for the project; allowed: a path without braces$", line
+    )
+
+
+def test_a_working_folder_with_braces_is_refused(tmp_path, monkeypatch):
+    (tmp_path / "a}").mkdir()
+    monkeypatch.chdir(tmp_path)
+    check_places()
+    monkeypatch.chdir(tmp_path / "a}")
+    with pytest.raises(SettingError, match=r"^folder: '.*a}' is not allowed for a call of Snakemake; "):
+        check_places()

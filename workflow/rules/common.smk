@@ -16,6 +16,7 @@ from anytime_pruning.orchestration.calls.stored_products import StoredProducts
 from anytime_pruning.orchestration.inputs import runs_by_cache_file
 from anytime_pruning.orchestration.jobs import in_folder, prepare_jobs
 from anytime_pruning.orchestration.mistakes import mistakes_in_one_line
+from anytime_pruning.orchestration.places import check_places
 from anytime_pruning.orchestration.plan import plan
 from anytime_pruning.orchestration.slurm import check_partitions
 
@@ -24,6 +25,7 @@ from anytime_pruning.orchestration.slurm import check_partitions
 STORE = open_store(workflow)
 # A module must neither print nor exit: its caller gets the same line as an error of Snakemake's own kind.
 with mistakes_in_one_line(WorkflowError if IS_MODULE else None):
+    check_places()
     PLAN = plan(config, () if IS_MODULE else workflow.configfiles, STORE.exists if STORE else os.path.exists)
     if STORE:
         check_data_travels(PLAN.runs.values())
