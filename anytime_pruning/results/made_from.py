@@ -29,7 +29,9 @@ CODE = (
 
 
 @contextmanager
-def recorded(record: Path | None, sources: Sequence[Path], product: Sequence[Path]) -> Iterator[None]:
+def recorded(
+    record: Path | None, sources: Sequence[Path], product: Sequence[Path], values: Sequence[str] = ()
+) -> Iterator[None]:
     """Let a block make a product, and record what the product was made from.
 
     Unfinished files that a killed process left beside the product are removed first. The sources are read before the
@@ -39,6 +41,7 @@ def recorded(record: Path | None, sources: Sequence[Path], product: Sequence[Pat
         record: the file of the record, or None for no record.
         sources: files and folders that the block reads.
         product: files and folders that the block writes.
+        values: whatever else the product depends on and no source holds, such as the name of the study.
     """
     if record is None:
         yield
@@ -46,15 +49,15 @@ def recorded(record: Path | None, sources: Sequence[Path], product: Sequence[Pat
     # A record is for a rule of the workflow, and no other process writes what the rule makes.
     for path in product:
         remove_partial(path) if path.is_dir() else remove_partial(path.parent, path.name)
-    made_from = _digest_of_sources(sources)
+    made_from = _digest_of_sources(sources, values)
     yield
     write_text(record, _content(made_from, product))
 
 
-def is_current(record: Path, sources: Sequence[Path], product: Sequence[Path]) -> bool:
-    """Return whether a product is what the present sources and the present code once made."""
+def is_current(record: Path, sources: Sequence[Path], product: Sequence[Path], values: Sequence[str] = ()) -> bool:
+    """Return whether a product is what the present sources, values and code once made."""
     try:
-        return record.read_text(encoding="utf-8") == _content(_digest_of_sources(sources), product)
+        return record.read_text(encoding="utf-8") == _content(_digest_of_sources(sources, values), product)
     except (OSError, ValueError):
         return False
 
@@ -76,8 +79,8 @@ def _content(made_from: str, product: Sequence[Path]) -> str:
     return f"made from {made_from}\nproduct {_digest(_lines(product))}\n"
 
 
-def _digest_of_sources(sources: Sequence[Path]) -> str:
-    return _digest([code_digest(), *_lines(sources)])
+def _digest_of_sources(sources: Sequence[Path], values: Sequence[str]) -> str:
+    return _digest([code_digest(), *_lines(sources), *values])
 
 
 def _lines(paths: Iterable[Path]) -> Iterator[str]:

@@ -38,6 +38,16 @@ def test_a_product_is_current_until_the_content_of_a_file_changes(made):
     assert not is_current(*made)
 
 
+def test_a_value_that_the_product_holds_counts(made, tmp_path):
+    _, sources, product = made
+    record = tmp_path / "made" / "page.txt"
+    with recorded(record, sources, product, ["mine"]):
+        pass
+    assert is_current(record, sources, product, ["mine"])
+    assert not is_current(record, sources, product, ["mine2"])
+    assert not is_current(record, sources, product)
+
+
 def test_what_a_killed_process_left_beside_the_product_is_removed(made, tmp_path):
     record, sources, (product,) = made
     (tmp_path / "folder").mkdir()

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> None:
             "the workflow has drawn"
         )
     sources = [Path(path) for path in (paths.figure_plan, paths.figures, paths.walkthrough)]
-    with recorded(options.record, sources, [options.page]):
+    with recorded(options.record, sources, [options.page], [options.study]):
         content = json.loads(Path(paths.figure_plan).read_text(encoding="utf-8"))
         plan = {name: Figure.from_json(figure) for name, figure in content.items()}
         write_report(options.study, plan, Path(paths.figures), Path(paths.walkthrough), options.page)

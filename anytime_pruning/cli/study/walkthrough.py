@@ -22,5 +22,5 @@ def run(options: argparse.Namespace) -> None:
 
     paths = StudyPaths(options.study)
     sources = [options.notebook, *map(Path, (paths.figure_plan, paths.tables, paths.figures))]
-    with recorded(options.record, sources, [options.page]):
+    with recorded(options.record, sources, [options.page], [options.study]):
         write_page(options.notebook, options.study, options.page)

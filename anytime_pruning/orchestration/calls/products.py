@@ -79,7 +79,7 @@ class Products:
         inputs, page = [*self._shown, self._paths.walkthrough], [self._paths.report]
         are_current = self._walkthrough_is_current(notebook, claims)
         sources = [self._paths.figure_plan, self._paths.figures, self._paths.walkthrough]
-        current = are_current and self._is_current("report", sources, page)
+        current = are_current and self._is_current("report", sources, page, [self._paths.study])
         return self._inputs(current, _settled(inputs) if are_current else inputs, page)
 
     @property
@@ -91,7 +91,8 @@ class Products:
 
     def _walkthrough_is_current(self, notebook: str, claims: str) -> bool:
         sources = [notebook, self._paths.figure_plan, self._paths.tables, self._paths.figures]
-        return self._shown_are_current(claims) and self._is_current("walkthrough", sources, [self._paths.walkthrough])
+        page, named = [self._paths.walkthrough], [self._paths.study]
+        return self._shown_are_current(claims) and self._is_current("walkthrough", sources, page, named)
 
     @cached_property
     def _tables_are_current(self) -> bool:
@@ -119,8 +120,10 @@ class Products:
     def _sources_of_claims(self) -> list[str]:
         return [self._paths.runs_list, *(self._paths.table(name) for name in TABLES)]
 
-    def _is_current(self, record: str, sources: Iterable[str], product: Iterable[str]) -> bool:
-        return is_current(Path(self._paths.record(record)), [*map(Path, sources)], [*map(Path, product)])
+    def _is_current(
+        self, record: str, sources: Iterable[str], product: Iterable[str], values: Sequence[str] = ()
+    ) -> bool:
+        return is_current(Path(self._paths.record(record)), [*map(Path, sources)], [*map(Path, product)], values)
 
     def _after_collecting(self, files: Sequence[str]) -> list[str]:
         """Return files for which a job has to wait. Those that are written again get the time of this call."""

@@ -4,12 +4,18 @@ import os
 import random
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
 
+from anytime_pruning.cli.main import main
+from anytime_pruning.figures.report import notebook
+from anytime_pruning.figures.report import page as page_of_study
+from anytime_pruning.foundation.files import write_text
 from anytime_pruning.orchestration.calls.products import Products
 from anytime_pruning.orchestration.plan import plan
+from anytime_pruning.orchestration.study_paths import StudyPaths
 
 CLAIMS = "config/claims.yaml"
 
@@ -19,6 +25,29 @@ def planned(tiny_project, tmp_path, monkeypatch):
     monkeypatch.chdir(shutil.copytree(tiny_project[0], tmp_path / "project", symlinks=True))
     config = Path("config/tiny.yaml")
     return plan(yaml.safe_load(config.read_text(encoding="utf-8")), [str(config)], os.path.exists)
+
+
+def test_the_pages_of_a_renamed_study_are_made_again(tmp_path, monkeypatch):
+    """Let the commands, as the rules call them, write pages that hold the name of the study and nothing else."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(page_of_study, "write_report", lambda study, *rest: write_text(rest[-1], study))
+    monkeypatch.setattr(notebook, "write_page", lambda path, study, page: write_text(page, study))
+    for path in ("n.ipynb", "results/mine/figures.json", "paper_figures/mine/claims.csv"):
+        write_text(Path(path), "{}")
+    for command, page in ((["walkthrough", "n.ipynb"], "walkthrough"), (["report"], "report")):
+        record = f"results/mine/made/{page}.txt"
+        assert main([*command, "mine", f"results/mine/{page}.html", "--record", record]) == 0
+    forced = []
+    monkeypatch.setattr(Products, "_shown_are_current", lambda self, claims: True)
+    for study in ("mine", "mine2"):
+        assert forced == []
+        drawn = SimpleNamespace(paths=StudyPaths(study), figures={}, figure_files=list)
+        products = Products(drawn, forced.extend, "ancient {}".format)
+        products.inputs_of_walkthrough("n.ipynb", CLAIMS)
+        products.inputs_of_report("n.ipynb", CLAIMS)
+        for top in ("results", "paper_figures"):
+            Path(top, study).rename(f"{top}/mine2")
+    assert forced == ["results/mine2/walkthrough.html", "results/mine2/report.html"]
 
 
 def counted(paths):
