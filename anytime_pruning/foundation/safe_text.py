@@ -89,6 +89,8 @@ def parse_yaml(name: str, text: str | bytes, is_shared: bool = False) -> Any:
                 return None
             _check_node(node, {})
             _check_tags(node, "", is_shared)
+            if is_shared and "\t" in text:
+                _check_tabs(text)
             return loader.construct_document(node)
         finally:
             loader.dispose()
@@ -129,6 +131,17 @@ def _check_depth(text: str) -> None:
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             _refuse(event, f"more than {MAX_DEPTH} levels are not allowed")
+
+
+def _check_tabs(text: str) -> None:
+    """Refuse tabs between the parts of a text, which libyaml takes for spaces and Snakemake's loader does not.
+
+    Snakemake reads a file as JSON first, and tabs are allowed there.
+    """
+    try:
+        json.loads(text)
+    except UNREADABLE:
+        list(yaml.parse(text, yaml.SafeLoader))
 
 
 def _check_node(node: yaml.Node, counts: dict[int, int | None]) -> int:

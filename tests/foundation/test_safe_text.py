@@ -1,5 +1,7 @@
 import pytest
 from hostile_settings import LAUGHS, MERGES
+from snakemake.common.configfile import load_configfile
+from snakemake_interface_common.exceptions import WorkflowError
 
 from anytime_pruning.foundation import safe_text
 from anytime_pruning.foundation.errors import SettingError
@@ -104,3 +106,18 @@ def test_a_file_without_end_is_not_read_to_its_end():
         read_yaml("/dev/zero")
     with pytest.raises(SettingError, match=r"config: a\\x00b cannot be read: embedded null byte"):
         read_yaml("a\0b")
+
+
+@pytest.mark.parametrize("text", ["a:\t1\n", "a: b\tc\n", "a: [1,\t2]\n"])
+def test_a_tab_between_the_parts_of_a_shared_text_is_refused_as_snakemake_does(text, tmp_path):
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    with pytest.raises(SettingError, match=r"^config: .* cannot be read: .*found character '\\t'"):
+        read_yaml(tmp_path / "a.yaml")
+    with pytest.raises(WorkflowError, match="not valid JSON or YAML"):
+        load_configfile(str(tmp_path / "a.yaml"))
+
+
+@pytest.mark.parametrize("text", ['{\n\t"a":\t"b\\tc"\n}', 'a: "b\tc"\n', "a: 1 #\tone\n"])
+def test_another_tab_is_read_as_snakemake_does(text, tmp_path):
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    assert read_yaml(tmp_path / "a.yaml") == load_configfile(str(tmp_path / "a.yaml"))
