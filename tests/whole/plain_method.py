@@ -49,6 +49,7 @@ class PlainStream:
         self.network, self.settings, self.n_test, self.recorded = network, settings, n_test, recorded
         self.is_released = settings["protocol"] == "released"
         self.masks: Tensors = {}
+        self.scored: set[int] = set()
         self.momentum = {name: torch.zeros_like(p) for name, p in network.named_parameters()}
 
     def run(self) -> Iterator[dict[str, Any]]:
@@ -58,8 +59,9 @@ class PlainStream:
         n_train = int(0.9 * size)
         for t, density in enumerate(self._densities(), start=1):
             if density is not None:
-                self._prune(t, density, round(0.2 * (size if self.is_released else t * n_train)))
-            yield self._train(t, t * n_train, t * (size - n_train)) | self._count()
+                self._prune(t, density, int(0.2 * size) if self.is_released else round(0.2 * t * n_train))
+            kept = {name: int(mask.sum()) for name, mask in self.masks.items()}
+            yield self._train(t, t * n_train, t * (size - n_train)) | {"kept": kept, "scored": self.scored}
 
     def _densities(self) -> list[float | None]:
         tau, n = self.settings["tau"], self.settings["n_megabatches"]
@@ -82,7 +84,9 @@ class PlainStream:
             scores = {name: w.detach().abs() for name, w in weights.items()}
         else:
             gradients = {name: torch.zeros_like(w) for name, w in weights.items()}
-            for _, images, labels in self.recorded.take(n_images):
+            batches = self.recorded.take(n_images)
+            self.scored = set(_indices(batches))
+            for _, images, labels in batches:
                 self._add_gradients(scored, images, labels, gradients)
             scores = {name: (w.detach() * gradients[name]).abs() for name, w in weights.items()}
         every = torch.cat([score.flatten() for score in scores.values()])
@@ -132,7 +136,8 @@ class PlainStream:
         self.network.load_state_dict(best[2])
         return {
             "t": t,
-            "train_indices": sorted(int(i) for indices, _, _ in trained for i in indices),
+            "trained": _indices(trained),
+            "validated": _indices(validated),
             "best_epoch": best[1],
             "error_count": self.n_test - sum(self._right(self.recorded.take(self.n_test))),
             "generalization_gap_pct": 100 * (right / n_train - augmented / n_valid),
@@ -157,9 +162,9 @@ class PlainStream:
         self.network.eval()
         return [int((self.network(images).argmax(1) == labels).sum()) for _, images, labels in batches]
 
-    def _count(self) -> dict[str, Any]:
-        """Return the number of kept weights of each layer; without masks there is nothing to count."""
-        return {"kept": {name: int(mask.sum()) for name, mask in self.masks.items()}}
+
+def _indices(batches: list[Batch]) -> list[int]:
+    return [int(index) for indices, _, _ in batches for index in indices]
 
 
 def _averaged(right: list[int], batches: list[Batch]) -> float:

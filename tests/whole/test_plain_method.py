@@ -94,7 +94,7 @@ def test_every_run_agrees_with_the_method_written_a_second_time(recorded, tmp_pa
     network = build_model("exact", 10, (1, 8, 8), metrics["input"]["mean"], metrics["input"]["std"])
     plain = PlainStream(network, settings, int(rows[0]["test_count"]), recorded)
 
-    errors, seen = 0, set()
+    errors, seen, first = 0, set(), set()
     for row, expected in zip(rows, plain.run(), strict=True):
         assert int(row["best_epoch"]) == expected["best_epoch"]
         assert int(row["error_count"]) == expected["error_count"]
@@ -102,10 +102,15 @@ def test_every_run_agrees_with_the_method_written_a_second_time(recorded, tmp_pa
             assert float(row[gap]) == pytest.approx(expected[gap], abs=1e-9)
         kept = {layer["layer"]: int(layer["kept"]) for layer in layers if layer["t"] == row["t"]}
         assert all(kept[name] == count for name, count in expected["kept"].items())
-        # Replay keeps all images, and an epoch has each of them once.
-        assert seen < set(expected["train_indices"])
-        assert len(set(expected["train_indices"])) == len(expected["train_indices"])
-        errors, seen = errors + expected["error_count"], set(expected["train_indices"])
+        # Replay keeps all images, an epoch has each of them once, and none is validated on.
+        trained = set(expected["trained"])
+        assert seen < trained
+        assert len(trained) == len(expected["trained"])
+        assert not trained & set(expected["validated"])
+        # Images are scored that may be trained on: a new draw from all so far, or always the first megabatch's.
+        first = trained if protocol == "paper" else (first or trained)
+        assert expected["scored"] <= first
+        errors, seen = errors + expected["error_count"], trained
     assert not recorded.batches
     assert not recorded.fresh
     assert metrics["final"]["cumulative_error_count"] == errors
