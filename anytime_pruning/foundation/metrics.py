@@ -61,7 +61,7 @@ def anytime_relative_errors(error_counts: Sequence[int], test_count: int) -> lis
 
 
 def count_weights(n_prunable: int, density: float) -> int:
-    """Return how many of `n_prunable` weights are kept at a density in [0, 1], rounded to a whole number."""
+    """Return how many of `n_prunable` weights a density in [0, 1] keeps: the nearest number, or the even one of two."""
     return round(density * n_prunable)
 
 

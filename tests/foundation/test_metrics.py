@@ -34,5 +34,10 @@ def test_multiply_accumulates_count_every_kept_weight_at_each_position():
     assert metrics.MacCount({"a": 4, "b": 9}, fixed=7).total({"a": 10, "b": 2}) == 7 + 40 + 18
 
 
+def test_the_nearest_number_of_weights_is_kept_and_the_even_one_of_two():
+    assert metrics.count_weights(267_696, 0.8**4.5) == 98_072
+    assert [metrics.count_weights(count, 0.5) for count in (1, 2, 3, 5)] == [0, 1, 2, 2]
+
+
 def test_one_weight_and_one_in_a_million_may_be_zero_by_chance():
     assert [metrics.chance_zeros(count) for count in (0, 999_999, 1_000_000, 23_000_000)] == [1, 1, 2, 24]
