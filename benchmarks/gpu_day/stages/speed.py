@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +15,7 @@ from anytime_pruning.machine.kernels.bfloat16 import choose_precision
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.options import TrainingOptions
 from benchmarks.gpu_day.stages import gathering_warnings, is_recorded, report
-from benchmarks.speed.candidates import CANDIDATES
+from benchmarks.speed.candidates import CHANGES, arrange_with
 from benchmarks.speed.ceiling import gemm_flops_per_s, training_flops
 from benchmarks.speed.training_speed import rotated, spread, steps_of_a_turn, take_turn
 from benchmarks.speed.variants import BATCH_SIZE, IMAGE_SHAPE, Variant, make_images, make_loop, make_options, make_plain
@@ -84,7 +85,8 @@ def _compiled(network: str, data: ImageSet, options: TrainingOptions) -> dict[st
 
 
 def _candidates(network: str, data: ImageSet, options: TrainingOptions) -> dict[str, Variant]:
-    return {f"recorded with {name}": make_loop(network, data, options, change) for name, change in CANDIDATES.items()}
+    changes = {f"recorded with {name}": partial(arrange_with, change) for name, change in CHANGES.items()}
+    return {way: make_loop(network, data, options, arrange) for way, arrange in changes.items()}
 
 
 def warm_up(way: str, variant: Variant, device: torch.device) -> list[str]:
