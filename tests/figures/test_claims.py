@@ -401,6 +401,7 @@ def test_a_star_says_that_a_verdict_holds_after_the_correction(tmp_path):
     assert rows["p_refuted_holm"][1] == pytest.approx(4 * outside)
     assert rows["p_reproduced_holm"][0] == pytest.approx(3 * within)
     assert within < 0.05 < 3 * within
+    assert rows["holds_after_holm"].tolist() == [False, True]
     shown = render(rows).iloc[0]
     assert shown["Protocol: paper"] == "reproduced: 3.00 (2.66 to 3.34), 3 seeds"
     assert shown["Protocol: released"] == "refuted *: 8.00 (7.83 to 8.17), 3 seeds"

@@ -119,11 +119,11 @@ def test_the_report_of_snakemake_can_be_written_without_warnings(reported):
 
 def test_verdicts_are_counted_and_the_tested_claims_are_named(tmp_path):
     rows = [
-        ("better", "paper", "reproduced", "3"),
-        ("better", "released", "not tested here", "0"),
-        ("smaller", "paper", "refuted", "5"),
+        ("better", "paper", "reproduced", "3", "True"),
+        ("better", "released", "not tested here", "0", ""),
+        ("smaller", "paper", "refuted", "5", "False"),
     ]
-    claims = [dict(zip(("claim", "protocol", "verdict", "seeds"), row)) for row in rows]
+    claims = [dict(zip(("claim", "protocol", "verdict", "seeds", "holds_after_holm"), row)) for row in rows]
     assert count_verdicts(claims) == {"paper": {"reproduced": 1, "refuted": 1}, "released": {"not tested here": 1}}
     with (tmp_path / "claims.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, claims[0])
@@ -133,8 +133,8 @@ def test_verdicts_are_counted_and_the_tested_claims_are_named(tmp_path):
     (tmp_path / "walk.html").write_text("<body><h1>Why</h1><table><tr></tr></table></body>")
     write_report("mine", {}, tmp_path, tmp_path / "walk.html", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
-    assert "<li>better: <strong>reproduced</strong> by the protocol <em>paper</em>, 3 seeds</li>" in page
-    assert page.count("<li>smaller: <strong>refuted") == 1
+    assert "<li>better: <strong>reproduced *</strong> by the protocol <em>paper</em>, 3 seeds</li>" in page
+    assert page.count("<li>smaller: <strong>refuted</strong>") == 1
     assert "tests none of the paper" not in page
     assert "<h2>Why</h2>" in page
     assert 'aria-label="Table 1 of the walk-through"><table>' in page

@@ -6,7 +6,6 @@ from typing import Any
 import pandas as pd
 
 from anytime_pruning.figures.claims.decisions import (
-    ALPHA,
     BY_CONSTRUCTION,
     MAX_SEEDS,
     NOT_TESTED,
@@ -93,15 +92,9 @@ def _verdict_cell(row: dict[str, Any]) -> str:
     seeds = f"{row['seeds']} seed" + ("s" if row["seeds"] > 1 else "")
     numbers = [f"{measured}{interval}"] if pd.notna(row["measured"]) else []
     numbers += [seeds] if row["seeds"] else []
-    verdict = row["verdict"] + (" *" if _holds_after_correction(row) else "")
+    verdict = row["verdict"] + (" *" if pd.notna(row["holds_after_holm"]) and row["holds_after_holm"] else "")
     text = ": ".join([verdict, *([", ".join(numbers)] if numbers else [])])
     return "; ".join([text, *([row["reason"]] if row["reason"] else [])])
-
-
-def _holds_after_correction(row: dict[str, Any]) -> bool:
-    """Return whether the test behind a verdict rejects after the correction for the number of tests, too."""
-    test = {REPRODUCED: "p_reproduced_holm", REFUTED: "p_refuted_holm"}.get(row["verdict"])
-    return test is not None and bool(row[test] < ALPHA)
 
 
 def _decimals(row: dict[str, Any]) -> int:

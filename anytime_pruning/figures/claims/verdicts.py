@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from anytime_pruning.figures.claims.decisions import NOT_TESTED
+from anytime_pruning.figures.claims.decisions import ALPHA, NOT_TESTED, REFUTED, REPRODUCED
 from anytime_pruning.figures.claims.definitions import NOISY_SIZES, Claim, Side
 from anytime_pruning.figures.claims.described_runs import describe_run
 from anytime_pruning.figures.claims.judgement import Judgement, judge
@@ -30,7 +30,8 @@ def check(claims: list[Claim], tables: Mapping[str, pd.DataFrame], runs_dir: Pat
         A row for each claim, each stream that the claim is about, and each protocol. If the study has no such stream,
         the rows name the streams of the study that have the series of the claim, without any number; and if no stream
         has the series, the rows name no stream. The p-values stand beside themselves after Holm's correction over all
-        tests of the table, which changes no verdict.
+        tests of the table. This changes no verdict; `holds_after_holm` says of a verdict that is reproduced or refuted
+        whether its test still rejects.
 
     Raises:
         DataError: the settings of a run cannot be read.
@@ -41,7 +42,10 @@ def check(claims: list[Claim], tables: Mapping[str, pd.DataFrame], runs_dir: Pat
     # Each claim has two tests. A table of many claims would otherwise find some that are true by chance.
     tests = rows[["p_reproduced", "p_refuted"]]
     corrected = holm(tests.to_numpy().ravel()).reshape(tests.shape)
-    return rows.assign(p_reproduced_holm=corrected[:, 0], p_refuted_holm=corrected[:, 1])
+    rows = rows.assign(p_reproduced_holm=corrected[:, 0], p_refuted_holm=corrected[:, 1])
+    p_values = rows["p_reproduced_holm"].where(rows["verdict"] == REPRODUCED, rows["p_refuted_holm"])
+    is_decided = rows["verdict"].isin([REPRODUCED, REFUTED])
+    return rows.assign(holds_after_holm=(p_values < ALPHA).astype("boolean").where(is_decided))
 
 
 def fits(claim: Claim, run: Mapping[str, Any]) -> bool:
