@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from anytime_pruning.foundation.errors import SettingError, name_some
+from anytime_pruning.foundation.errors import SettingError, message_of, name_some
 
 
 def has_lazy_layers(model: nn.Module) -> bool:
@@ -32,8 +32,8 @@ def materialize(model: nn.Module, images: Tensor, name: str = "this network") ->
     except (torch.OutOfMemoryError, MemoryError, SettingError):
         raise
     except Exception as error:
-        text = " ".join(str(error).split())
-        raise SettingError(f"{start} raises {type(error).__name__} for images {list(images.shape)}: {text}") from error
+        what = f"{type(error).__name__} for images {list(images.shape)}: {message_of(error)}"
+        raise SettingError(f"{start} raises {what}") from error
     finally:
         for module, mode in modes.items():
             module.training = mode

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from anytime_pruning.foundation.errors import SettingError
+from anytime_pruning.foundation.errors import SettingError, message_of
 from anytime_pruning.foundation.torch_fixes.seeding import seed_generators
 from anytime_pruning.machine.memory import is_out_of_memory
 from anytime_pruning.machine.preservation import preserved, want_gradients
@@ -107,5 +107,4 @@ class Refusing:
         if isinstance(error, UnfitOutputError):
             raise SettingError(f"{self._start} returns {error}") from None
         if isinstance(error, Exception) and not is_out_of_memory(error):
-            text = " ".join(str(error).split())
-            raise SettingError(f"{self._start} raises {type(error).__name__}: {text}") from error
+            raise SettingError(f"{self._start} raises {type(error).__name__}: {message_of(error)}") from error
