@@ -47,8 +47,7 @@ rule all:
     input:
         PLAN.run_metrics(),
         PLAN.tables(),
-        PLAN.figure_files(),
-        PATHS.claims_files(),
+        PLAN.shown_files(),
     message:
         f"All runs and figures of {PATHS.study} are there"
 
@@ -64,8 +63,7 @@ rule experiments:
 rule report:
     input:
         PLAN.tables(),
-        PLAN.figure_files(),
-        PATHS.claims_files(),
+        PLAN.shown_files(),
         PATHS.report,
     message:
         f"The report is {PATHS.report}"
@@ -74,7 +72,6 @@ rule report:
 rule paper:
     input:
         PLAN.tables(),
-        PLAN.figure_files(),
-        PATHS.claims_files(),
+        PLAN.shown_files(),
     message:
         f"All figures of {PATHS.study} are there"

@@ -113,9 +113,10 @@ class Plan:
         """Return the metrics.json of every run that has results."""
         return [self.paths.run_metrics(name) for name in self.present_runs()]
 
-    def figure_files(self) -> list[str]:
-        """Return every file of every figure and table."""
-        return [file for name in self.figures for file in self.files_of_figure(name)]
+    def shown_files(self) -> list[str]:
+        """Return every file of every figure and table, the table of claims among them."""
+        figures = [file for name in self.figures for file in self.files_of_figure(name)]
+        return [*figures, *self.paths.claims_files()]
 
     def files_of_figure(self, name: str) -> list[str]:
         """Return the files of one figure or table."""

@@ -69,22 +69,18 @@ class Products:
 
     def inputs_of_walkthrough(self, notebook: str, claims: str) -> list[str]:
         """Return the inputs of the rule that runs the walk-through."""
-        shown, page = self._shown, [self._paths.walkthrough]
+        shown, page = self._plan.shown_files(), [self._paths.walkthrough]
         are_current = self._shown_are_current(claims)
         current = self._walkthrough_is_current(notebook, claims)
         return self._inputs(current, [*_settled([notebook]), *(_settled(shown) if are_current else shown)], page)
 
     def inputs_of_report(self, notebook: str, claims: str) -> list[str]:
         """Return the inputs of the rule that writes the report."""
-        inputs, page = [*self._shown, self._paths.walkthrough], [self._paths.report]
+        inputs, page = [*self._plan.shown_files(), self._paths.walkthrough], [self._paths.report]
         are_current = self._walkthrough_is_current(notebook, claims)
         sources = [self._paths.figure_plan, self._paths.figures, self._paths.walkthrough]
         current = are_current and self._is_current("report", sources, page, [self._paths.study])
         return self._inputs(current, _settled(inputs) if are_current else inputs, page)
-
-    @property
-    def _shown(self) -> list[str]:
-        return [*self._plan.figure_files(), *self._paths.claims_files()]
 
     def _shown_are_current(self, claims: str) -> bool:
         return self._claims_are_current(claims) and all(map(self._figure_is_current, self._plan.figures))

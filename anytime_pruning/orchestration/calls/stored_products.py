@@ -66,15 +66,11 @@ class StoredProducts:
     def inputs_of_walkthrough(self, notebook: str, claims: str) -> list[str]:
         """Return the inputs of the rule that runs the walk-through."""
         lists = [*self._plan.files(), *self._plan.tables()]
-        return [self._local(notebook), *lists, *self._configs, *self._shown]
+        return [self._local(notebook), *lists, *self._configs, *self._plan.shown_files()]
 
     def inputs_of_report(self, notebook: str, claims: str) -> list[str]:
         """Return the inputs of the rule that writes the report."""
-        return [self._paths.figure_plan, *self._shown, self._paths.walkthrough]
-
-    @property
-    def _shown(self) -> Sequence[str]:
-        return [*self._plan.figure_files(), *self._paths.claims_files()]
+        return [self._paths.figure_plan, *self._plan.shown_files(), self._paths.walkthrough]
 
     @property
     def _configs(self) -> Sequence[str]:

@@ -41,7 +41,7 @@ def test_the_pages_of_a_renamed_study_are_made_again(tmp_path, monkeypatch):
     monkeypatch.setattr(Products, "_shown_are_current", lambda self, claims: True)
     for study in ("mine", "mine2"):
         assert forced == []
-        drawn = SimpleNamespace(paths=StudyPaths(study), figures={}, figure_files=list)
+        drawn = SimpleNamespace(paths=StudyPaths(study), figures={}, shown_files=list)
         products = Products(drawn, forced.extend, "ancient {}".format)
         products.inputs_of_walkthrough("n.ipynb", CLAIMS)
         products.inputs_of_report("n.ipynb", CLAIMS)

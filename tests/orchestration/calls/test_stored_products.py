@@ -194,7 +194,7 @@ def test_every_job_names_what_it_reads(study, store):
     assert claims[0] == "local /c.yaml"
     assert configs < set(claims)
     walkthrough = set(products.inputs_of_walkthrough("/n.ipynb", "/c.yaml"))
-    shown = {*study.figure_files(), *study.paths.claims_files()}
+    shown = {*study.paths.claims_files(), *(file for name in study.figures for file in study.files_of_figure(name))}
     assert {"local /n.ipynb", *study.files(), *tables, *configs, *shown} == walkthrough
     assert {study.paths.figure_plan, study.paths.walkthrough, *shown} == set(products.inputs_of_report("", ""))
     assert products.inputs_of_metrics() == [study.paths.table("runs")]
