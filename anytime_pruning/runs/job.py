@@ -139,7 +139,7 @@ def _compute(settings: RunSettings, arrays: ImageArrays, device: torch.device, f
     metrics = write_run(
         folder.path, settings, finished.records, facts, lambda path: save_file(weights, path), folder.weights
     )
-    checkpoints.files.clear()
+    folder.tidy(is_done=True)
     return metrics.content()
 
 

@@ -7,7 +7,6 @@ of files are not used, because they depend on a clock that may be wrong. The two
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +26,7 @@ ADDED_LATER = ("pixels_sha256",)
 
 
 class Checkpoints:
-    """Writes, reads and removes the checkpoints in one folder.
+    """Writes and reads the checkpoints in one folder, and keeps the newest two.
 
     Args:
         folder: a folder for checkpoints alone; it is made when the first checkpoint is written.
@@ -83,10 +82,6 @@ class Checkpoints:
     def exist(self) -> bool:
         """Return whether any checkpoint exists."""
         return bool(self._numbers())
-
-    def clear(self) -> None:
-        """Remove all checkpoints; call this when the run is finished."""
-        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _read(self, path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         try:
