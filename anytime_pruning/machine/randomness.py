@@ -48,11 +48,9 @@ def restore_random_states(states: dict[str, Tensor], generator: Generator, devic
     torch.set_rng_state(states["cpu"])
     if device.type == "cuda" and "cuda" in states:
         torch.cuda.set_rng_state(states["cuda"], device)
-    # Checkpoints of earlier versions lack these two.
-    if "python" in states:
-        version, numbers, gauss = _from_tensor(states["python"])
-        random.setstate((version, tuple(numbers), gauss))
-        np.random.set_state(_from_tensor(states["numpy"]))  # noqa: NPY002
+    version, numbers, gauss = _from_tensor(states["python"])
+    random.setstate((version, tuple(numbers), gauss))
+    np.random.set_state(_from_tensor(states["numpy"]))  # noqa: NPY002
 
 
 def _to_tensor(state: Any) -> Tensor:

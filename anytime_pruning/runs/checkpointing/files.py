@@ -21,8 +21,6 @@ from anytime_pruning.results.store import render, seal
 
 FORMAT = 1
 GENERATIONS = 2
-# Older checkpoints lack these parts of the identity.
-ADDED_LATER = ("pixels_sha256",)
 
 
 class Checkpoints:
@@ -105,8 +103,6 @@ class Checkpoints:
 
     def _refuse_another(self, found: Mapping[str, Any], path: Path) -> None:
         for name in sorted({*found, *self._identity}):
-            if name in ADDED_LATER and name not in found:
-                continue
             if found.get(name) != self._identity.get(name):
                 raise SettingError(
                     f"{name}: {path} is not allowed: this checkpoint was written by a run with {name} "
@@ -126,4 +122,4 @@ class _Damaged(Exception):
 
 
 def _show(identity: Mapping[str, Any], name: str) -> str:
-    return show(identity[name]) if name in identity else "its default"
+    return show(identity[name]) if name in identity else "its default or none"
