@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from anytime_pruning.foundation import metrics
-from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.results import layout
 from anytime_pruning.results.rows import MegabatchRow
 from anytime_pruning.settings.run import RunSettings
@@ -88,10 +87,8 @@ def _expected_kept(
     settings: RunSettings, row: MegabatchRow, layer_sizes: list[int], zeros_at_start: int | None
 ) -> tuple[int, int]:
     """Return the fewest and the most weights that may be counted at a megabatch."""
-    fewest, most = make_protocol(settings.protocol).expected_kept(settings.pruning_step(row.t), layer_sizes)
     # The tables do not tell the sizes of filters, which are at most those of layers.
-    missed = settings.density_slack(layer_sizes)
-    fewest, most = fewest - missed, most + missed
+    fewest, most = settings.expected_kept(row.t, layer_sizes, filter_sizes=layer_sizes)
     # An initial mask may keep fewer weights than the schedule asks for.
     return 0 if settings.initial_mask else fewest - _uncounted(settings, row, zeros_at_start), most
 

@@ -1,6 +1,5 @@
 """Prepare the network for a megabatch: start it and prune it."""
 
-from collections.abc import Sequence
 from functools import partial
 
 from torch import nn
@@ -16,7 +15,7 @@ from anytime_pruning.pruning.enforcement import apply_masks
 from anytime_pruning.pruning.mask_chooser import MaskChooser
 from anytime_pruning.pruning.masks import Masks
 from anytime_pruning.pruning.narrowing import architecture_of
-from anytime_pruning.pruning.protocols import PruningStep, make_protocol
+from anytime_pruning.pruning.protocols import make_protocol
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results.rows import EpochRow
 from anytime_pruning.runs.checkpointing.state import RunState
@@ -97,17 +96,11 @@ class Preparation:
         if self._prunes_at[t - 1]:
             masks = self._protocol.choose_masks(self._chooser, masks, step, megabatch.sample)
             apply_masks(model, masks)
-        check_masks(state.masks, masks, model, partial(self._expected_kept, step), t)
+        filter_sizes = [weight[0].numel() for weight in prunable_weights(model).values()]
+        check_masks(state.masks, masks, model, partial(self._settings.expected_kept, t, filter_sizes=filter_sizes), t)
         self._name_emptied(state.masks, masks, t)
         state.masks = masks
         state.progress.mark_pruned(len(self._chooser.zero_score_layers))
-
-    def _expected_kept(self, step: PruningStep, layer_sizes: Sequence[int]) -> tuple[int, int]:
-        """Return the fewest and the most weights that the protocol and the selection may keep."""
-        fewest, most = self._protocol.expected_kept(step, layer_sizes)
-        weights = prunable_weights(self._chooser.model).values()
-        missed = self._settings.density_slack([weight[0].numel() for weight in weights])
-        return fewest - missed, most + missed
 
     def _name_emptied(self, before: Masks, masks: Masks, t: int) -> None:
         """Warn of layers that have lost their last weight, because nothing passes through such a layer any more."""

@@ -119,14 +119,6 @@ class RunSettings(RunFields):
         possible = attainable(self._scheduled(), self.selection, self.pattern)
         return hold_densities(possible, self.trains_at())
 
-    def density_slack(self, filter_sizes: Sequence[int]) -> int:
-        """Return by how many weights masks may miss a density.
-
-        Args:
-            filter_sizes: number of weights in one filter of each layer, or more.
-        """
-        return slack(self.selection, self.pattern, self.scope, filter_sizes)
-
     def _scheduled(self) -> list[float]:
         densities: Any = self.schedule.densities(self.n_megabatches, self.tau, self.base_density)
         try:
@@ -153,6 +145,18 @@ class RunSettings(RunFields):
     def pruning_step(self, t: int) -> PruningStep:
         """Return what the settings ask of the pruning at megabatch t, counted from 1."""
         return PruningStep(t, self.densities()[t - 1], self.base_density**self.tau, self.scope)
+
+    def expected_kept(self, t: int, layer_sizes: Sequence[int], filter_sizes: Sequence[int]) -> tuple[int, int]:
+        """Return the fewest and the most weights that the protocol and the selection may keep at megabatch t.
+
+        Args:
+            t: index of the megabatch, from 1.
+            layer_sizes: number of prunable weights of each layer.
+            filter_sizes: number of weights in one filter of each layer, or more.
+        """
+        fewest, most = make_protocol(self.protocol).expected_kept(self.pruning_step(t), layer_sizes)
+        missed = slack(self.selection, self.pattern, self.scope, filter_sizes)
+        return fewest - missed, most + missed
 
     def identity(self) -> dict[str, Any]:
         """Return what determines the numbers: versions, required settings, and others that differ from their default.
