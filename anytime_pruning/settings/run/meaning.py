@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 
-from anytime_pruning.pruning.schedules import Schedule
+from anytime_pruning.pruning.schedules import make_schedule
+from anytime_pruning.settings.run.fields import RunFields
+from anytime_pruning.settings.run.waiting import trains_at
 
 # These settings have no meaning for a method that never prunes.
 PRUNING_SETTINGS = (
@@ -27,37 +29,27 @@ USED_BY_START = {
     "shrink_perturb": ("start_momentum", "shrink", "perturb"),
     "dash": ("start_momentum", "shrink"),
 }
-
-
 # These selections ignore `pattern`. A selection that is registered from outside may use the setting.
 SELECTION_WITHOUT_PATTERN = ("unstructured", "filter")
 
 
-def meaningless_settings(
-    schedule: Schedule, replay: str, start: str, n_trainings: int, selection: str, regrow: str
-) -> Iterator[str]:
-    """Yield the settings that have no meaning for a run, so that it gets one name whatever their values are.
-
-    Args:
-        schedule: the density schedule of the run's method.
-        replay: name of the replay policy.
-        start: name of the start.
-        n_trainings: number of megabatches at which the run trains; the first of them starts with the initial weights.
-        selection: name of the selection.
-        regrow: name of the way to regrow.
-    """
+def meaningless_settings(settings: RunFields) -> Iterator[str]:
+    """Yield the settings that have no meaning for a run, so that it gets one name whatever their values are."""
+    schedule = make_schedule(settings.method)
     if not schedule.prunes:
         yield from (key for key in PRUNING_SETTINGS if key not in schedule.uses)
-    if regrow == "none" or not schedule.prunes:
+    if settings.regrow == "none" or not schedule.prunes:
         yield from ("regrow_steps", "regrow_frac")
-    if selection in SELECTION_WITHOUT_PATTERN:
+    if settings.selection in SELECTION_WITHOUT_PATTERN:
         yield "pattern"
-    if replay in REPLAY_WITHOUT_BUFFER:
+    if settings.replay in REPLAY_WITHOUT_BUFFER:
         yield "buffer_size"
     if schedule.trains_once:
         yield "wait"
-    if start in USED_BY_START and n_trainings == 1:
+    # The first training starts with the initial weights.
+    n_trainings = sum(trains_at(schedule, settings.n_megabatches, settings.wait))
+    if settings.start in USED_BY_START and n_trainings == 1:
         yield "start"
         yield from START_SETTINGS
-    used = USED_BY_START.get(start, START_SETTINGS)
+    used = USED_BY_START.get(settings.start, START_SETTINGS)
     yield from (key for key in START_SETTINGS if key not in used)

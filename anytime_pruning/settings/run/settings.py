@@ -59,10 +59,7 @@ class RunSettings(RunFields):
 
         The checks below run on the result, so a setting without meaning cannot fail them.
         """
-        meaningless = meaningless_settings(
-            self.schedule, self.replay, self.start, sum(self.trains_at()), self.selection, self.regrow
-        )
-        defaults = {key: type(self).model_fields[key].default for key in meaningless}
+        defaults = {key: type(self).model_fields[key].default for key in meaningless_settings(self)}
         if not self.schedule.prunes:
             defaults["pruner"] = "none"
         return self.model_copy(update=defaults)
