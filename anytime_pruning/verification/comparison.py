@@ -1,4 +1,4 @@
-"""Compare single numbers of a stored run with the values that its other numbers determine."""
+"""Compare single values of a stored run with the values that something else determines."""
 
 from collections.abc import Iterator
 
@@ -6,19 +6,28 @@ from anytime_pruning.foundation import metrics
 from anytime_pruning.results import layout
 from anytime_pruning.verification.findings import Finding, problem
 
+BY_SETTINGS = "the settings make it"
 
-def check_equal(what: str, found: object, expected: object, file: str = layout.MEGABATCHES) -> Iterator[Finding]:
-    """Yield a problem if a stored value differs from the value that the run's other numbers determine.
+
+def check_equal(
+    what: str,
+    found: object,
+    expected: object,
+    file: str = layout.MEGABATCHES,
+    reason: str = "the other numbers make it",
+) -> Iterator[Finding]:
+    """Yield a problem if a stored value differs from the value that it should have.
 
     Args:
         what: name of the value.
         found: the stored value.
-        expected: the value that the other numbers determine. Both values must be equal to the bit, because the same
-            code computed them.
+        expected: the value that it should have. Both values must be equal to the bit, because the same code computed
+            them.
         file: name of the file that stores the value.
+        reason: what determines the expected value, as the message says it.
     """
     if found != expected:
-        yield problem(f"{what} is {found}, but the other numbers make it {expected}", file)
+        yield problem(f"{what} is {found}, but {reason} {expected}", file)
 
 
 def check_time(what: str, found: float, expected: float, digit: float) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from anytime_pruning.runs.rates import learning_rate
 from anytime_pruning.settings.cost import PlannedCost, plan_cost
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.training.learning_rate import LearningRate
-from anytime_pruning.verification.comparison import check_equal, check_percentage, check_time
+from anytime_pruning.verification.comparison import BY_SETTINGS, check_equal, check_percentage, check_time
 from anytime_pruning.verification.densities import check_densities, check_layers
 from anytime_pruning.verification.findings import Finding, problem
 from anytime_pruning.verification.stored_run import Rows
@@ -75,8 +75,8 @@ def _check_facts(settings: RunSettings, stored: MetricsFile) -> Iterator[Finding
     asked = {"data_sha256": getattr(settings.dataset, "content_sha256", None), "precision": settings.precision}
     found = {"data_sha256": stored.data_sha256, "precision": stored.precision}
     for name, value in asked.items():
-        if value not in (None, "auto", found[name]):
-            yield problem(f"{name} is {found[name]}, but the settings make it {value}", layout.METRICS)
+        if value not in (None, "auto"):
+            yield from check_equal(name, found[name], value, layout.METRICS, BY_SETTINGS)
 
 
 def _check_accuracies(row: MegabatchRow) -> Iterator[Finding]:

@@ -31,6 +31,7 @@ from anytime_pruning.settings.cost import plan_cost
 from anytime_pruning.settings.run import RunSettings
 from anytime_pruning.stream.images import ImageSet
 from anytime_pruning.training.evaluation import evaluate
+from anytime_pruning.verification.comparison import check_equal
 from anytime_pruning.verification.findings import Finding, count, note, problem
 from anytime_pruning.verification.stored_run import StoredRun
 
@@ -211,5 +212,4 @@ def _compare_plan(run: StoredRun, arrays: ImageArrays) -> Iterator[Finding]:
 
 
 def _check(what: str, found: object, expected: object, file: str = layout.METRICS) -> Iterator[Finding]:
-    if found != expected:
-        yield problem(f"{what} is {found}, but computed again it is {expected}", file)
+    return check_equal(what, found, expected, file, "computed again it is")

@@ -14,6 +14,7 @@ from anytime_pruning.results.metrics_file import MetricsFile
 from anytime_pruning.results.store import check_files, read_metrics
 from anytime_pruning.settings.naming import run_name
 from anytime_pruning.settings.run import parse_settings
+from anytime_pruning.verification.comparison import BY_SETTINGS, check_equal
 from anytime_pruning.verification.consistency import find_inconsistencies
 from anytime_pruning.verification.findings import Finding, Verification, count, note, problem
 from anytime_pruning.verification.left_over import describe_left_over
@@ -131,7 +132,8 @@ def _find_weights(folder: Path) -> Path | None:
 
 
 def _check_version(folder: Path, metrics: MetricsFile) -> Iterator[Finding]:
-    for finding in _expect("results_version", metrics.results_version, RESULTS_VERSION):
+    version = metrics.results_version
+    for finding in check_equal("results_version", version, RESULTS_VERSION, layout.METRICS, "this code makes it"):
         yield finding.at(folder / layout.METRICS)
 
 
@@ -145,8 +147,8 @@ def _check_checksums(folder: Path, metrics: MetricsFile, names: Iterable[str]) -
 
 def _check_names(run: StoredRun) -> Iterator[Finding]:
     """Check that the digest, the seed and the name of the folder follow from the settings."""
-    yield from _expect("digest", run.metrics.digest, run.settings.digest())
-    yield from _expect("seed", run.metrics.seed, run.settings.seed)
+    yield from check_equal("digest", run.metrics.digest, run.settings.digest(), layout.METRICS, BY_SETTINGS)
+    yield from check_equal("seed", run.metrics.seed, run.settings.seed, layout.METRICS, BY_SETTINGS)
     name = Path(run_name(run.settings))
     # The name is that of a link, wherever the link leads.
     folder = Path(os.path.abspath(run.folder))
@@ -182,8 +184,3 @@ def _check_dense(run: StoredRun, weights: Path, evaluator: "Evaluator | None") -
         yield from map(run.locate, check_weights(weights, run.rows))
         if evaluator:
             yield from map(run.locate, evaluator.check(run))
-
-
-def _expect(what: str, found: object, expected: object) -> Iterator[Finding]:
-    if found != expected:
-        yield problem(f"{what} is {found}, expected {expected}", layout.METRICS)

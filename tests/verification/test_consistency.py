@@ -31,9 +31,12 @@ def grow(rows):
 # Each change keeps all checksums right, so only a contradiction between numbers can reveal it.
 FORGERIES = {
     "schema": (lambda run: forge(run, lambda c: c.update(schema_version=5)), "metrics.json: schema_version is 5"),
-    "version": (lambda run: forge(run, lambda c: c.update(results_version=0)), f"is 0, expected {RESULTS_VERSION}"),
+    "version": (
+        lambda run: forge(run, lambda c: c.update(results_version=0)),
+        f"is 0, but this code makes it {RESULTS_VERSION}",
+    ),
     "digest": (lambda run: forge(run, lambda c: c.update(digest="0" * 12)), "metrics.json: digest is 000000000000"),
-    "seed": (lambda run: forge(run, lambda c: c.update(seed=3)), "metrics.json: seed is 3, expected 0"),
+    "seed": (lambda run: forge(run, lambda c: c.update(seed=3)), "metrics.json: seed is 3, but the settings make it 0"),
     "CER": (
         lambda run: forge(run, lambda c: c["final"].update(cumulative_error_count=1)),
         "cumulative_error_count is 1,",
