@@ -10,16 +10,11 @@ from anytime_pruning.cli import claims, collect, draw, export, metrics, prepare,
 from anytime_pruning.cli.study import external, names, plan, report, schema, stale, stream, studies, walkthrough
 from anytime_pruning.foundation.console import escape_what_cannot_be_printed
 from anytime_pruning.foundation.errors import ArtifactError, describe_system_error, one_line
+from anytime_pruning.foundation.packages import naming_missing_package
 from anytime_pruning.foundation.signals import Interrupted, handling
 from anytime_pruning.machine.collector import defer_collections
 
 SCRIPT = "anytime-pruning"
-# Only some commands need these modules. The values name the extra of this package that installs the module.
-EXTRAS = {
-    **dict.fromkeys(("torch", "torchvision", "sklearn"), "train"),
-    **dict.fromkeys(("jinja2", "matplotlib", "scipy", "seaborn", "statsmodels"), "figures"),
-    **dict.fromkeys(("nbclient", "nbconvert", "nbformat"), "report"),
-}
 
 
 class Command(Protocol):
@@ -76,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
         arguments = sys.argv[1:]
     options = _make_parser(arguments[:1]).parse_args(arguments)
     try:
-        with handling():
+        with handling(), naming_missing_package():
             COMMANDS[options.command].run(options)
     except ArtifactError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -86,11 +81,6 @@ def main(arguments: list[str] | None = None) -> int:
         refused = one_line(f"{given}: {error.filename!r} is not allowed: {error.strerror}")
         print(f"error: {refused if given else describe_system_error(error)}", file=sys.stderr)
         return 2 if given else 1
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRAS:
-            raise
-        print(f"error: {error.name} is not installed; pip install '{SCRIPT}[{EXTRAS[error.name]}]'", file=sys.stderr)
-        return 2
     except Interrupted as signal:
         print(signal, file=sys.stderr)
         return 128 + signal.signum

@@ -11,6 +11,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from anytime_pruning.foundation.errors import DataError, SettingError, first_line
+from anytime_pruning.foundation.packages import naming_missing_package
 from anytime_pruning.pruning.filter_parameters import BATCH_NORMS
 from anytime_pruning.pruning.prunable.rules import CONVOLUTIONS, LINEAR, is_of_kind
 
@@ -39,12 +40,8 @@ def make_compact(model: nn.Module, image_shape: tuple[int, int, int]) -> nn.Modu
         DataError: no empty channel can be removed without a change of the logits, or Torch-Pruning cannot follow the
             network.
     """
-    try:
+    with naming_missing_package():
         import torch_pruning  # noqa: F401
-    except ImportError as error:
-        raise SettingError(
-            f"compact: the package {error.name} is not installed; pip install -r envs/extras.txt"
-        ) from None
     images = torch.rand(N_IMAGES, *image_shape, generator=torch.Generator().manual_seed(0))
     model = _with_plain_weights(model, images)
     layers = [name for name, _, _ in _empty_channels(model, images)]

@@ -15,8 +15,9 @@ from anytime_pruning.export.compact import make_compact
 from anytime_pruning.export.network import load_network
 from anytime_pruning.export.onnx_check import check_onnx
 from anytime_pruning.export.sparse_weights import pack
-from anytime_pruning.foundation.errors import DataError, SettingError, first_line
+from anytime_pruning.foundation.errors import DataError, first_line
 from anytime_pruning.foundation.files import write_atomically
+from anytime_pruning.foundation.packages import naming_missing_package
 from anytime_pruning.models.state import copy_state
 from anytime_pruning.pruning.prunable import prunable_weights
 from anytime_pruning.results import layout
@@ -87,14 +88,10 @@ def make_onnx(model: nn.Module, image_shape: tuple[int, int, int]) -> bytes:
         DataError: ONNX cannot express the network, for example because it branches on the values of its images, or the
             result computes something else than the network.
     """
-    try:
+    with naming_missing_package():
         import onnx  # noqa: F401
         import onnxscript  # noqa: F401
         from onnx_ir.passes.common import ClearMetadataAndDocStringPass
-    except ImportError as error:
-        raise SettingError(
-            f"export: the package {error.name} is not installed; pip install -r envs/extras.txt"
-        ) from None
     try:
         with _silence():
             program = torch.onnx.export(

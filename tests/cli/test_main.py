@@ -14,7 +14,8 @@ from conftest import ROOT
 
 import anytime_pruning.cli
 from anytime_pruning.cli import main as command_line
-from anytime_pruning.cli.main import COMMANDS, EXTRAS, main
+from anytime_pruning.cli.main import COMMANDS, main
+from anytime_pruning.foundation.packages import EXTRAS
 
 HEAVY = {"torch", "torchvision", "numpy", "pandas", "matplotlib", "scipy", "pydantic", "yaml", "snakemake", "sklearn"}
 
@@ -129,9 +130,9 @@ def test_a_mistake_in_the_package_keeps_its_traceback(monkeypatch):
 
 
 PACKAGES = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
-# The code that imports these says itself what to do without them, or they come with one of the others.
-OTHERS = {"markupsafe", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "pillow_heif", "pydantic_core", "torch_pruning"}
-OTHERS |= {"wandb"}
+PACKAGES |= {"onnx_ir": "onnx-ir", "torch_pruning": "torch-pruning"}
+# The code does without these, or they come with one of the others.
+OTHERS = {"markupsafe", "onnxruntime", "pillow_heif", "pydantic_core"}
 
 
 def test_extras_are_those_of_the_package():

@@ -208,5 +208,5 @@ def test_mistakes_are_one_line_and_nothing_is_written(runs, tmp_path, capsys, mo
     monkeypatch.setitem(sys.modules, "torch_pruning", None)
     assert main(["export", str(runs[0]), "--compact", "--out", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "error: compact: the package torch_pruning is not installed; pip install -r envs/extras.txt"
+    assert line == "error: torch_pruning is not installed; pip install 'anytime-pruning[export]'"
     assert not (tmp_path / "out").exists()

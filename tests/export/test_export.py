@@ -224,7 +224,7 @@ def test_what_is_wrong_is_one_line_and_nothing_is_written(run, exported, tmp_pat
     monkeypatch.setitem(sys.modules, "onnxscript", None)
     assert main(["export", str(run), "--out", str(tmp_path / "out")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line == "error: export: the package onnxscript is not installed; pip install -r envs/extras.txt"
+    assert line == "error: onnxscript is not installed; pip install 'anytime-pruning[export]'"
     assert not (tmp_path / "out").exists()
 
 

@@ -210,7 +210,7 @@ def test_a_missing_package_is_said_and_the_run_goes_on(name, package, tiny, tmp_
     run(tiny, tmp_path / "run", name)
     assert numbers(tmp_path / "run") == untracked
     (warning,) = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
-    assert f"{name} is not installed; pip install -r envs/extras.txt" in warning
+    assert f"{name} is not installed; pip install 'anytime-pruning[trackers]'" in warning
 
 
 def test_a_failing_run_closes_its_tracker_and_keeps_its_error(forget, tiny, tmp_path, capsys):

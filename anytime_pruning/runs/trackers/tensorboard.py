@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from anytime_pruning.foundation.packages import naming_missing_package
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.settings.run import RunSettings
 
@@ -12,10 +13,8 @@ class TensorBoardTracker:
     """Writes event files into `tensorboard/` below the run's folder."""
 
     def __init__(self, settings: RunSettings, out_dir: Path, samples: int):
-        try:
+        with naming_missing_package():
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise RuntimeError("tensorboard is not installed; pip install -r envs/extras.txt") from None
         # An earlier process of this run may have reported steps after the last checkpoint. TensorBoard has to drop
         # them, because this process reports these steps again.
         self._writer = SummaryWriter(str(out_dir / "tensorboard"), purge_step=samples and samples + 1)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, cast
 
+from anytime_pruning.foundation.packages import naming_missing_package
 from anytime_pruning.foundation.registry import register
 from anytime_pruning.settings.run import RunSettings
 
@@ -18,10 +19,8 @@ class WandbTracker:
 
     def __init__(self, settings: RunSettings, out_dir: Path, samples: int):
         os.environ.setdefault(TELEMETRY, "false")
-        try:
+        with naming_missing_package():
             import wandb
-        except ImportError:
-            raise RuntimeError("wandb is not installed; pip install -r envs/extras.txt") from None
         self._run = wandb.init(
             project=os.environ.get("WANDB_PROJECT", "anytime-pruning"),
             name=f"{settings.dataset.name} {settings.model} {settings.method} seed {settings.seed} {settings.digest()}",
