@@ -1,14 +1,15 @@
 """Gather wheels and data for a GPU machine that has neither a network nor this project's packages.
 
-`make gpu-kit` writes gpu-kit/: pieces below 40 MiB, kit.json with their SHA-256, and unpack.py, which needs only
-Python, numpy and pip. There, beside a checkout, call
+`make gpu-kit` writes gpu-kit/: pieces of at most 36 MiB, kit.json with their SHA-256, and unpack.py, which needs only
+Python, numpy and pip. Carry the kit into a checkout on that machine; the folders results/ and paper_figures/ of the
+checkout are not needed there. In the checkout, call
 
     python3 gpu-kit/unpack.py
     PYTHONPATH=gpu-kit/site python3 -m benchmarks.gpu_day --data gpu-kit/data --out DIR
 
 The wheels are those of the packages that such a machine lacks beside torch, torchvision, numpy, pandas, scikit-learn
 and safetensors. The data are the caches of CIFAR-100 and CIFAR-10, as far as the data folder holds them or their
-source.
+source. The exit status is 0, 1 if a dataset is missing, or 2 for an error.
 """
 
 import argparse
@@ -22,7 +23,7 @@ from typing import Any
 
 from anytime_pruning.datasets import load_dataset, parse_dataset
 from anytime_pruning.datasets.cache import cache_path, is_loadable
-from anytime_pruning.foundation.errors import ArtifactError, DataError
+from anytime_pruning.foundation.errors import ArtifactError, DataError, SettingError
 from anytime_pruning.foundation.files import file_sha256, write_atomically, write_text
 from benchmarks.gpu_kit import unpack
 from benchmarks.gpu_kit.packing import pack_cache
@@ -30,15 +31,14 @@ from benchmarks.jobs import ROOT
 
 PACKAGES = (
     *("annotated-types", "filelock", "pillow", "pydantic", "pydantic-core", "pyyaml", "tqdm", "typing-extensions"),
+    *("typing-inspection", "psutil"),
     # For the tests that are marked gpu.
-    *("typing-inspection", "hypothesis", "iniconfig", "packaging", "pluggy", "pygments", "pytest", "sortedcontainers"),
-    "torch-pruning",
+    *("hypothesis", "iniconfig", "packaging", "pluggy", "pygments", "pytest", "sortedcontainers"),
 )
 PINS = ("envs/requirements.txt", "envs/dev.txt")
 PLATFORMS = tuple(f"manylinux{version}_x86_64" for version in ("_2_28", "_2_27", "_2_17", "2014", "1"))
 DATASETS = ("cifar100", "cifar10")
-# A carrier may take 64 MiB together with a checkout, whose files have about 24 MB.
-PIECE_BYTES = 36 * 2**20
+MIB = 2**20
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -49,19 +49,34 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--data", type=Path, default=ROOT / "data", help="folder of the data (default: data)")
     parser.add_argument("--out", type=Path, default=ROOT / "gpu-kit", help="folder of the kit (default: gpu-kit)")
     parser.add_argument("--python", default="3.12", help="version of Python on that machine (default: 3.12)")
+    parser.add_argument("--piece-mib", type=int, default=36, metavar="N", help="most MiB of a piece (default: 36)")
     options = parser.parse_args(arguments)
     try:
-        pieces = gather(options.data, options.out, options.python)
+        if options.piece_mib < 1:
+            raise SettingError(f"--piece-mib: {options.piece_mib} is not allowed; allowed: numbers above 0")
+        pieces, missing = gather(options.data, options.out, options.python, options.piece_mib * MIB)
     except ArtifactError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_status
     for path in pieces:
-        print(f"{path}: {path.stat().st_size / 2**20:.1f} MiB")
-    return 0
+        print(f"{path}: {path.stat().st_size / MIB:.1f} MiB")
+    for name in missing:
+        print(
+            f"error: {name} is missing in the kit: {options.data} does not hold it; call python -m anytime_pruning "
+            f"prepare {name} for the official archive, or with {{source: {name}, path: ...}} for your copy",
+            file=sys.stderr,
+        )
+    return 1 if missing else 0
 
 
-def gather(data: Path, out: Path, python: str) -> list[Path]:
-    """Write the kit, and return its pieces.
+def gather(data: Path, out: Path, python: str, piece_bytes: int) -> tuple[list[Path], list[str]]:
+    """Write the kit, and return its pieces and the names of the datasets that it lacks.
+
+    Args:
+        data: folder of the data.
+        out: folder of the kit.
+        python: version of Python for which the wheels are.
+        piece_bytes: most bytes of a piece.
 
     Raises:
         DataError: the wheels cannot be downloaded, or a dataset is damaged.
@@ -69,20 +84,20 @@ def gather(data: Path, out: Path, python: str) -> list[Path]:
     out.mkdir(parents=True, exist_ok=True)
     for old in (*out.glob("*.piece*"), out / unpack.MANIFEST):
         old.unlink(missing_ok=True)
-    items = [_gather_wheels(out, python)]
+    items, missing = [_gather_wheels(out, python, piece_bytes)], []
     for name in DATASETS:
         dataset = parse_dataset(name)
         if not is_loadable(dataset, data):
-            print(f"{name}: left out, because {data} does not hold it (python -m anytime_pruning prepare {name})")
+            missing.append(name)
             continue
         load_dataset(dataset, data)
-        items.append(_gather_cache(cache_path(dataset, data), out))
+        items.append(_gather_cache(cache_path(dataset, data), out, piece_bytes))
     shutil.copy(Path(unpack.__file__), out / "unpack.py")
     write_text(out / unpack.MANIFEST, json.dumps({"python": python, "items": items}, indent=1) + "\n")
-    return [out / piece["name"] for item in items for piece in item["pieces"]]
+    return [out / piece["name"] for item in items for piece in item["pieces"]], missing
 
 
-def _gather_wheels(out: Path, python: str) -> dict[str, Any]:
+def _gather_wheels(out: Path, python: str, piece_bytes: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "wheels"
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
@@ -93,7 +108,7 @@ def _gather_wheels(out: Path, python: str) -> dict[str, Any]:
             said = done.stderr.strip().splitlines() or [""]
             raise DataError(f"pip download: the wheels for Python {python} cannot be had: {said[-1]}")
         archive = Path(shutil.make_archive(str(Path(name) / "wheels"), "zip", folder))
-        return {"kind": "wheels", "path": "wheels.zip", **_split(archive, "wheels", out)}
+        return {"kind": "wheels", "path": "wheels.zip", **_split(archive, "wheels", out, piece_bytes)}
 
 
 def _pinned() -> list[str]:
@@ -103,18 +118,23 @@ def _pinned() -> list[str]:
     return [f"{name}=={versions[name]}" for name in PACKAGES]
 
 
-def _gather_cache(cache: Path, out: Path) -> dict[str, Any]:
+def _gather_cache(cache: Path, out: Path, piece_bytes: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         packed = Path(name) / "packed"
         pack_cache(cache, packed)
         whole = {"unpacked_sha256": file_sha256(cache), "unpacked_bytes": cache.stat().st_size}
-        return {"kind": "cache", "path": f"data/cache/{cache.name}", **whole, **_split(packed, cache.stem, out)}
+        return {
+            "kind": "cache",
+            "path": f"data/cache/{cache.name}",
+            **whole,
+            **_split(packed, cache.stem, out, piece_bytes),
+        }
 
 
-def _split(path: Path, stem: str, out: Path) -> dict[str, Any]:
+def _split(path: Path, stem: str, out: Path, piece_bytes: int) -> dict[str, Any]:
     """Write a file as pieces of about equal size."""
     size = path.stat().st_size
-    count = -(-size // PIECE_BYTES)
+    count = -(-size // piece_bytes)
     pieces = []
     with open(path, "rb") as file:
         for number in range(count):

@@ -1,20 +1,25 @@
 """Test that the kit for a GPU machine without a network arrives bit by bit, or says what is missing or damaged."""
 
 import json
+import os
 import re
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import requires
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 
 import numpy as np
 import pytest
 from conftest import ROOT
 from safetensors.numpy import save_file
 
+from benchmarks.gpu_day.plan import _files_with_gpu_tests
 from benchmarks.gpu_kit import __main__ as kit
 from benchmarks.gpu_kit import unpack
 from benchmarks.gpu_kit.packing import pack_cache
+
+# The packages that the description of the kit expects on such a machine.
+PRESENT = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "safetensors")
 
 
 def write_cache(path, shape=(7, 3, 32, 32), n_test=3):
@@ -59,15 +64,19 @@ def gathered(tmp_path, monkeypatch, capsys):
     with zipfile.ZipFile(tmp_path / "wheels.zip", "w") as archive:
         archive.write(wheel, wheel.name)
     cache = write_cache(tmp_path / "data/cache/cifar10-0123.safetensors")
-    monkeypatch.setattr(kit, "PIECE_BYTES", 20_000)
-    wheels = lambda out, python: {"kind": "wheels", "path": "w", **kit._split(tmp_path / "wheels.zip", "wheels", out)}  # noqa: E731
-    monkeypatch.setattr(kit, "_gather_wheels", wheels)
+    monkeypatch.setattr(kit, "MIB", 20_000)
+
+    def gather_wheels(out, python, piece_bytes):
+        return {"kind": "wheels", "path": "w", **kit._split(tmp_path / "wheels.zip", "wheels", out, piece_bytes)}
+
+    monkeypatch.setattr(kit, "_gather_wheels", gather_wheels)
     monkeypatch.setattr(kit, "is_loadable", lambda dataset, data: dataset.name == "cifar10")
     monkeypatch.setattr(kit, "load_dataset", lambda dataset, data: None)
     monkeypatch.setattr(kit, "cache_path", lambda dataset, data: cache)
     out = tmp_path / "kit"
-    assert kit.main(["--data", str(tmp_path / "data"), "--out", str(out)]) == 0
-    assert "cifar100: left out, because" in capsys.readouterr().out
+    assert kit.main(["--data", str(tmp_path / "data"), "--out", str(out), "--piece-mib", "1"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: cifar100 is missing in the kit: {tmp_path / 'data'} does not hold it; call python")
     return out, cache
 
 
@@ -108,10 +117,10 @@ def test_a_damaged_piece_is_refused(gathered, capsys):
     assert not (out / "data").exists()
 
 
-def test_a_new_kit_leaves_no_piece_of_an_old_one(gathered, tmp_path, monkeypatch):
+def test_a_new_and_whole_kit_leaves_no_piece_of_an_old_one(gathered, tmp_path, monkeypatch):
     out, _ = gathered
-    monkeypatch.setattr(kit, "PIECE_BYTES", 1_000_000)
-    assert kit.main(["--data", str(tmp_path / "data"), "--out", str(out)]) == 0
+    monkeypatch.setattr(kit, "DATASETS", ["cifar10"])
+    assert kit.main(["--data", str(tmp_path / "data"), "--out", str(out), "--piece-mib", "50"]) == 0
     assert [piece.name for piece in out.glob("cifar10-*.piece*")] == ["cifar10-0123.piece0"]
 
 
@@ -129,6 +138,43 @@ def test_the_wheels_are_pinned_and_bring_what_they_need():
     needed = {re.match(r"[\w.-]+", line)[0] for line in plain}
     # Such a machine has torch and numpy.
     assert needed - {"torch", "numpy"} <= pinned.keys()
+
+
+@pytest.mark.long(20)
+def test_the_day_and_its_tests_need_only_what_is_on_such_a_machine():
+    """Import the program and collect the tests where no other package can be imported."""
+    names, known = {*kit.PACKAGES, *PRESENT}, set()
+    while names:
+        known.add(name := names.pop())
+        plain = (re.match(r"[\w.-]+", line)[0] for line in requires(name) or () if "extra ==" not in line)
+        names |= {other for other in plain if other not in known and _is_installed(other)}
+    known = {re.sub(r"[-_.]+", "-", name).lower() for name in known}
+    owners = packages_distributions().items()
+    absent = [module for module, by in owners if not {re.sub(r"[-_.]+", "-", name).lower() for name in by} & known]
+    assert {"matplotlib", "snakemake", "onnxruntime"} <= set(absent)
+    files = [str(ROOT / name) for name in _files_with_gpu_tests()]
+    arguments = ["--collect-only", "-q", "-m", "gpu", "-p", "no:cacheprovider", *files]
+    code = f"""
+import sys
+sys.modules.update(dict.fromkeys({absent!r}))
+import pytest, benchmarks.gpu_day.__main__, benchmarks.gpu_day.stages.__main__
+for stage in ("probe", "speed", "compile", "candidates", "profile", "sharing", "resume"):
+    benchmarks.gpu_day.stages.__main__._find(stage)
+sys.exit(pytest.main({arguments!r}))
+"""
+    environment = os.environ | {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", cwd=ROOT, env=environment
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    assert "test_semi_structured.py: 1" in done.stdout
+
+
+def _is_installed(name):
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
 
 
 def test_unpacking_needs_no_package_of_this_project():

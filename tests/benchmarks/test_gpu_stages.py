@@ -144,6 +144,19 @@ def test_a_way_that_is_not_what_its_name_says_is_found(capsys):
     assert speed.warm_up("compiled and recorded", make(False, "it fails"), device) == ["it fails"]
 
 
+def test_nothing_is_measured_of_a_way_that_is_not_what_its_name_says(monkeypatch, capsys):
+    device = type("Device", (), {"type": "cuda"})()
+    monkeypatch.setattr(speed, "choose_device", lambda name: device)
+    monkeypatch.setattr(speed, "prepare_process", lambda device, threads: None)
+    options = type("Options", (), {"precision": "float32"})()
+    variant = type("Variant", (), {"trainer": type("Trainer", (), {"options": options})()})()
+    monkeypatch.setattr(speed, "_make_ways", lambda *given: {"recorded": variant})
+    monkeypatch.setattr(speed, "warm_up", lambda *given: ["the network is not compiled"])
+    with pytest.raises(SystemExit, match="nothing was measured, .*: the network is not compiled"):
+        speed.run_compiled("cuda", "resnet50", "5", "1")
+    assert [json.loads(line)["measured"] for line in capsys.readouterr().out.splitlines()] == ["precision"]
+
+
 CONTROL = """#!{python}
 import os, signal, sys, time
 from pathlib import Path
