@@ -152,7 +152,7 @@ def test_nothing_is_measured_of_a_way_that_is_not_what_its_name_says(monkeypatch
     variant = type("Variant", (), {"trainer": type("Trainer", (), {"options": options})()})()
     monkeypatch.setattr(speed, "_make_ways", lambda *given: {"recorded": variant})
     monkeypatch.setattr(speed, "warm_up", lambda *given: ["the network is not compiled"])
-    with pytest.raises(SystemExit, match="nothing was measured, .*: the network is not compiled"):
+    with pytest.raises(SystemExit, match=r"nothing was measured, .*: the network is not compiled"):
         speed.run_compiled("cuda", "resnet50", "5", "1")
     assert [json.loads(line)["measured"] for line in capsys.readouterr().out.splitlines()] == ["precision"]
 
