@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
+from pandas.api.types import is_numeric_dtype
 
 from anytime_pruning.figures.series import SERIES, STREAM
 from anytime_pruning.foundation.errors import ArtifactError, DataError, describe_system_error
@@ -18,6 +19,11 @@ from anytime_pruning.foundation.files import write_atomically, write_text
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# Columns of the collected tables that are read as text, because names may look like numbers. All others hold numbers.
+TEXTS = (
+    *("dataset", "model", "protocol", "method", "pruner", "variant", "images", "run"),
+    *("layer", "data_sha256", "precision", "device", "commit"),
+)
 PAGE_STYLE = "body{font:14px sans-serif}td,th{padding:.3em .7em;text-align:left;border-bottom:1px solid #ccc}"
 # Without further packages, LaTeX needs commands for these characters, and for raised digits.
 LATEX_COMMANDS = {"±": r"$\pm$", "–": "--", "−": "$-$", "·": r"$\cdot$"}
@@ -53,13 +59,11 @@ def read_table(path: Path) -> pd.DataFrame:
     """Read one of the collected tables, in which datasets are named with their share of images, if it is not the whole.
 
     Raises:
-        DataError: the table is missing, damaged, or lacks a column that names runs.
+        DataError: the table is missing, damaged, lacks a column that names runs, or has a text in a column of numbers.
     """
-    # Names may look like numbers, so these columns are read as text. The word `none` is a pruner and not a missing
-    # value.
-    names = dict.fromkeys(("dataset", "model", "protocol", "method", "pruner", "variant", "images", "run"), str)
     try:
-        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=names)
+        # The word `none` is a pruner and not a missing value.
+        table = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(TEXTS, str))
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except ValueError:  # pandas raises ValueError or a subclass for files that are not tables
@@ -67,6 +71,10 @@ def read_table(path: Path) -> pd.DataFrame:
     for column in (*STREAM, *SERIES, "images", "seed", "run"):
         if column not in table:
             raise DataError(f"{path}: no column {column}")
+    for column in map(str, table):
+        if column not in TEXTS and not is_numeric_dtype(table[column]):
+            wrong = table.loc[pd.to_numeric(table[column], errors="coerce").isna(), column].dropna().iloc[0]
+            raise DataError(f"{path}: {wrong!r} is not allowed in column {column}; allowed: numbers")
     images = table.pop("images").fillna("")
     dataset = table["dataset"].where(images == "", table["dataset"] + " (" + images + " images)")
     return table.assign(dataset=dataset, variant=table["variant"].fillna("").astype(str))

@@ -277,6 +277,10 @@ def test_metrics_of_series_that_are_gone_go(tmp_path):
         (lambda runs: pd.concat([runs, runs]), "two rows are of the same run: {'dataset': 'digits'"),
         (lambda runs: runs.drop(columns="density"), "no column "),
         (lambda runs: runs.drop(columns="seed"), "no column seed"),
+        (
+            lambda runs: runs.assign(density=["0.8", "nan", *["many"] * (len(runs) - 2)]),
+            "epochs.csv: 'nan' is not allowed in column density; allowed: numbers",
+        ),
     ],
 )
 def test_metrics_of_another_table_are_refused_in_one_line(damage, message, tmp_path, capsys):
