@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import ROOT
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
@@ -130,6 +131,16 @@ def test_simulated_rates_of_false_verdicts_are_at_most_five_percent(claim, truth
         assert p_values.shape == (studies,)
         # Three standard errors of a rate of 5 % are 0.33 points.
         assert (p_values < decisions.ALPHA).mean() <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / studies)
+
+
+@pytest.mark.parametrize(("looks", "rate"), [([3], 5), ([3, 5], 8), (range(3, 11), 15)])
+def test_each_look_at_a_verdict_is_another_chance_for_noise(looks, rate):
+    """Look at studies of two equal methods after some of their seeds; the page on statistics names the rates."""
+    studies = np.random.default_rng(4).normal(0, 1, (max(looks), 40_000))
+    found = [p_reproduced(ABOVE, SeedMean(studies[:seeds])) < decisions.ALPHA for seeds in looks]
+    assert round(100 * np.any(found, axis=0).mean()) == rate
+    page = " ".join((ROOT / "docs/explanation/statistics.md").read_text(encoding="utf-8").split())
+    assert f"in {rate} %" in page
 
 
 def test_a_true_claim_is_reproduced_with_enough_seeds():
