@@ -379,7 +379,9 @@ def test_a_run_or_a_column_that_is_missing_is_one_line(tmp_path, capsys):
 
 
 def test_cells_as_people_read_them(tmp_path):
-    shown = render(checked(tmp_path, (2.9, 3.0, 3.1), released=(-1.0, 3.0, 7.0)))
+    rows = checked(tmp_path, (2.9, 3.0, 3.1), released=(-1.0, 3.0, 7.0))
+    assert list(rows["holds_after_holm"].astype(object).fillna("no verdict")) == [True, "no verdict"]
+    shown = render(rows)
     assert shown.iloc[0].to_dict() == {
         "Claim": "APP is better",
         "Source": "the paper",
