@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-from pandas.api.types import is_numeric_dtype
 
 from anytime_pruning.figures.series import SERIES, STREAM
 from anytime_pruning.foundation.errors import ArtifactError, DataError, describe_system_error
@@ -71,10 +70,12 @@ def read_table(path: Path) -> pd.DataFrame:
     for column in (*STREAM, *SERIES, "images", "seed", "run"):
         if column not in table:
             raise DataError(f"{path}: no column {column}")
-    for column in map(str, table):
-        if column not in TEXTS and not is_numeric_dtype(table[column]):
-            wrong = table.loc[pd.to_numeric(table[column], errors="coerce").isna(), column].dropna().iloc[0]
-            raise DataError(f"{path}: {wrong!r} is not allowed in column {column}; allowed: numbers")
+    for column in map(str, table.columns.difference(list(TEXTS), sort=False)):
+        numbers = pd.to_numeric(table[column], errors="coerce")
+        texts = table.loc[numbers.isna(), column].dropna()
+        if len(texts):
+            raise DataError(f"{path}: {texts.iloc[0]!r} is not allowed in column {column}; allowed: numbers")
+        table[column] = numbers
     images = table.pop("images").fillna("")
     dataset = table["dataset"].where(images == "", table["dataset"] + " (" + images + " images)")
     return table.assign(dataset=dataset, variant=table["variant"].fillna("").astype(str))

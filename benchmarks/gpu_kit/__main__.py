@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     for name in missing:
         print(
             f"error: {name} is missing in the kit: {options.data} does not hold it; call python -m anytime_pruning "
-            f"prepare {name} for the official archive, or with {{source: {name}, path: ...}} for your copy",
+            f"prepare {name} for the official archive, or prepare '{{source: {name}, path: ...}}' for your copy",
             file=sys.stderr,
         )
     return 1 if missing else 0

@@ -83,7 +83,7 @@ class _Cast(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        flat = torch.empty(sum(map(Tensor.numel, ctx.weights)), device=gradients[0].device)
+        flat = ctx.weights[0].new_empty(sum(map(Tensor.numel, ctx.weights)))
         parts = _parts(flat, ctx.weights)
         torch._foreach_copy_(parts, gradients)
         return None, None, *parts

@@ -77,6 +77,7 @@ def gathered(tmp_path, monkeypatch, capsys):
     assert kit.main(["--data", str(tmp_path / "data"), "--out", str(out), "--piece-mib", "1"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: cifar100 is missing in the kit: {tmp_path / 'data'} does not hold it; call python")
+    assert line.endswith("or prepare '{source: cifar100, path: ...}' for your copy")
     return out, cache
 
 

@@ -254,6 +254,11 @@ def test_the_name_of_a_series_keeps_letters_of_all_kinds():
     assert series_metrics.name_of_series(row) == "X-ray_X-resnet20-T8"
 
 
+def test_a_number_of_any_length_is_a_number(tmp_path):
+    make_runs(lengths=(2,)).assign(cumulative_error_count="1" + 30 * "0").to_csv(tmp_path / "runs.csv", index=False)
+    assert set(read_table(tmp_path / "runs.csv")["cumulative_error_count"]) == {1e30}
+
+
 def test_metrics_are_written_as_they_are_summarized(tmp_path):
     make_runs(lengths=(2,), series=PAPER[:1]).to_csv(tmp_path / "runs.csv", index=False)
     series_metrics.write_metrics(tmp_path / "runs.csv", tmp_path / "results" / "metrics")
